@@ -1,0 +1,98 @@
+"""One planted violation for each rule and kind of violation: a rule that finds nothing here cannot fail."""
+
+LONG = "int f(int a) {\n" + "  a += 1;\n" * 80 + "  return a;\n}\n"
+
+# rule: list of (path, text). Every one must be reported.
+PLANTED = {
+    "includes": [
+        ("src/vfs/a.cc", "#include <xip/xip/mapping.h>\n"),
+        ("src/locks/a.cc", '#include "dev/private.h"\n'),
+        ("include/xip/base/a.h", "#include <xip/locks/mutex.h>\n"),
+        ("include/xip/dev/a.h", '#include "dev/private.h"\n'),
+        ("src/fs_ext4lite/a.cc", "#include <xip/scenario/scenario.h>\n"),
+        ("src/scenario/a.cc", '#include "vfs/private.h"\n'),
+        ("src/explore/a.cc", "#include <xip/vfs/inode.h>\n"),
+        ("src/crash/a.cc", "#include <xip/scenario/scenario.h>\n"),
+        ("tests/dev/a_test.cc", "#include <xip/vfs/inode.h>\n"),
+        ("src/vfs/b.cc", "#include <liburing.h>\n"),
+        ("src/xip/b.cc", "#include <benchmark/benchmark.h>\n"),
+    ],
+    "names": [
+        ("src/xip/a.cc", "void ext4_map_blocks();\n"),
+        ("src/xip/b.cc", 'auto name = "ext4";\n'),
+        ("src/vfs/a.cc", "exclusive_guard guard{inode.i_data_sem};\n"),
+        ("src/jbd2/a.cc", "int ext4_thing;\n"),
+        ("src/fs_ext4lite/a.cc", "auto d = open_pmem(path);\n"),
+        ("src/fs_ext4lite/b.cc", "void f(vfs::task& t);\n"),
+        ("include/xip/dev/a.h", "struct inode;\n"),
+        ("src/scenario/a.cc", "register_ext4lite(k);\n"),
+        ("src/explore/a.cc", "vfs::inode* i;\n"),
+    ],
+    "blocking": [
+        ("src/vfs/a.cc", "std::mutex m;\n"),
+        ("src/vfs/b.cc", "std::this_thread::yield();\n"),
+        ("src/dev/a.cc", "auto t = std::chrono::steady_clock::now();\n"),
+        ("src/dev/b.cc", "usleep(5);\n"),
+        ("src/xip/a.cc", "flag.notify_all();\n"),
+        ("src/xip/b.cc", "  sleep(1);\n"),
+        ("tools/xip/a.cc", "#include <thread>\n"),
+        ("src/scenario/a.cc", "std::jthread t{f};\n"),
+        ("tests/vfs/a_test.cc", "pthread_create(&t, nullptr, f, nullptr);\n"),
+        ("src/fs_ext4lite/a.cc", "auto now = time(nullptr);\n"),
+    ],
+    "identifiers": [
+        ("src/vfs/a.cc", "void __read();\n"),
+        ("src/vfs/b.cc", "void do_read();\n"),
+        ("src/vfs/c.cc", "void read_internal();\n"),
+        ("src/vfs/d.cc", "void _read();\n"),
+        ("src/vfs/e.cc", "void vfs__read();\n"),
+    ],
+    "unfinished": [
+        ("src/vfs/a.cc", "// TO" "DO: the rest\n"),
+        ("docs/a.md", "FIX" "ME\n"),
+        ("CMakeLists.txt", "# HA" "CK\n"),
+    ],
+    "sizes": [
+        ("src/vfs/a.cc", LONG),
+        ("src/vfs/b.cc", "namespace xip {\nclass c {\n" + LONG + "};\n}\n"),
+        ("src/vfs/d.cc", "c::c(int a) : a_{a}, b_{a} {\n" + "  a += 1;\n" * 80 + "}\n"),
+        ("src/vfs/e.cc", "const ops o = {\n    .read = [](int a) {\n" + "  a += 1;\n" * 80 + "},\n};\n"),
+        ("src/vfs/c.cc", "// line\n" * 701),
+        ("tests/vfs/a_test.cc", LONG.replace("int f(int a)", "TEST(reads, many)")),
+    ],
+    "guards": [
+        ("src/vfs/a.cc", "inode.i_rwsem.lock();\n"),
+        ("src/vfs/b.cc", "mutex_->unlock();\n"),
+    ],
+}
+
+# Must stay silent: what looks like a violation and is none.
+INNOCENT = {
+    "includes": [
+        ("src/xip/a.cc", '#include "xip/cursor.h"\n#include <xip/vfs/inode.h>\n#include <vector>\n'),
+        ("src/crash/a.cc", "#include <xip/vfs/task.h>\n#include <xip/explore/engine.h>\n"),
+        ("tools/xip/a.cc", "#include <xip/fs_ext4lite/mount.h>\n#include <CLI/CLI.hpp>\n"),
+    ],
+    "names": [("src/xip/a.cc", "// as ext4_dax_read_iter in Linux\nvoid read();\n"), ("src/scenario/program_main.cc", "register_ext4lite(k);\n")],
+    "blocking": [
+        ("src/locks/a.cc", "std::mutex m;\n"),
+        ("src/vfs/a.cc", "// no std::mutex here\nnanoseconds t = monotonic_now();\nstd::chrono::seconds s;\ninode.time();\nauto u = stat.atime(x);\n"),
+    ],
+    "identifiers": [("src/vfs/a.cc", "#define F(...) g(__VA_ARGS__)\nauto x = __builtin_popcount(3);\nint a_ = b_;\nauto s = 1'000'000;\n_mm_sfence();\n")],
+    "unfinished": [("src/vfs/a.cc", "// to do is to be\n")],
+    "sizes": [("src/vfs/a.cc", "struct s {\n" + "  int a;\n" * 100 + "};\nnamespace n {\n" + "int f() { return 1; }\n" * 100 + "}\n"
+               + "const table t = {\n" + "    {1, 2},\n" * 100 + "};\nint g(int x) {\n  return x;\n}\n")],
+    "guards": [("src/vfs/a.cc", "exclusive_guard guard{inode.i_rwsem};\nbool b = i_rwsem.try_lock();\n")],
+}
+
+# Compiled for the rule on globals: (source, is a violation).
+GLOBALS = [
+    ("int counter;", True),
+    ("static int counter = 3; int* f() { return &counter; }", True),
+    ("int& f() { static int n = 0; return n; }", True),
+    ("thread_local int errors; int& f() { return errors; }", True),
+    ("inline int shared = 1; int* f() { return &shared; }", True),
+    ("struct s { s(); int a; }; const s& f() { static const s one; return one; }", True),
+    ("extern const int table[]; const int table[] = {1, 2}; void f(); struct ops { void (*g)(); }; extern const ops o; const ops o{f};", False),
+    ("struct v { virtual ~v(); }; v::~v() {} int& f() { static thread_local int current = 0; return current; }", False),
+]

@@ -1,0 +1,132 @@
+"""Rules on the text: no blocking outside src/locks, sizes, names, no unfinished work."""
+import re
+
+import source
+
+BLOCKING = re.compile(
+    r"std::(?:\w*mutex|condition_variable\w*|j?thread|this_thread|lock_guard|unique_lock|shared_lock|scoped_lock|call_once|once_flag|future|shared_future|"
+    r"promise|packaged_task|async|latch|barrier|counting_semaphore|binary_semaphore|stop_token)\b"
+    r"|#\s*include\s*<(?:mutex|shared_mutex|thread|condition_variable|future|semaphore|latch|barrier|stop_token|pthread\.h|threads\.h|linux/futex\.h)>"
+    r"|\b(?:steady_clock|system_clock|high_resolution_clock|file_clock|utc_clock)\b"
+    r"|\b(?:clock_gettime|clock_nanosleep|gettimeofday|timespec_get|nanosleep|usleep|sched_yield|sem_(?:wait|timedwait|post)|SYS_futex)\b"
+    r"|(?<![\w.>:])(?:sleep|time|clock)\s*\((?!\s*\))|\bpthread_\w+|\bmtx_\w+|\b(?:atomic_wait\w*|atomic_notify\w*|notify_one|notify_all)\b")
+# src/locks is where blocking is made.
+MAY_BLOCK = ("src/locks/", "include/xip/locks/", "tests/locks/")
+
+
+def blocking(root):
+    problems = []
+    for file in source.cxx_sources(root):
+        if file.path.startswith(MAY_BLOCK):
+            continue
+        for number, line in file.lines():
+            match = BLOCKING.search(line)
+            if match:
+                problems.append((file.path, number, f"blocks, starts a thread or reads a clock outside src/locks: {match.group(0).strip()}"))
+    return problems
+
+
+# Compilers, the system and libraries own these.
+RESERVED = re.compile(
+    r"__(?:VA_OPT__|VA_ARGS__|FILE__|LINE__|func__|FUNCTION__|PRETTY_FUNCTION__|attribute__|builtin_\w+|has_\w+|cpp_\w+|cplusplus|GNUC\w*|clang\w*|x86_64__|"
+    r"aarch64__|SSE\w*|AVX\w*|CLWB\w*|CLFLUSHOPT\w*|SANITIZE_\w+|cxa_\w+|cxxabi\w*|tsan_\w+|asan_\w+|lsan_\w+|ubsan_\w+|sanitizer_\w+|kernel_\w+|int128|u?int128_t|"
+    r"[sub]\d+|[lb]e\d+|linux__|BYTE_ORDER__|ORDER_\w+|extension__|restrict|volatile__|asm__|NR_\w+|m\d+i?|cpuid\w*|get_cpuid\w*|thread|errno_location)$"
+    r"|_(?:exit|Exit|mm\d*_\w+|GNU_SOURCE|GLIBCXX\w*|GLIBC\w*|DEFAULT_SOURCE|LARGEFILE64_SOURCE|FILE_OFFSET_BITS|Bool|tile_\w+|xgetbv|IO\w*)$")
+BAD_NAME = re.compile(r"(?<![\w.])(?:_\w+|\w*__\w+|do_[a-z]\w*|\w+_internal)\b")
+
+
+def identifiers(root):
+    problems = []
+    for file in source.cxx_sources(root):
+        for number, line in file.lines():
+            for match in BAD_NAME.finditer(line):
+                name = match.group(0)
+                if name == "_" or RESERVED.match(name) or RESERVED.match(name[name.find("__"):]):
+                    continue
+                problems.append((file.path, number, f"name with underscores in front or within, do_ or _internal: {name}"))
+    return problems
+
+
+UNFINISHED = re.compile(r"\b(?:TODO|FIXME|XXX|HACK)\b")
+
+
+def unfinished(root):
+    problems = []
+    for path in source.walk(root, (".",), (".cc", ".h", ".md", ".txt", ".cmake", ".py", ".sh", ".in", ".json")):
+        if path.startswith("tests/lint/"):
+            continue
+        for number, line in enumerate(source.Source(root, path).text.split("\n"), 1):
+            match = UNFINISHED.search(line)
+            if match:
+                problems.append((path, number, f"unfinished: {match.group(0)}"))
+    return problems
+
+
+MAX_FILE_LINES = 700
+MAX_FUNCTION_LINES = 69
+TYPE = re.compile(r"\b(?:class|struct|union|enum)\b(?![^{]*\)\s*(?:const|noexcept|override|final|->|\s)*$)")
+
+
+def kind_of(head, inside):
+    """What the brace behind HEAD opens: scope (namespace, type), function, or inner (an initialiser, or within a function)."""
+    if inside == "function":
+        return "inner"
+    if re.search(r"\bnamespace\b|\bextern\s*\"", head):
+        return "scope"
+    if re.search(r"=\s*$", head):
+        return "inner"
+    if TYPE.search(head):
+        return "scope"
+    return "function" if ")" in head else "inner"
+
+
+def functions(plain):
+    """(first line, last line) of each outermost function, signature included."""
+    plain = re.sub(r"^[ \t]*#(?:\\\n|[^\n])*", lambda m: re.sub(r"[^\n]", " ", m.group(0)), plain, flags=re.M)
+    stack, found, head_start, closed = [], [], 0, None
+    for match in re.finditer(r"[{};]", plain):
+        position, mark = match.start(), match.group(0)
+        if mark == "{":
+            head = plain[head_start:position]
+            start = head_start + len(head) - len(head.lstrip())
+            inside = "function" if any(kind == "function" for kind, _ in stack) else stack[-1][0] if stack else "scope"
+            if closed and closed[1] == head_start and (not head.strip() or head.lstrip().startswith(",")):
+                kind, start = "function", closed[0]  # what closed was a member's initialiser: the constructor goes on
+            else:
+                kind = kind_of(head, inside)
+            stack.append((kind, start))
+        elif mark == "}" and stack:
+            kind, start = stack.pop()
+            if kind == "function":
+                closed = (start, position + 1)
+                found.append((plain.count("\n", 0, start) + 1, plain.count("\n", 0, position) + 1))
+        head_start = position + 1
+    return found
+
+
+def sizes(root):
+    problems = []
+    for file in source.cxx_sources(root):
+        lines = file.text.count("\n")
+        if lines > MAX_FILE_LINES:
+            problems.append((file.path, lines, f"{lines} lines; at most {MAX_FILE_LINES}"))
+        for first, last in functions(file.plain):
+            if last - first + 1 > MAX_FUNCTION_LINES:
+                problems.append((file.path, first, f"a function of {last - first + 1} lines; at most {MAX_FUNCTION_LINES}"))
+    return problems
+
+
+LOCK_MACHINERY = re.compile(r"(?:\.|->)\s*(?:lock|unlock|lock_shared|unlock_shared)\s*\(")
+
+
+def guards(root):
+    """Locks are taken by guards only, outside the room that makes them."""
+    problems = []
+    for file in source.cxx_sources(root, ("include", "src", "tools")):
+        if file.path.startswith(MAY_BLOCK):
+            continue
+        for number, line in file.lines():
+            match = LOCK_MACHINERY.search(line)
+            if match:
+                problems.append((file.path, number, f"a lock is taken or released without a guard: {match.group(0).strip()}"))
+    return problems
