@@ -17,7 +17,7 @@ if(NOT CMAKE_BUILD_TYPE)
 endif()
 # Assertions of our own invariants stay in release builds: no -DNDEBUG.
 set(CMAKE_CXX_FLAGS_RELEASE "-O3")
-set(CMAKE_CXX_FLAGS_DEBUG "-O2 -g")
+set(CMAKE_CXX_FLAGS_DEBUG "-O2 -g -D_GLIBCXX_ASSERTIONS")
 
 if(XIP_LOCKDEP)
   set(XIP_LOCKDEP_VALUE 1)
