@@ -1,0 +1,276 @@
+// ext4lite's own state and the calls between its files. Linux: fs/ext4/ext4.h.
+//
+// Lock classes of this room, inside i_rwsem and invalidate_lock, outer first: jbd2_handle (an open handle, shared; a commit, exclusive),
+// i_data_sem, then s_orphan_lock, group_lock, extent cache (a sequence counter and its spin_lock).
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory_resource>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <xip/base/endian.h>
+#include <xip/base/result.h>
+#include <xip/base/units.h>
+#include <xip/dev/buffer_cache.h>
+#include <xip/locks/mutex.h>
+#include <xip/locks/pseudo_lock.h>
+#include <xip/locks/rw_semaphore.h>
+#include <xip/vfs/kernel.h>
+#include <xip/vfs/ops.h>
+#include <xip/xip/extent_map.h>
+
+#include "fs_ext4lite/extent_cache.h"
+#include "fs_ext4lite/format.h"
+
+namespace xip::ext4lite {
+
+inline constexpr lock_class jbd2_handle_class{"jbd2_handle"};
+inline constexpr lock_class i_data_sem_class{"i_data_sem"};
+inline constexpr lock_class s_orphan_lock_class{"s_orphan_lock"};
+inline constexpr lock_class group_lock_class{"group_lock"};
+inline constexpr lock_class s_error_lock_class{"s_error_lock"};
+
+enum class dax_mode : std::uint8_t { inode, always, never };
+enum class errors_mode : std::uint8_t { continue_, remount_ro, panic };
+
+struct mount_options {
+  dax_mode dax = dax_mode::inode;
+  std::optional<errors_mode> errors;  // none: what the super block says
+  bool noload = false;
+};
+
+// One block group in memory. Descriptor fields live in the descriptor's buffer; what is here is derived or not on disk.
+struct group_info {
+  mutex<group_lock_class> lock;         // the group's bitmaps, descriptor, and the members below
+  std::uint32_t largest_free = 0;       // an upper bound of the longest free run, in blocks; 0: unknown or none (see free_known)
+  bool free_known = false;
+  bool block_bitmap_checked = false;
+  bool inode_bitmap_checked = false;
+  bool corrupt = false;                 // allocate nothing here
+  // Blocks freed by metadata that is not durable yet: still set in nobody's bitmap, but not to be handed out. One bit a block; empty: none.
+  std::pmr::vector<std::uint64_t> pending_free;
+  std::uint32_t pending_count = 0;
+  explicit group_info(std::pmr::memory_resource& m) : pending_free{&m} {}
+};
+
+struct ext4_sb_info : vfs::super_block {
+  ext4_sb_info(vfs::kernel& k, dev::device& d);
+  ~ext4_sb_info() override;
+
+  mount_options s_options;
+  errors_mode s_errors = errors_mode::continue_;
+  std::optional<dev::buffer_cache> s_buffers;
+  dev::buffer_ref s_sbh;                 // the buffer that holds the super block
+  std::uint32_t s_sb_offset = 0;         // of the super block within it
+  bool s_sb_dirty = false;
+
+  // Geometry, checked at mount, constant afterwards.
+  std::uint32_t s_inode_size = 256;
+  std::uint32_t s_want_extra_isize = 32;
+  std::uint32_t s_blocks_per_group = 0;
+  std::uint32_t s_inodes_per_group = 0;
+  std::uint32_t s_itb_per_group = 0;     // inode table blocks a group
+  std::uint32_t s_desc_size = 64;
+  std::uint32_t s_desc_per_block = 0;
+  std::uint32_t s_groups_count = 0;
+  std::uint32_t s_gdb_count = 0;
+  std::uint32_t s_flex_bits = 0;         // log2 of groups per flex group
+  std::uint64_t s_blocks_count = 0;
+  std::uint64_t s_r_blocks_count = 0;
+  std::uint32_t s_inodes_count = 0;
+  std::uint32_t s_first_ino = 11;
+  pblk_t s_first_data_block;
+  std::uint32_t s_feature_compat = 0, s_feature_incompat = 0, s_feature_ro_compat = 0;
+  std::uint32_t s_csum_seed = 0;         // metadata_csum
+  std::uint32_t s_hash_seed[4] = {};
+  std::uint8_t s_def_hash_version = 0;
+  bool s_hash_unsigned = false;
+  bool s_has_journal = false;
+
+  std::pmr::vector<dev::buffer_ref> s_group_desc;  // all descriptor blocks
+  std::pmr::vector<group_info*> s_groups;
+
+  // Free counts of the whole file system; the descriptors hold the truth per group.
+  std::atomic<std::int64_t> s_freeblocks{0};
+  std::atomic<std::int64_t> s_freeinodes{0};
+  std::atomic<std::int64_t> s_dirs{0};
+  std::atomic<std::int64_t> s_pending_blocks{0};   // freed, not yet durable
+  std::atomic<std::uint32_t> s_next_generation{1};
+
+  mutex<s_orphan_lock_class> s_orphan_lock;        // the orphan list, in memory and on disk
+  struct ext4_inode_info* s_orphan_first = nullptr;  // in the order of the on-disk chain
+
+  // An open handle holds it shared, a commit exclusive (journal.h).
+  rw_semaphore<jbd2_handle_class> s_handle_barrier;
+  std::atomic<bool> s_written{false};              // EXT4_VALID_FS has been cleared: the medium has been changed
+  std::atomic<bool> s_error_seen{false};
+  std::atomic<std::uint64_t> s_commit_sequence{0};
+  mutex<s_error_lock_class> s_error_lock;
+
+  [[nodiscard]] bool has_compat(std::uint32_t f) const noexcept { return (s_feature_compat & f) != 0; }
+  [[nodiscard]] bool has_incompat(std::uint32_t f) const noexcept { return (s_feature_incompat & f) != 0; }
+  [[nodiscard]] bool has_ro_compat(std::uint32_t f) const noexcept { return (s_feature_ro_compat & f) != 0; }
+  [[nodiscard]] bool has_metadata_csum() const noexcept { return has_ro_compat(ro_compat_metadata_csum); }
+};
+
+struct ext4_inode_info : vfs::inode {
+  ext4_inode_info(vfs::super_block& sb, ino_t number) noexcept : vfs::inode{sb, number} {}
+
+  rw_semaphore<i_data_sem_class> i_data_sem;     // the extent tree, i_disksize
+  std::uint32_t i_data[15] = {};                 // i_block as it lies on disk (little endian): extent root, block map, or fast symlink. under i_data_sem
+  loff_t i_disksize = 0;                         // the size on disk. under i_data_sem
+  extent_cache i_es;                             // what is known of the tree
+  std::atomic<std::uint32_t> i_flags_disk{0};    // EXT4_*_FL
+  std::uint32_t i_dtime = 0;
+  std::uint64_t i_file_acl = 0;                  // xattr block
+  std::uint16_t i_extra_isize = 0;
+  std::uint32_t i_csum_seed = 0;
+  std::uint32_t i_projid = 0;
+  group_t i_block_group;
+  std::atomic<std::uint32_t> i_last_alloc_lblk{0};  // where the last allocation ended: the goal of the next
+  std::atomic<std::uint64_t> i_last_alloc_pblk{0};
+  // The orphan list, under s_orphan_lock.
+  ext4_inode_info* i_orphan_next = nullptr;
+  ext4_inode_info* i_orphan_prev = nullptr;
+  bool i_on_orphan_list = false;
+  // Commit sequence that will carry the last change (all, and what a datasync needs). Compared with s_commit_sequence.
+  std::atomic<std::uint64_t> i_sync_tid{0};
+  std::atomic<std::uint64_t> i_datasync_tid{0};
+  std::atomic<std::uint32_t> i_dir_start_lookup{0};
+};
+
+[[nodiscard]] inline ext4_sb_info& sbi_of(const vfs::inode& i) noexcept { return static_cast<ext4_sb_info&>(i.i_sb); }
+[[nodiscard]] inline ext4_inode_info& info_of(vfs::inode& i) noexcept { return static_cast<ext4_inode_info&>(i); }
+[[nodiscard]] inline const ext4_inode_info& info_of(const vfs::inode& i) noexcept { return static_cast<const ext4_inode_info&>(i); }
+
+extern const vfs::file_system_type ext4lite_fs_type_table;  // behind xip/fs_ext4lite/ext4lite.h
+
+// ---- super.cc: errors found at run time -------------------------------------------------------------------------------------------
+
+// Corruption was found: logs WHAT (names the block or inode, what was there and what was expected), records it in the super block, follows errors=.
+// Returns EUCLEAN, so that callers write: return corrupted(sb, ...).
+[[nodiscard]] std::unexpected<error> corrupted(ext4_sb_info& sb, std::string_view what);
+[[nodiscard]] std::unexpected<error> corrupted(const vfs::inode& inode, std::string_view what);
+
+// ---- group.cc --------------------------------------------------------------------------------------------------------------------
+
+// The descriptor of GROUP; reading needs its group_lock unless the field is constant.
+[[nodiscard]] const ext4_group_desc& group_desc(const ext4_sb_info& sb, group_t group) noexcept;
+// Descriptor fields, 64-bit aware.
+[[nodiscard]] pblk_t block_bitmap_of(const ext4_sb_info& sb, group_t g) noexcept;
+[[nodiscard]] pblk_t inode_bitmap_of(const ext4_sb_info& sb, group_t g) noexcept;
+[[nodiscard]] pblk_t inode_table_of(const ext4_sb_info& sb, group_t g) noexcept;
+[[nodiscard]] bool has_super_backup(const ext4_sb_info& sb, group_t g) noexcept;
+[[nodiscard]] group_t group_of(const ext4_sb_info& sb, pblk_t block) noexcept;
+[[nodiscard]] pblk_t first_block_of(const ext4_sb_info& sb, group_t g) noexcept;
+[[nodiscard]] std::uint32_t blocks_in_group(const ext4_sb_info& sb, group_t g) noexcept;
+// COUNT blocks from FIRST lie inside the file system and hold none of its fixed metadata (super blocks, descriptors, bitmaps, inode tables).
+[[nodiscard]] bool data_blocks_valid(const ext4_sb_info& sb, pblk_t first, std::uint32_t count) noexcept;
+
+// ---- block_alloc.cc ---------------------------------------------------------------------------------------------------------------
+
+class handle;
+
+struct allocated {
+  pblk_t first;
+  std::uint32_t count;
+};
+// Up to WANT contiguous blocks (at least one) as near GOAL as can be, for INODE; ENOSPC counts root's reserve unless the task may use it.
+// The bitmap, descriptor and counts are changed under H; credits: 2.
+[[nodiscard]] result<allocated> alloc_blocks(handle& h, ext4_inode_info& inode, pblk_t goal, std::uint32_t want);
+// Gives them back; they are not handed out again before the commit of this change is durable. Blocks that held METADATA are forgotten in the
+// buffer cache. A block that is free already, or fixed metadata, is corruption. credits: 2 for each group touched.
+[[nodiscard]] result<> free_blocks(handle& h, ext4_inode_info& inode, pblk_t first, std::uint32_t count, bool metadata);
+// Where the first block of INODE should go.
+[[nodiscard]] pblk_t goal_of_inode(const ext4_inode_info& inode) noexcept;
+// After a commit: what was freed before may be allocated again.
+void release_pending_frees(ext4_sb_info& sb);
+[[nodiscard]] bool has_free_blocks(const ext4_sb_info& sb, std::uint64_t count) noexcept;
+
+// ---- inode_alloc.cc ---------------------------------------------------------------------------------------------------------------
+
+// A fresh inode in DIR (owner, group, flags inherited as Linux does), in the cache, new, link count 1 (directories: 2), size 0. credits: 6.
+[[nodiscard]] result<ext4_inode_info*> new_inode(handle& h, ext4_inode_info& dir, std::uint32_t mode, std::string_view name);
+// Clears its bit. credits: 2.
+[[nodiscard]] result<> free_inode_number(handle& h, ext4_inode_info& inode);
+
+// ---- inode.cc ---------------------------------------------------------------------------------------------------------------------
+
+[[nodiscard]] result<vfs::inode_ref> ext4_iget(ext4_sb_info& sb, ino_t number);
+// Writes what is in memory into the inode's slot in its table block, under H. credits: 1. Records H as the inode's sync tid.
+[[nodiscard]] result<> mark_inode_dirty(handle& h, ext4_inode_info& inode);
+// As above where the change is one that fdatasync needs too (size, extents).
+[[nodiscard]] result<> mark_inode_dirty_data(handle& h, ext4_inode_info& inode);
+void set_aops_and_ops(ext4_inode_info& inode) noexcept;  // i_op, i_fop, S_DAX, S_ flags from mode and EXT4_*_FL
+void evict_inode(vfs::inode& i) noexcept;
+[[nodiscard]] result<> ext4_setattr(vfs::inode& i, const vfs::iattr& attr);
+[[nodiscard]] result<> ext4_getattr(const vfs::inode& i, vfs::kstat& stat);
+[[nodiscard]] result<> ext4_update_time(vfs::inode& i);
+inline constexpr std::uint32_t credits_inode = 1;
+
+// ---- orphan.cc --------------------------------------------------------------------------------------------------------------------
+
+[[nodiscard]] result<> orphan_add(handle& h, ext4_inode_info& inode);   // credits: 3 (super block, this inode)
+[[nodiscard]] result<> orphan_del(handle* h, ext4_inode_info& inode);   // credits: 4; null: in memory only
+[[nodiscard]] result<> orphan_cleanup(ext4_sb_info& sb);                // at mount, read-write: end truncates, delete the unlinked
+inline constexpr std::uint32_t credits_orphan = 4;
+
+// ---- map_blocks.cc ----------------------------------------------------------------------------------------------------------------
+
+inline constexpr std::uint32_t map_create_unwritten = 1u << 0;  // allocate holes as unwritten
+inline constexpr std::uint32_t map_convert = 1u << 1;           // unwritten becomes written
+inline constexpr std::uint32_t map_create_written = 1u << 2;    // allocate holes as written (directories, slow symlinks)
+// Linux: ext4_map_blocks. At most MAX blocks from LBLK. With H null it only looks up; the extent cache answers first, then the tree under i_data_sem
+// shared. With a flag it changes the tree under H and i_data_sem exclusive. ENOSPC, EFBIG, EUCLEAN, EIO.
+[[nodiscard]] result<extent_map> map_blocks(handle* h, ext4_inode_info& inode, lblk_t lblk, std::uint32_t max, std::uint32_t flags);
+// Credits for allocating or converting one extent of up to MAX blocks.
+[[nodiscard]] std::uint32_t credits_for_one_extent(const ext4_inode_info& inode) noexcept;
+
+// ---- truncate.cc ------------------------------------------------------------------------------------------------------------------
+
+// Removes every block past i_size, restarting its own handle as needed; zeros the tail of the last block. i_rwsem (or a dead inode), and
+// invalidate_lock exclusive. The inode is on the orphan list while it runs. Linux: ext4_truncate.
+[[nodiscard]] result<> truncate_blocks(ext4_inode_info& inode);
+
+// ---- dir.cc, htree.cc: as name_hooks and orphan need them ---------------------------------------------------------------------------
+
+struct dir_entry_location;
+[[nodiscard]] result<ino_t> dir_find(ext4_inode_info& dir, std::string_view name);  // ENOENT
+[[nodiscard]] result<> dir_add(handle& h, ext4_inode_info& dir, std::string_view name, ino_t ino, std::uint32_t mode);  // EEXIST is not checked
+[[nodiscard]] result<> dir_remove(handle& h, ext4_inode_info& dir, std::string_view name, ino_t ino);
+[[nodiscard]] result<bool> dir_is_empty(ext4_inode_info& dir);
+[[nodiscard]] result<> dir_init(handle& h, ext4_inode_info& dir, ino_t parent);  // the first block with . and ..
+[[nodiscard]] result<> dir_iterate(vfs::file& f, vfs::dir_context& ctx);
+// Block LBLK of directory DIR, checksum verified, or EUCLEAN. Null for a hole.
+[[nodiscard]] result<dev::buffer_ref> dir_read_block(ext4_inode_info& dir, lblk_t lblk);
+// Allocates and returns block LBLK (i_size grows to hold it), with the directory-leaf trigger set.
+[[nodiscard]] result<dev::buffer_ref> dir_append_block(handle& h, ext4_inode_info& dir, lblk_t& lblk);
+[[nodiscard]] std::uint32_t credits_dir_add(const ext4_sb_info& sb) noexcept;
+[[nodiscard]] std::uint32_t credits_dir_remove(const ext4_sb_info& sb) noexcept;
+
+// ---- xattr.cc ---------------------------------------------------------------------------------------------------------------------
+
+// The inode goes: drop its share of the xattr block, free the block with the last share. credits: credits_xattr_release.
+[[nodiscard]] result<> xattr_release(handle& h, ext4_inode_info& inode);
+inline constexpr std::uint32_t credits_xattr_release = 4;
+
+// ---- the tables --------------------------------------------------------------------------------------------------------------------
+
+extern const vfs::super_operations ext4_sops;
+extern const vfs::inode_operations ext4_file_inode_operations;     // file_hooks.cc
+extern const vfs::file_operations ext4_file_operations;            // file_hooks.cc
+extern const vfs::inode_operations ext4_dir_inode_operations;      // name_hooks.cc
+extern const vfs::file_operations ext4_dir_operations;             // name_hooks.cc
+extern const vfs::inode_operations ext4_symlink_inode_operations;  // name_hooks.cc
+extern const vfs::inode_operations ext4_special_inode_operations;  // name_hooks.cc
+
+// range_hooks.cc
+[[nodiscard]] result<> ext4_fallocate(vfs::file& f, int mode, loff_t offset, loff_t length);
+[[nodiscard]] result<> ext4_fiemap(vfs::inode& i, vfs::fiemap_context& ctx, loff_t start, std::uint64_t length);
+
+}  // namespace xip::ext4lite
