@@ -1,18 +1,20 @@
 // ext4lite's own state and the calls between its files. Linux: fs/ext4/ext4.h.
 //
 // Lock classes of this room, inside i_rwsem and invalidate_lock, outer first: jbd2_handle (an open handle, shared; a commit, exclusive),
-// i_data_sem, then s_orphan_lock, group_lock, extent cache (a sequence counter and its spin_lock).
+// i_data_sem, then s_orphan_lock, s_bitmap_lock, and the spin locks: group_lock, i_raw_lock, extent cache (with a sequence counter).
 #pragma once
 
 #include <atomic>
 #include <cstdint>
 #include <memory_resource>
 #include <optional>
+#include <source_location>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include <xip/base/annotations.h>
 #include <xip/base/endian.h>
 #include <xip/base/result.h>
 #include <xip/base/units.h>
@@ -20,6 +22,7 @@
 #include <xip/locks/mutex.h>
 #include <xip/locks/pseudo_lock.h>
 #include <xip/locks/rw_semaphore.h>
+#include <xip/locks/spin_lock.h>
 #include <xip/vfs/kernel.h>
 #include <xip/vfs/ops.h>
 #include <xip/xip/extent_map.h>
@@ -32,7 +35,9 @@ namespace xip::ext4lite {
 inline constexpr lock_class jbd2_handle_class{"jbd2_handle"};
 inline constexpr lock_class i_data_sem_class{"i_data_sem"};
 inline constexpr lock_class s_orphan_lock_class{"s_orphan_lock"};
-inline constexpr lock_class group_lock_class{"group_lock"};
+inline constexpr lock_class s_bitmap_lock_class{"s_bitmap_lock"};
+inline constexpr lock_class group_lock_class{"group_lock", lock_kind::spinning};
+inline constexpr lock_class i_raw_lock_class{"i_raw_lock", lock_kind::spinning};
 inline constexpr lock_class s_error_lock_class{"s_error_lock"};
 
 enum class dax_mode : std::uint8_t { inode, always, never };
@@ -44,18 +49,37 @@ struct mount_options {
   bool noload = false;
 };
 
-// One block group in memory. Descriptor fields live in the descriptor's buffer; what is here is derived or not on disk.
+// One block group in memory. The atomic members mirror the descriptor, so that a search can pass over a group without its lock.
 struct group_info {
-  mutex<group_lock_class> lock;         // the group's bitmaps, descriptor, and the members below
-  std::uint32_t largest_free = 0;       // an upper bound of the longest free run, in blocks; 0: unknown or none (see free_known)
-  bool free_known = false;
-  bool block_bitmap_checked = false;
-  bool inode_bitmap_checked = false;
-  bool corrupt = false;                 // allocate nothing here
-  // Blocks freed by metadata that is not durable yet: still set in nobody's bitmap, but not to be handed out. One bit a block; empty: none.
-  std::pmr::vector<std::uint64_t> pending_free;
-  std::uint32_t pending_count = 0;
-  explicit group_info(std::pmr::memory_resource& m) : pending_free{&m} {}
+  spin_lock<group_lock_class> lock;     // contents of the group's bitmaps and descriptor, and what is guarded below
+  std::atomic<std::uint32_t> free_blocks{0};   // pending ones too
+  std::atomic<std::uint32_t> free_inodes{0};
+  std::atomic<std::uint32_t> used_dirs{0};
+  std::atomic<std::uint32_t> longest_run{~0u};  // an upper bound of the longest run of blocks that may be allocated
+  std::atomic<bool> block_bitmap_checked{false};
+  std::atomic<bool> inode_bitmap_checked{false};
+  std::atomic<bool> corrupt{false};     // allocate nothing here
+  std::atomic<bool> checksums_stale{false};  // bitmap or descriptor changed since the last commit: its checksums are filled in there
+  group_info* next_stale = nullptr;
+  group_t number;
+  // Blocks freed by metadata that is not durable yet: clear in the bitmap, but not to be handed out. One bit a block; empty: none.
+  std::pmr::vector<std::uint64_t> pending_free XIP_GUARDED_BY(lock);
+  std::uint32_t pending_count XIP_GUARDED_BY(lock) = 0;
+  group_info(group_t n, std::pmr::memory_resource& m) : number{n}, pending_free{&m} {}
+};
+
+// COUNT blocks from FIRST that are the file system's own.
+struct system_zone {
+  pblk_t first;
+  std::uint64_t count;
+};
+
+// What corrupted() remembers until the super block is written next.
+struct error_record {
+  std::uint32_t count = 0;  // since the last write
+  std::int64_t first_time = 0, last_time = 0;
+  std::uint32_t first_ino = 0, last_ino = 0, first_line = 0, last_line = 0;
+  char first_func[32] = {}, last_func[32] = {};
 };
 
 struct ext4_sb_info : vfs::super_block {
@@ -67,7 +91,6 @@ struct ext4_sb_info : vfs::super_block {
   std::optional<dev::buffer_cache> s_buffers;
   dev::buffer_ref s_sbh;                 // the buffer that holds the super block
   std::uint32_t s_sb_offset = 0;         // of the super block within it
-  bool s_sb_dirty = false;
 
   // Geometry, checked at mount, constant afterwards.
   std::uint32_t s_inode_size = 256;
@@ -87,6 +110,7 @@ struct ext4_sb_info : vfs::super_block {
   pblk_t s_first_data_block;
   std::uint32_t s_feature_compat = 0, s_feature_incompat = 0, s_feature_ro_compat = 0;
   std::uint32_t s_csum_seed = 0;         // metadata_csum
+  std::uint8_t s_uuid[16] = {};
   std::uint32_t s_hash_seed[4] = {};
   std::uint8_t s_def_hash_version = 0;
   bool s_hash_unsigned = false;
@@ -94,6 +118,11 @@ struct ext4_sb_info : vfs::super_block {
 
   std::pmr::vector<dev::buffer_ref> s_group_desc;  // all descriptor blocks
   std::pmr::vector<group_info*> s_groups;
+  std::pmr::vector<system_zone> s_system_zones;    // ascending, apart from each other
+  std::uint64_t s_overhead = 0;                    // blocks that statfs leaves out
+  std::uint64_t s_resv_blocks = 0;                 // kept for extent tree blocks that a conversion needs (Linux: s_resv_clusters)
+  std::uint32_t s_resuid = 0, s_resgid = 0;        // who may use the reserve, besides root
+  std::uint16_t s_mount_state = 0;                 // s_state as it was found
 
   // Free counts of the whole file system; the descriptors hold the truth per group.
   std::atomic<std::int64_t> s_freeblocks{0};
@@ -109,8 +138,12 @@ struct ext4_sb_info : vfs::super_block {
   rw_semaphore<jbd2_handle_class> s_handle_barrier;
   std::atomic<bool> s_written{false};              // EXT4_VALID_FS has been cleared: the medium has been changed
   std::atomic<bool> s_error_seen{false};
-  std::atomic<std::uint64_t> s_commit_sequence{0};
+  std::atomic<bool> s_shutdown{false};             // errors=panic, or a write of the super block failed: every change fails with EIO
+  std::atomic<std::uint64_t> s_commit_sequence{0};  // commits that are durable
   mutex<s_error_lock_class> s_error_lock;
+  error_record s_error_record XIP_GUARDED_BY(s_error_lock);
+  mutex<s_bitmap_lock_class> s_bitmap_lock;        // a bitmap is checked, or made for an uninitialised group
+  std::atomic<group_info*> s_stale_groups{nullptr};
 
   [[nodiscard]] bool has_compat(std::uint32_t f) const noexcept { return (s_feature_compat & f) != 0; }
   [[nodiscard]] bool has_incompat(std::uint32_t f) const noexcept { return (s_feature_incompat & f) != 0; }
@@ -126,7 +159,8 @@ struct ext4_inode_info : vfs::inode {
   loff_t i_disksize = 0;                         // the size on disk. under i_data_sem
   extent_cache i_es;                             // what is known of the tree
   std::atomic<std::uint32_t> i_flags_disk{0};    // EXT4_*_FL
-  std::uint32_t i_dtime = 0;
+  std::atomic<std::uint32_t> i_dtime{0};         // deleted at; on the orphan list the next number, changed under s_orphan_lock
+  spin_lock<i_raw_lock_class> i_raw_lock;        // the inode's slot in its table block
   std::uint64_t i_file_acl = 0;                  // xattr block
   std::uint16_t i_extra_isize = 0;
   std::uint32_t i_csum_seed = 0;
@@ -154,8 +188,11 @@ extern const vfs::file_system_type ext4lite_fs_type_table;  // behind xip/fs_ext
 
 // Corruption was found: logs WHAT (names the block or inode, what was there and what was expected), records it in the super block, follows errors=.
 // Returns EUCLEAN, so that callers write: return corrupted(sb, ...).
-[[nodiscard]] std::unexpected<error> corrupted(ext4_sb_info& sb, std::string_view what);
-[[nodiscard]] std::unexpected<error> corrupted(const vfs::inode& inode, std::string_view what);
+// Not under a spin lock.
+[[nodiscard]] std::unexpected<error> corrupted(ext4_sb_info& sb, std::string_view what,
+                                               std::source_location where = std::source_location::current());
+[[nodiscard]] std::unexpected<error> corrupted(const vfs::inode& inode, std::string_view what,
+                                               std::source_location where = std::source_location::current());
 
 // ---- group.cc --------------------------------------------------------------------------------------------------------------------
 
@@ -180,10 +217,13 @@ struct allocated {
   pblk_t first;
   std::uint32_t count;
 };
+// alloc_blocks: FLAGS
+inline constexpr std::uint32_t alloc_metadata = 1u << 0;      // not file data (what a block observer is told)
+inline constexpr std::uint32_t alloc_use_reserved = 1u << 1;  // may take the last blocks (s_resv_blocks): a conversion must not fail for lack of space
 // Up to WANT contiguous blocks (at least one) as near GOAL as can be, for INODE; ENOSPC counts root's reserve unless the task may use it.
-// The bitmap, descriptor and counts are changed under H; credits: 2.
-[[nodiscard]] result<allocated> alloc_blocks(handle& h, ext4_inode_info& inode, pblk_t goal, std::uint32_t want);
-// Gives them back; they are not handed out again before the commit of this change is durable. Blocks that held METADATA are forgotten in the
+// The bitmap, descriptor, counts, and INODE's i_blocks (in memory: mark_inode_dirty is the caller's) are changed under H; credits: 2.
+[[nodiscard]] result<allocated> alloc_blocks(handle& h, ext4_inode_info& inode, pblk_t goal, std::uint32_t want, std::uint32_t flags = 0);
+// Gives them back, i_blocks too; they are not handed out again before the commit of this change is durable. Blocks that held METADATA are forgotten in the
 // buffer cache. A block that is free already, or fixed metadata, is corruption. credits: 2 for each group touched.
 [[nodiscard]] result<> free_blocks(handle& h, ext4_inode_info& inode, pblk_t first, std::uint32_t count, bool metadata);
 // Where the first block of INODE should go.
@@ -194,7 +234,9 @@ void release_pending_frees(ext4_sb_info& sb);
 
 // ---- inode_alloc.cc ---------------------------------------------------------------------------------------------------------------
 
-// A fresh inode in DIR (owner, group, flags inherited as Linux does), in the cache, new, link count 1 (directories: 2), size 0. credits: 6.
+// A fresh inode in DIR (owner, group, flags inherited as Linux does), in the cache, new, link count 1 (directories: 2), size 0, no blocks. With the
+// extent feature it has extents_fl and an empty root (a fast symlink must clear the flag; devices have none: set i_rdev and mark it dirty).
+// credits: 6.
 [[nodiscard]] result<ext4_inode_info*> new_inode(handle& h, ext4_inode_info& dir, std::uint32_t mode, std::string_view name);
 // Clears its bit. credits: 2.
 [[nodiscard]] result<> free_inode_number(handle& h, ext4_inode_info& inode);
@@ -203,9 +245,17 @@ void release_pending_frees(ext4_sb_info& sb);
 
 [[nodiscard]] result<vfs::inode_ref> ext4_iget(ext4_sb_info& sb, ino_t number);
 // Writes what is in memory into the inode's slot in its table block, under H. credits: 1. Records H as the inode's sync tid.
+// Of a regular file and a directory it leaves i_block as it lies there, of a regular file the size too: those are mark_inode_dirty_data's.
 [[nodiscard]] result<> mark_inode_dirty(handle& h, ext4_inode_info& inode);
-// As above where the change is one that fdatasync needs too (size, extents).
+// As above where the change is one that fdatasync needs too: i_data and i_disksize are written as well. Under i_data_sem wherever
+// somebody else may change those now.
 [[nodiscard]] result<> mark_inode_dirty_data(handle& h, ext4_inode_info& inode);
+// A copy of the inode's slot, all s_inode_size bytes of it, as long as the buffer is held.
+struct inode_slot {
+  dev::buffer_ref buffer;
+  std::uint32_t offset = 0;
+};
+[[nodiscard]] result<inode_slot> inode_slot_of(ext4_sb_info& sb, ino_t number);
 void set_aops_and_ops(ext4_inode_info& inode) noexcept;  // i_op, i_fop, S_DAX, S_ flags from mode and EXT4_*_FL
 void evict_inode(vfs::inode& i) noexcept;
 [[nodiscard]] result<> ext4_setattr(vfs::inode& i, const vfs::iattr& attr);
