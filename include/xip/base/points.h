@@ -1,0 +1,88 @@
+// Named points: the places that matter, in one vocabulary. A point can be traced, can be where a scheduler switches tasks, and
+// (XIP_FAIL_POINT) can be made to fail. With no sink installed a point costs one load and one predicted branch.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include <xip/base/result.h>
+
+// X(name): snake_case, room first. A new point is added here and nowhere else.
+#define XIP_POINTS(X)                                                                          \
+  X(xip_read_block)            /* i_size loaded, before the bytes of one block move */          \
+  X(xip_mapping_returned)      /* get_blocks answered: lblk, length, type */                    \
+  X(xip_copy_piece)            /* in mid-copy, between two pieces: pos, bytes */                 \
+  X(xip_slice_started)         /* write: the handle is open, before the entries are locked */    \
+  X(xip_entries_locked)        /* write: the entries of the slice are locked */                  \
+  X(xip_before_drain)          /* write: copied, not yet drained */                             \
+  X(xip_before_convert)        /* write: drained, not yet converted */                          \
+  X(xip_before_set_size)       /* write: converted, i_size not yet stored */                    \
+  X(xip_slice_done)            /* write: entries unlocked, handle stopped */                    \
+  X(xip_zero_tail)             /* the old EOF block is zeroed before i_size passes it */         \
+  X(vfs_i_size_stored)         /* i_size_write: inode, new size */                              \
+  X(ext4_handle_started)       /* credits */                                                   \
+  X(ext4_handle_stopped)                                                                       \
+  X(ext4_map_blocks)           /* before the tree is looked at: inode, lblk */                  \
+  X(ext4_extent_inserted)      /* inode, lblk, pblk, length */                                  \
+  X(ext4_extent_converted)     /* inode, lblk, length */                                       \
+  X(ext4_extent_removed)       /* inode, lblk, length */                                       \
+  X(ext4_block_allocated)      /* pblk, length */                                              \
+  X(ext4_before_free)          /* pblk, length: bitmap not yet changed */                        \
+  X(ext4_block_freed)          /* pblk, length */                                              \
+  X(ext4_orphan_add)           /* inode */                                                     \
+  X(ext4_orphan_del)           /* inode */                                                     \
+  X(ext4_alloc_inode)          /* may fail: ENOSPC */                                           \
+  X(ext4_alloc_blocks)         /* may fail: ENOSPC */                                           \
+  X(ext4_commit_start)         /* metadata write-back begins, new handles wait */                \
+  X(ext4_commit_done)          /* everything dirtied before is durable */                        \
+  X(dev_fence)                 /* stores before this are durable after it */                     \
+  X(dev_flush)                 /* block device flush */                                        \
+  X(buffer_read)               /* may fail: EIO; block */                                       \
+  X(buffer_write)              /* may fail: EIO; block */                                       \
+  X(alloc_memory)              /* may fail: ENOMEM */
+
+namespace xip {
+
+enum class point : std::uint16_t {
+#define XIP_POINT_NAME(name) name,
+  XIP_POINTS(XIP_POINT_NAME)
+#undef XIP_POINT_NAME
+      count
+};
+
+inline constexpr std::size_t point_count = static_cast<std::size_t>(point::count);
+
+[[nodiscard]] std::string_view point_name(point p) noexcept;
+
+// What listens at points. Installed for a thread by the kernel instance whose code runs there.
+class point_sink {
+ public:
+  virtual void on_point(point p, std::uint64_t a, std::uint64_t b, std::uint64_t c) noexcept = 0;
+  // Asked at points that may fail: zero, or the errno to fail with.
+  virtual int inject(point p, std::uint64_t a, std::uint64_t b) noexcept = 0;
+
+ protected:
+  ~point_sink() = default;
+};
+
+// The sink of the running thread, or null. Thread state in the sense of Linux's `current`, not shared between threads.
+inline constinit thread_local point_sink* current_point_sink = nullptr;
+
+inline void hit_point(point p, std::uint64_t a = 0, std::uint64_t b = 0, std::uint64_t c = 0) noexcept {
+  if (point_sink* sink = current_point_sink; sink != nullptr) [[unlikely]]
+    sink->on_point(p, a, b, c);
+}
+[[nodiscard]] inline result<> fail_point(point p, std::uint64_t a = 0, std::uint64_t b = 0) noexcept {
+  if (point_sink* sink = current_point_sink; sink != nullptr) [[unlikely]] {
+    sink->on_point(p, a, b, 0);
+    if (int number = sink->inject(p, a, b); number != 0) return fail(number);
+  }
+  return {};
+}
+
+}  // namespace xip
+
+#define XIP_POINT(NAME, ...) ::xip::hit_point(::xip::point::NAME __VA_OPT__(, ) __VA_ARGS__)
+#define XIP_FAIL_POINT(NAME, ...) ::xip::fail_point(::xip::point::NAME __VA_OPT__(, ) __VA_ARGS__)

@@ -1,0 +1,26 @@
+// Who owns which block: the file system reports, a checker listens (a block sanitizer keeps a shadow of the device).
+#pragma once
+
+#include <cstdint>
+
+#include <xip/base/units.h>
+
+namespace xip::dev {
+
+enum class block_owner : std::uint8_t { metadata, file };
+
+class block_observer {
+ public:
+  // COUNT blocks from FIRST now belong to inode INO of GENERATION (or to metadata).
+  virtual void on_alloc(pblk_t first, std::uint32_t count, block_owner owner, ino_t ino, std::uint32_t generation) noexcept = 0;
+  // They are given back, and may be handed out again only after on_commit.
+  virtual void on_free(pblk_t first, std::uint32_t count) noexcept = 0;
+  virtual void on_commit() noexcept = 0;
+  // The core is about to read or write file data of INO there.
+  virtual void on_access(pblk_t first, std::uint32_t count, ino_t ino, std::uint32_t generation, bool write) noexcept = 0;
+
+ protected:
+  ~block_observer() = default;
+};
+
+}  // namespace xip::dev

@@ -1,0 +1,12 @@
+// ext4lite: ext4's disk format on any device. Register it with a kernel instance and mount by its name, "ext4".
+#pragma once
+
+#include <xip/vfs/super_block.h>
+
+namespace xip {
+
+// Mount options: dax=always|never|inode, errors=continue|remount-ro|panic, noload. The generic ones (ro, noatime ...) belong to the VFS.
+// Refused by name: unknown incompatible features, and read-write mounts of images whose journal needs recovery.
+[[nodiscard]] const vfs::file_system_type& ext4lite_file_system() noexcept;
+
+}  // namespace xip

@@ -1,0 +1,155 @@
+// What a scenario's body is given: a mounted file system, tasks, expectations, chance, counters.
+#pragma once
+
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <source_location>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <xip/base/points.h>
+#include <xip/base/result.h>
+#include <xip/base/units.h>
+#include <xip/dev/device.h>
+#include <xip/scenario/expectation.h>
+#include <xip/scenario/pattern.h>
+#include <xip/scenario/random.h>
+#include <xip/vfs/kernel.h>
+#include <xip/vfs/task.h>
+
+namespace xip::scenario {
+
+class fixture;  // the runner's part
+struct scenario;
+
+// Relative paths are those of the scenario's own directory ("/" on a fresh image); the working directory of every task it makes is there.
+// Expectations may be used from any thread of the scenario; everything else belongs to the body's own thread.
+class run {
+ public:
+  using location = std::source_location;
+
+  explicit run(fixture& parts) noexcept : parts_{parts} {}
+  run(const run&) = delete;
+  run& operator=(const run&) = delete;
+
+  // --- Tasks -------------------------------------------------------------------------------------------------------------------
+
+  // System calls of the main task: t->open(...). It is root, and it is another task after cycle() and mount().
+  [[nodiscard]] vfs::task* operator->() const noexcept { return &task(); }
+  [[nodiscard]] vfs::task& task() const noexcept;
+  [[nodiscard]] vfs::task_ptr new_task(const vfs::cred& who = {}, const char* name = "task");
+  // Runs BODY(task, index) COUNT times at once, each on a thread with a task of its own, and waits for all. The first failure is the scenario's.
+  void parallel(unsigned count, const std::function<void(vfs::task&, unsigned)>& body, const vfs::cred& who = {});
+  // One thread for each of BODIES.
+  using thread_body = std::function<void(vfs::task&)>;
+  void parallel(const std::vector<thread_body>& bodies);
+  // True once a thread of parallel() has failed: the others may give up.
+  [[nodiscard]] bool stopping() const noexcept;
+
+  // --- The file system ---------------------------------------------------------------------------------------------------------
+
+  [[nodiscard]] vfs::kernel& kernel() const noexcept;
+  [[nodiscard]] dev::device& device() const noexcept;
+  [[nodiscard]] bool has_dax() const noexcept;           // direct access and 4 KiB blocks
+  [[nodiscard]] std::uint32_t block_size() const noexcept;  // bytes
+  // Where the scenario works, absolute: "" on a fresh image, so that directory() + "/file" is a path.
+  [[nodiscard]] const std::string& directory() const noexcept;
+  // Unmount; every descriptor of the main task is closed first. No other task may be left.
+  void umount(location here = location::current());
+  // Mount again, with these options in place of the scenario's own.
+  void mount(std::string_view options, location here = location::current());
+  void mount(location here = location::current());
+  [[nodiscard]] std::expected<void, vfs::mount_failure> try_mount(std::string_view options);
+  void cycle(location here = location::current());  // umount and mount
+  void remount(std::string_view options, location here = location::current());
+  // e2fsck -fn of the unmounted image must exit 0.
+  void fsck(location here = location::current());
+  // Output of `debugfs -R COMMAND` on the image, mounted or not; the scenario must need the tool.
+  [[nodiscard]] std::string debugfs(const std::string& command, location here = location::current());
+  // A checksum of all bytes of the device.
+  [[nodiscard]] std::uint32_t device_checksum(location here = location::current());
+  // Another device of SIZE bytes with a fresh file system, of the same kind as this run's. Lives as long as the run.
+  [[nodiscard]] dev::device& second_device(std::uint64_t size, std::string_view mkfs = {}, location here = location::current());
+  [[nodiscard]] std::string_view file_system() const noexcept;  // the type, for kernel().mount
+
+  // --- Log and points ----------------------------------------------------------------------------------------------------------
+
+  void allow_errors() noexcept;  // errors in the log no longer fail the scenario
+  [[nodiscard]] bool logged(std::string_view text) const;
+  // How often the product has passed POINT so far.
+  [[nodiscard]] std::uint64_t hits(point p) const noexcept;
+  // The next TIMES passes of fail point P, after SKIP, fail with NUMBER. One rule at a time.
+  void inject(point p, int number, std::uint32_t skip = 0, std::uint32_t times = 1) noexcept;
+
+  // --- Chance ------------------------------------------------------------------------------------------------------------------
+
+  [[nodiscard]] std::uint64_t seed() const noexcept;
+  // A stream of the run's seed; each WHICH has its own.
+  [[nodiscard]] random_source random(std::uint64_t which = 0) const noexcept;
+
+  // --- Expectations ------------------------------------------------------------------------------------------------------------
+
+  [[noreturn]] void fail(std::string what, location here = location::current()) const;
+  [[noreturn]] void skip(std::string why) const;
+  void expect(bool holds, std::string_view what, location here = location::current()) const;
+
+  template <class Found, class Expected>
+  void expect_equal(const Found& found, const Expected& expected, std::string_view what = "values differ",
+                    location here = location::current()) const {
+    bool same = false;
+    if constexpr (std::integral<Found> && std::integral<Expected> && !std::same_as<Found, bool> && !std::same_as<Expected, bool>)
+      same = std::cmp_equal(found, expected);
+    else
+      same = found == expected;
+    if (!same) report(what, text_of(expected), text_of(found), here);
+  }
+  // The value of a call that must succeed.
+  template <class T>
+  T must(result<T> answer, location here = location::current()) const {
+    if (!answer) report("a call failed", "success", text_of(answer.error()), here);
+    if constexpr (!std::is_void_v<T>) return std::move(*answer);
+  }
+  // ANSWER succeeded with VALUE (a count, a size).
+  template <class T, class Value>
+  void expect_answer(const result<T>& answer, const Value& value, std::string_view what = "the answer of a call",
+                     location here = location::current()) const {
+    if (!answer) report(what, text_of(value), text_of(answer.error()), here);
+    expect_equal(*answer, value, what, here);
+  }
+  template <class T>
+  void expect_errno(const result<T>& answer, int number, location here = location::current()) const {
+    if (answer) report("a call succeeded that must not", text_of(error{number}), "success", here);
+    if (answer.error() != error{number}) report("a call failed with the wrong errno", text_of(error{number}), text_of(answer.error()), here);
+  }
+  void expect_same(const std::optional<difference>& d, location here = location::current()) const;
+
+  // --- Files, in short ---------------------------------------------------------------------------------------------------------
+
+  // Opens PATH read-write, made if it is not there.
+  [[nodiscard]] int create(std::string_view path, location here = location::current()) const;
+  // Writes the pattern of WHO to [OFFSET, OFFSET + BYTES), all of it.
+  void put(vfs::task& task, int fd, loff_t offset, std::size_t bytes, stamp who, location here = location::current()) const;
+  void put(int fd, loff_t offset, std::size_t bytes, stamp who, location here = location::current()) const { put(task(), fd, offset, bytes, who, here); }
+  // Reads the range in one call; it must be there in full, with that pattern, or zeros.
+  void expect_data(vfs::task& task, int fd, loff_t offset, std::size_t bytes, stamp who, location here = location::current()) const;
+  void expect_data(int fd, loff_t offset, std::size_t bytes, stamp who, location here = location::current()) const { expect_data(task(), fd, offset, bytes, who, here); }
+  void expect_zeros(vfs::task& task, int fd, loff_t offset, std::size_t bytes, location here = location::current()) const;
+  void expect_zeros(int fd, loff_t offset, std::size_t bytes, location here = location::current()) const { expect_zeros(task(), fd, offset, bytes, here); }
+  [[nodiscard]] loff_t size_of(int fd, location here = location::current()) const;
+  // Names of a directory, sorted, without "." and "..".
+  [[nodiscard]] std::vector<std::string> names_in(std::string_view path, location here = location::current()) const;
+  // Writes until the file system is full; the bytes that went in. The file is open as FD and grows from OFFSET on.
+  [[nodiscard]] std::uint64_t fill_up(int fd, loff_t offset, stamp who, location here = location::current()) const;
+
+ private:
+  [[noreturn]] void report(std::string_view what, std::string expected, std::string found, const location& here) const;
+  fixture& parts_;
+};
+
+}  // namespace xip::scenario

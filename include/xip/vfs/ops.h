@@ -1,0 +1,148 @@
+// The tables through which the VFS calls a file system, with Linux's member names. Linux: include/linux/fs.h,
+// Documentation/filesystems/vfs.rst. A null member means that the file system cannot do it; the errno then is Linux's own.
+//
+// Who holds what when a hook is called:
+//   lookup, iterate_shared                 the directory's i_rwsem, shared at least (taken by the VFS)
+//   create, mkdir, mknod, symlink, tmpfile the directory's i_rwsem exclusive
+//   unlink, rmdir                          the directory's i_rwsem exclusive (subclass parent), then the victim's
+//   link                                   the directory's i_rwsem exclusive, then the source's
+//   rename                                 s_vfs_rename_mutex if directories differ, both directories, then the two inodes
+//   everything on a file's contents        nothing: read_iter, write_iter, fallocate, setattr, fsync, llseek take their own
+#pragma once
+
+#include <cstdint>
+#include <memory_resource>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include <xip/base/result.h>
+#include <xip/base/units.h>
+#include <xip/vfs/file.h>
+#include <xip/vfs/inode.h>
+#include <xip/vfs/iov_iter.h>
+#include <xip/vfs/super_block.h>
+
+namespace xip::vfs {
+
+// iattr.ia_valid
+inline constexpr std::uint32_t attr_mode = 1u << 0;
+inline constexpr std::uint32_t attr_uid = 1u << 1;
+inline constexpr std::uint32_t attr_gid = 1u << 2;
+inline constexpr std::uint32_t attr_size = 1u << 3;
+inline constexpr std::uint32_t attr_atime = 1u << 4;
+inline constexpr std::uint32_t attr_mtime = 1u << 5;
+inline constexpr std::uint32_t attr_ctime = 1u << 6;
+inline constexpr std::uint32_t attr_kill_suid = 1u << 11;
+inline constexpr std::uint32_t attr_kill_sgid = 1u << 12;
+
+struct iattr {
+  std::uint32_t ia_valid = 0;
+  std::uint32_t ia_mode = 0;
+  std::uint32_t ia_uid = 0;
+  std::uint32_t ia_gid = 0;
+  loff_t ia_size = 0;
+  timespec64 ia_atime, ia_mtime, ia_ctime;
+};
+
+// What stat and statx say. Blocks are in 512-byte units.
+struct kstat {
+  std::uint64_t dev = 0, ino = 0, rdev = 0;
+  std::uint32_t mode = 0, nlink = 0, uid = 0, gid = 0;
+  loff_t size = 0;
+  std::uint32_t blksize = 0;
+  std::uint64_t blocks = 0;
+  timespec64 atime, mtime, ctime, btime;
+  bool has_btime = false;
+  std::uint64_t attributes = 0;       // STATX_ATTR_ bits
+  std::uint64_t attributes_mask = 0;  // which of them are known here
+};
+
+struct kstatfs {
+  std::uint64_t type = 0, bsize = 0, blocks = 0, bfree = 0, bavail = 0, files = 0, ffree = 0, namelen = 0, frsize = 0, flags = 0;
+  std::uint64_t fsid = 0;
+};
+
+// Receives the entries of a directory. POS is the cookie of the next entry when emit returned true.
+struct dir_context {
+  loff_t pos = 0;
+  // False: no room, stop before this entry. TYPE is a DT_ value.
+  bool (*actor)(dir_context& ctx, std::string_view name, loff_t pos, ino_t ino, unsigned type) = nullptr;
+  void* private_data = nullptr;
+};
+
+// Where a stretch of a file lies (fiemap, `xip map`).
+struct fiemap_extent {
+  loff_t logical = 0;         // byte in the file
+  std::uint64_t physical = 0;  // byte on the device; 0 for a hole
+  std::uint64_t length = 0;   // bytes
+  std::uint32_t flags = 0;    // FIEMAP_EXTENT_ bits
+};
+struct fiemap_context {
+  // False: no room, stop.
+  bool (*fill)(fiemap_context& ctx, const fiemap_extent& e) = nullptr;
+  void* private_data = nullptr;
+};
+
+struct inode_operations {
+  // The named inode, counted; null when there is no such name.
+  result<inode*> (*lookup)(inode& dir, std::string_view name) = nullptr;
+  // These answer with the new inode, counted and unlocked (unlock_new_inode); the VFS puts it behind the dentry. MODE has its type bits.
+  result<inode*> (*create)(inode& dir, std::string_view name, std::uint32_t mode) = nullptr;
+  result<inode*> (*mkdir)(inode& dir, std::string_view name, std::uint32_t mode) = nullptr;
+  result<inode*> (*mknod)(inode& dir, std::string_view name, std::uint32_t mode, std::uint64_t rdev) = nullptr;
+  result<inode*> (*symlink)(inode& dir, std::string_view name, std::string_view target) = nullptr;
+  result<inode*> (*tmpfile)(inode& dir, std::uint32_t mode) = nullptr;
+  // The new name's reference is taken by the VFS.
+  result<> (*link)(inode& source, inode& dir, std::string_view name) = nullptr;
+  result<> (*unlink)(inode& dir, std::string_view name, inode& victim) = nullptr;
+  result<> (*rmdir)(inode& dir, std::string_view name, inode& victim) = nullptr;
+  result<> (*rename)(inode& old_dir, std::string_view old_name, inode& source, inode& new_dir, std::string_view new_name, inode* target,
+                     unsigned flags) = nullptr;
+  // The target of a symlink, at most PATH_MAX - 1 bytes.
+  result<std::pmr::string> (*get_link)(inode& i) = nullptr;
+  // The VFS has checked permission; the hook takes i_rwsem exclusive itself. Size: Linux's ext4_setattr order.
+  result<> (*setattr)(inode& i, const iattr& attr) = nullptr;
+  result<> (*getattr)(const inode& i, kstat& stat) = nullptr;  // null: generic_fillattr alone
+  // Times were changed in memory: make them go to disk with the inode. Under whatever lock the caller of file_modified holds.
+  result<> (*update_time)(inode& i) = nullptr;
+  result<> (*fiemap)(inode& i, fiemap_context& ctx, loff_t start, std::uint64_t length) = nullptr;
+};
+
+struct file_operations {
+  result<loff_t> (*llseek)(file& f, loff_t offset, int whence) = nullptr;  // SEEK_DATA, SEEK_HOLE; the VFS does the others
+  result<std::size_t> (*read_iter)(kiocb& iocb, iov_iter& to) = nullptr;
+  result<std::size_t> (*write_iter)(kiocb& iocb, iov_iter& from) = nullptr;
+  result<> (*iterate_shared)(file& f, dir_context& ctx) = nullptr;
+  result<> (*open)(inode& i, file& f) = nullptr;
+  void (*release)(inode& i, file& f) noexcept = nullptr;
+  // DATASYNC: only what is needed to read the data back. [START, END) in bytes.
+  result<> (*fsync)(file& f, loff_t start, loff_t end, bool datasync) = nullptr;
+  result<> (*fallocate)(file& f, int mode, loff_t offset, loff_t length) = nullptr;
+};
+
+struct super_operations {
+  // A new, empty inode of the file system's own type from the super block's memory; ENOMEM.
+  result<inode*> (*alloc_inode)(super_block& sb, ino_t number) = nullptr;
+  void (*free_inode)(inode* i) noexcept = nullptr;
+  // The last reference is gone. nlink 0: free its blocks and its number. Runs with no lock held.
+  void (*evict_inode)(inode& i) noexcept = nullptr;
+  result<> (*sync_fs)(super_block& sb, bool wait) = nullptr;
+  result<> (*statfs)(super_block& sb, kstatfs& out) = nullptr;
+  // Flags and options of a remount; read-only <-> read-write.
+  result<> (*remount)(super_block& sb, std::uint32_t flags, std::string_view options, std::string& message) = nullptr;
+  // The file-system specific options as /proc/mounts shows them, each with a comma before it.
+  void (*show_options)(const super_block& sb, std::string& out) = nullptr;
+};
+
+void generic_fillattr(const inode& i, kstat& stat) noexcept;
+
+// For create and its kin: type, permission bits, owner and group of the new inode I; a set-gid DIR hands on its group, and to directories the bit.
+// Linux: inode_init_owner.
+void inode_init_owner(inode& i, const inode& dir, std::uint32_t mode) noexcept;
+// For setattr, i_rwsem held exclusive: mode, owner, group and times as ATTR says; not the size. Linux: setattr_copy.
+void setattr_copy(inode& i, const iattr& attr) noexcept;
+// May the file grow to SIZE (RLIMIT_FSIZE of the caller, s_maxbytes)? EFBIG. Linux: inode_newsize_ok.
+[[nodiscard]] result<> inode_newsize_ok(const inode& i, loff_t size) noexcept;
+
+}  // namespace xip::vfs

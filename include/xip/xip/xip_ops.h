@@ -1,0 +1,40 @@
+// What the XIP core asks of a file system. The core never names one. Linux: struct iomap_ops (fs/iomap), the get_block of fs/dax.c in 4.x.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include <xip/base/result.h>
+#include <xip/base/units.h>
+#include <xip/vfs/inode.h>
+#include <xip/xip/extent_map.h>
+
+namespace xip {
+
+// A write goes slice by slice: at most this many pages and one mapping.
+inline constexpr std::uint32_t slice_pages = 64;
+
+// One slice of a write, on the core's stack. A slice holds the file system's open handle from start_slice to stop_slice.
+struct write_slice {
+  loff_t pos = 0;          // bytes, as are these
+  std::size_t bytes = 0;
+  void* handle = nullptr;  // the file system's
+};
+
+// The caller (the file system's hook) holds i_rwsem: shared for look-ups of a read, exclusive for all else.
+struct xip_ops {
+  // The mapping of LBLK: at most MAX blocks, beginning exactly at LBLK. SLICE null: look up, never allocate. SLICE given: a hole is allocated
+  // as unwritten under the slice's handle; the answer is unwritten or mapped. ENOSPC, EIO, EUCLEAN.
+  result<extent_map> (*get_blocks)(vfs::inode& inode, lblk_t lblk, std::uint32_t max, write_slice* slice) = nullptr;
+  // Opens the handle with credits for one extent: allocate, insert, split on convert, inode. ENOSPC, EROFS, EIO.
+  result<> (*start_slice)(vfs::inode& inode, write_slice& slice) = nullptr;
+  void (*stop_slice)(vfs::inode& inode, write_slice& slice) noexcept = nullptr;
+  // The bytes are in place and drained: LEN blocks from LBLK become written. Never fails for lack of space.
+  result<> (*convert_unwritten)(vfs::inode& inode, lblk_t lblk, std::uint32_t len, write_slice& slice) = nullptr;
+  // i_size and what the file system has on disk become SIZE, under the slice's handle. Called for the slice that ends an extending write.
+  result<> (*set_size)(vfs::inode& inode, loff_t size, write_slice& slice) = nullptr;
+  // After ENOSPC, with no handle open: waits until a commit may have freed blocks. False: there is nothing to wait for. ATTEMPT counts from 0.
+  bool (*wait_for_space)(vfs::inode& inode, unsigned attempt) = nullptr;
+};
+
+}  // namespace xip

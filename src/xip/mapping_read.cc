@@ -1,0 +1,91 @@
+// Reading through a mapping. Linux: dax_iomap_iter of fs/dax.c, and what became of do_xip_mapping_read.
+//
+// The caller's i_rwsem keeps truncate out. i_size is loaded again for every block all the same: that is what still holds for a
+// caller who came without the lock, and it costs one load.
+#include <algorithm>
+
+#include <xip/xip/mapping.h>
+
+#include "xip/mapping_cursor.h"
+#include "xip/mover.h"
+
+namespace xip {
+namespace {
+
+// Bytes of the block that holds POS which a read of COUNT bytes may take now: up to the block's end, up to i_size. 0: at the end.
+std::size_t readable_in_block(const vfs::inode& inode, loff_t pos, std::size_t count) noexcept {
+  const loff_t size = i_size_read(inode);
+  XIP_POINT(xip_read_block, static_cast<std::uint64_t>(pos), static_cast<std::uint64_t>(size));
+  if (pos >= size) return 0;
+  const loff_t block_end = (pos | (loff_t{inode.i_sb.s_blocksize} - 1)) + 1;
+  return std::min(count, static_cast<std::size_t>(std::min(size, block_end) - pos));
+}
+
+struct read_state {
+  vfs::inode& inode;
+  mapping_cursor cursor;
+  loff_t pos;
+  int error = 0;
+  extent_map observed{};  // the last mapping that a checker was told of
+};
+
+// One block, or the part of it that is wanted. Bytes taken on; 0 ends the read, with state.error set unless it is the end of the file.
+template <class Mover>
+std::size_t read_block(read_state& state, vfs::iov_iter& to, Mover& mover) noexcept {
+  const unsigned bits = state.inode.i_sb.s_blocksize_bits;
+  const std::size_t bytes = readable_in_block(state.inode, state.pos, to.count());
+  if (bytes == 0) return 0;
+  const auto em = state.cursor.at(lblk_of(state.pos, bits), blocks_touched(state.pos, to.count(), bits));
+  if (!em.has_value()) {
+    state.error = em.error().number();
+    return 0;
+  }
+  if (em->type != extent_type::mapped) {
+    const std::size_t zeroed = mover.read_zeros(to, bytes);
+    if (zeroed == 0) state.error = EFAULT;
+    return zeroed;
+  }
+  observe_access(state.inode, *em, false);
+  const auto moved = mover.read(to, device_byte(*em, state.pos, bits), bytes);
+  if (!moved.has_value()) {
+    state.error = moved.error().number();
+    return 0;
+  }
+  if (*moved == 0) state.error = EFAULT;
+  return *moved;
+}
+
+template <class Mover>
+result<std::size_t> read_blocks(vfs::kiocb& iocb, vfs::iov_iter& to, const xip_ops& ops) noexcept {
+  vfs::inode& inode = *iocb.ki_filp.f_inode;
+  Mover mover{inode.i_sb.s_bdev};
+  read_state state{inode, mapping_cursor{inode, ops}, iocb.ki_pos};
+  while (to.count() != 0) {
+    const std::size_t moved = read_block(state, to, mover);
+    if (moved == 0) break;
+    state.pos += static_cast<loff_t>(moved);
+  }
+  auto taken = static_cast<std::size_t>(state.pos - iocb.ki_pos);
+  if constexpr (!Mover::moves_at_once) {
+    const completed done = mover.complete();
+    if (done.bytes < taken) to.revert(taken - done.bytes);
+    if (done.error != 0) state.error = done.error;
+    taken = std::min(taken, done.bytes);
+  }
+  if (taken == 0 && state.error != 0) return fail(state.error);
+  iocb.ki_pos += static_cast<loff_t>(taken);
+  return taken;
+}
+
+}  // namespace
+
+result<std::size_t> xip_mapping_read(vfs::kiocb& iocb, vfs::iov_iter& to, const xip_ops& ops) noexcept {
+  vfs::inode& inode = *iocb.ki_filp.f_inode;
+  inode.i_rwsem.assert_held_shared();
+  if (to.count() == 0) return 0;
+  vfs::might_fault();
+  if (inode.is_dax()) return read_blocks<window_mover>(iocb, to, ops);
+  return read_blocks<batch_mover>(iocb, to, ops);
+}
+
+}  // namespace xip

@@ -1,0 +1,218 @@
+// Writing through a mapping. Written blocks are overwritten in place; holes and unwritten blocks are filled slice by slice: allocate as
+// unwritten, copy, drain, convert. Linux: dax_iomap_iter (fs/dax.c), and the convert callback of 4.0 made safe against faults.
+//
+// A slice opens the handle before it locks the entries, because the fault path nests them so; it copies with faults disabled, because the
+// source may be a mapping of the very pages that it has locked; it looks the mapping up again under the entry locks, because a fault may have
+// filled a block meanwhile. Drain before convert: a crash between the two leaves the blocks unwritten, so that they read as zeros and
+// never as what they held before. Size after convert, in the same handle: a size on disk never covers bytes that are not in place.
+//
+// Lock chains:
+//   i_rwsem -> jbd2_handle -> dax_entry
+//   i_rwsem -> mmap_lock
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include <xip/xip/mapping.h>
+
+#include "xip/entry.h"
+#include "xip/mapping_cursor.h"
+#include "xip/mover.h"
+
+namespace xip {
+namespace {
+
+struct write_state {
+  vfs::inode& inode;
+  const xip_ops& ops;
+  mapping_cursor cursor;
+  loff_t pos;                  // everything before it is noted or done
+  const loff_t end;            // where the request ends
+  loff_t settled;              // everything before it has arrived: counted
+  int error = 0;
+  unsigned space_attempts = 0;  // waits for space since the last progress
+  bool bounce = false;         // the next slice takes its bytes through a page of our own
+
+  [[nodiscard]] unsigned bits() const noexcept { return inode.i_sb.s_blocksize_bits; }
+  void stop(error why) noexcept { error = why.number(); }
+};
+
+// Notes or moves up to BYTES bytes in the blocks of EM. Fewer: user memory ended (error EFAULT only if nothing at all moved), or the device refused.
+template <class Mover>
+result<std::size_t> copy_to_blocks(vfs::iov_iter& from, const extent_map& em, loff_t pos, std::size_t bytes, unsigned bits, Mover& mover) noexcept {
+  std::size_t done = 0;
+  while (done < bytes) {
+    const auto moved = mover.write(from, device_byte(em, pos + static_cast<loff_t>(done), bits), bytes - done);
+    if (!moved.has_value()) {
+      if (done == 0) return fail(moved.error());
+      break;
+    }
+    if (*moved == 0) break;
+    done += *moved;
+  }
+  return done;
+}
+
+// What was noted until now arrives. Windows: it has.
+template <class Mover>
+void settle(write_state& state, vfs::iov_iter& from, Mover& mover) noexcept {
+  if constexpr (!Mover::moves_at_once) {
+    const completed done = mover.complete();
+    const loff_t arrived = state.settled + static_cast<loff_t>(done.bytes);
+    if (arrived < state.pos) from.revert(static_cast<std::size_t>(state.pos - arrived));
+    state.pos = arrived;
+    if (done.error != 0) state.error = done.error;
+  }
+  state.settled = state.pos;
+}
+
+// Blocks that are written already: in place, with faults allowed, no handle and no entry lock.
+template <class Mover>
+void overwrite(write_state& state, vfs::iov_iter& from, const extent_map& em, Mover& mover) noexcept {
+  const loff_t mapped_end = pos_of(em.lblk, state.bits()) + static_cast<loff_t>(std::uint64_t{em.len} << state.bits());
+  const auto bytes = static_cast<std::size_t>(std::min(state.end, mapped_end) - state.pos);
+  observe_access(state.inode, em, true);
+  const auto moved = copy_to_blocks(from, em, state.pos, bytes, state.bits(), mover);
+  if (!moved.has_value()) return state.stop(moved.error());
+  state.pos += static_cast<loff_t>(*moved);
+  if (*moved == 0) state.error = EFAULT;
+}
+
+// Copies into the slice's blocks with faults disabled; zeros what a fresh block has before and behind the bytes. The blocks are drained.
+template <class Mover>
+result<std::size_t> fill_blocks(write_state& state, vfs::iov_iter& from, const extent_map& em, std::size_t bytes, Mover& mover) noexcept {
+  const unsigned bits = state.bits();
+  const bool fresh = em.type == extent_type::unwritten;
+  observe_access(state.inode, em, true);
+  if (const loff_t head = state.pos - pos_of(em.lblk, bits); fresh && head != 0)
+    XIP_TRY(mover.write_zeros(bytes_of(em.pblk, bits), static_cast<std::size_t>(head)));
+  from.set_nofault(true);
+  const auto copied = copy_to_blocks(from, em, state.pos, bytes, bits, mover);
+  from.set_nofault(false);
+  if (!copied.has_value()) return copied;
+  const loff_t reached = state.pos + static_cast<loff_t>(*copied);
+  const loff_t block_mask = loff_t{state.inode.i_sb.s_blocksize} - 1;
+  if (const loff_t tail = -reached & block_mask; fresh && *copied != 0 && tail != 0)
+    XIP_TRY(mover.write_zeros(device_byte(em, reached, bits), static_cast<std::size_t>(tail)));
+  if (const completed done = mover.complete(); done.error != 0) return fail(done.error);
+  mover.drain();
+  return copied;
+}
+
+// The part of a slice between start_slice and stop_slice, under its entry locks. Bytes that are now written and, if they end the write, covered by i_size.
+template <class Mover>
+result<std::size_t> fill_slice(write_state& state, vfs::iov_iter& from, write_slice& slice, Mover& mover) noexcept {
+  const lblk_t first = lblk_of(slice.pos, state.bits());
+  const std::uint32_t wanted = blocks_touched(slice.pos, slice.bytes, state.bits());
+  entry_range_lock entries{state.inode, pgoff_of(slice.pos), pgoff_of(slice.pos + static_cast<loff_t>(slice.bytes) - 1)};
+  XIP_POINT(xip_entries_locked, static_cast<std::uint64_t>(slice.pos), slice.bytes);
+
+  const extent_map em = XIP_TRY(state.ops.get_blocks(state.inode, first, wanted, &slice));
+  XIP_TRY(check_extent_map(state.inode, em, first, wanted));
+  if (em.type == extent_type::hole) return fail(EIO);
+  XIP_POINT(xip_mapping_returned, first.value(), em.len, static_cast<std::uint64_t>(em.type));
+  if (em.len < wanted) {
+    slice.bytes = static_cast<std::size_t>(pos_of(first + em.len, state.bits()) - slice.pos);
+    entries.shrink_to(pgoff_of(slice.pos + static_cast<loff_t>(slice.bytes) - 1));
+  }
+
+  const std::size_t copied = XIP_TRY(fill_blocks(state, from, em, slice.bytes, mover));
+  if (copied == 0) return 0;
+  const loff_t reached = slice.pos + static_cast<loff_t>(copied);
+  XIP_POINT(xip_before_convert, first.value(), copied);
+  if (em.type == extent_type::unwritten)
+    XIP_TRY(state.ops.convert_unwritten(state.inode, first, blocks_touched(slice.pos, copied, state.bits()), slice));
+  if (reached == state.end && reached > i_size_read(state.inode)) {
+    XIP_POINT(xip_before_set_size, static_cast<std::uint64_t>(reached));
+    XIP_TRY(state.ops.set_size(state.inode, reached, slice));
+  }
+  return copied;
+}
+
+template <class Mover>
+result<std::size_t> run_slice(write_state& state, vfs::iov_iter& from, write_slice& slice, Mover& mover) noexcept {
+  XIP_TRY(entry_table::make(state.inode));
+  XIP_TRY(state.ops.start_slice(state.inode, slice));
+  XIP_POINT(xip_slice_started, static_cast<std::uint64_t>(slice.pos), slice.bytes);
+  const auto done = fill_slice(state, from, slice, mover);
+  state.ops.stop_slice(state.inode, slice);
+  XIP_POINT(xip_slice_done, static_cast<std::uint64_t>(slice.pos));
+  return done;
+}
+
+// A slice whose source is a page of our own: filled with faults allowed, before anything is locked.
+template <class Mover>
+result<std::size_t> run_bounced_slice(write_state& state, vfs::iov_iter& from, write_slice& slice, Mover& mover) noexcept {
+  std::array<std::byte, page_size> page;
+  slice.bytes = from.copy_from_iter(page.data(), std::min(slice.bytes, page.size()));
+  if (slice.bytes == 0) return fail(EFAULT);
+  const iovec segment{page.data(), slice.bytes};
+  const std::size_t taken = slice.bytes;
+  vfs::iov_iter source{vfs::iter_direction::source, {&segment, 1}, taken, nullptr};
+  const auto done = run_slice(state, source, slice, mover);
+  from.revert(taken - done.value_or(0));
+  return done;
+}
+
+// One slice: at most slice_pages pages, all of the one mapping EM, only bytes that are there.
+template <class Mover>
+void write_one_slice(write_state& state, vfs::iov_iter& from, const extent_map& em, Mover& mover) noexcept {
+  const loff_t mapping_end = pos_of(em.lblk, state.bits()) + static_cast<loff_t>(std::uint64_t{em.len} << state.bits());
+  const loff_t pages_end = (state.pos & -loff_t{page_size}) + loff_t{slice_pages} * loff_t{page_size};
+  write_slice slice{state.pos, static_cast<std::size_t>(std::min({state.end, mapping_end, pages_end}) - state.pos)};
+  const bool bounced = std::exchange(state.bounce, false);
+  if (!bounced) {
+    slice.bytes = from.fault_in(slice.bytes);
+    if (slice.bytes == 0) return state.stop(error{EFAULT});
+  }
+  const auto done = bounced ? run_bounced_slice(state, from, slice, mover) : run_slice(state, from, slice, mover);
+  if (!done.has_value()) {
+    const bool again = done.error() == ENOSPC && state.ops.wait_for_space != nullptr && state.ops.wait_for_space(state.inode, state.space_attempts++);
+    if (!again) state.stop(done.error());
+    return;
+  }
+  state.space_attempts = 0;
+  state.bounce = *done < slice.bytes;
+  state.pos += static_cast<loff_t>(*done);
+  state.settled = state.pos;
+}
+
+template <class Mover>
+result<std::size_t> write_blocks(vfs::kiocb& iocb, vfs::iov_iter& from, const xip_ops& ops) noexcept {
+  vfs::inode& inode = *iocb.ki_filp.f_inode;
+  Mover mover{inode.i_sb.s_bdev};
+  const loff_t start = iocb.ki_pos;
+  write_state state{inode, ops, mapping_cursor{inode, ops}, start, start + static_cast<loff_t>(from.count()), start};
+  while (from.count() != 0 && state.error == 0) {
+    const auto em = state.cursor.at(lblk_of(state.pos, state.bits()), blocks_touched(state.pos, from.count(), state.bits()));
+    if (!em.has_value()) {
+      state.stop(em.error());
+    } else if (em->type == extent_type::mapped) {
+      overwrite(state, from, *em, mover);
+    } else {
+      settle(state, from, mover);
+      if (state.error == 0) write_one_slice(state, from, *em, mover);
+      state.cursor.forget();
+    }
+  }
+  const int why = state.error;
+  settle(state, from, mover);
+  mover.drain();
+  const auto written = static_cast<std::size_t>(state.settled - start);
+  if (written == 0 && (why != 0 || state.error != 0)) return fail(why != 0 ? why : state.error);
+  iocb.ki_pos = state.settled;
+  return written;
+}
+
+}  // namespace
+
+result<std::size_t> xip_mapping_write(vfs::kiocb& iocb, vfs::iov_iter& from, const xip_ops& ops) noexcept {
+  vfs::inode& inode = *iocb.ki_filp.f_inode;
+  inode.i_rwsem.assert_held();
+  if (from.count() == 0) return 0;
+  vfs::might_fault();
+  if (inode.is_dax()) return write_blocks<window_mover>(iocb, from, ops);
+  return write_blocks<batch_mover>(iocb, from, ops);
+}
+
+}  // namespace xip

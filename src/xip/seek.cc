@@ -1,0 +1,29 @@
+// SEEK_DATA and SEEK_HOLE over a file's mapping. Linux: iomap_seek_data, iomap_seek_hole.
+#include <algorithm>
+
+#include <unistd.h>
+
+#include <xip/xip/mapping.h>
+
+#include "xip/mapping_cursor.h"
+
+namespace xip {
+
+result<loff_t> xip_seek(vfs::inode& inode, loff_t offset, int whence, const xip_ops& ops) noexcept {
+  inode.i_rwsem.assert_held_shared();
+  const unsigned bits = inode.i_sb.s_blocksize_bits;
+  const loff_t size = i_size_read(inode);
+  if (offset < 0 || offset >= size) return fail(ENXIO);
+  const bool want_data = whence == SEEK_DATA;
+  mapping_cursor cursor{inode, ops};
+  for (loff_t pos = offset; pos < size;) {
+    const auto rest = static_cast<std::size_t>(std::min<loff_t>(size - pos, loff_t{1} << 30));
+    const extent_map em = XIP_TRY(cursor.at(lblk_of(pos, bits), blocks_touched(pos, rest, bits)));
+    if ((em.type == extent_type::mapped) == want_data) return pos;
+    pos = pos_of(em.lblk, bits) + static_cast<loff_t>(std::uint64_t{em.len} << bits);
+  }
+  if (want_data) return fail(ENXIO);
+  return size;
+}
+
+}  // namespace xip

@@ -1,0 +1,56 @@
+// Zeroing what is written in a range: the edges of truncate, punch and extension. Linux: dax_zero_range, iomap_zero_range.
+//
+// Lock chains:
+//   i_rwsem -> dax_entry
+#include <algorithm>
+
+#include <xip/xip/mapping.h>
+
+#include "xip/entry.h"
+#include "xip/mapping_cursor.h"
+#include "xip/mover.h"
+
+namespace xip {
+namespace {
+
+template <class Mover>
+result<> zero_written(vfs::inode& inode, loff_t pos, loff_t end, const xip_ops& ops) noexcept {
+  const unsigned bits = inode.i_sb.s_blocksize_bits;
+  Mover mover{inode.i_sb.s_bdev};
+  mapping_cursor cursor{inode, ops};
+  while (pos < end) {
+    const auto rest = static_cast<std::size_t>(std::min<loff_t>(end - pos, loff_t{1} << 30));
+    const extent_map em = XIP_TRY(cursor.at(lblk_of(pos, bits), blocks_touched(pos, rest, bits)));
+    const loff_t mapping_end = pos_of(em.lblk, bits) + static_cast<loff_t>(std::uint64_t{em.len} << bits);
+    const loff_t stop = std::min(end, mapping_end);
+    if (em.type == extent_type::mapped) {
+      observe_access(inode, em, true);
+      XIP_TRY(mover.write_zeros(device_byte(em, pos, bits), static_cast<std::size_t>(stop - pos)));
+    }
+    pos = stop;
+  }
+  if (const completed done = mover.complete(); done.error != 0) return fail(done.error);
+  mover.drain();
+  return {};
+}
+
+}  // namespace
+
+result<> xip_zero_range(vfs::inode& inode, loff_t pos, loff_t bytes, const xip_ops& ops) noexcept {
+  if (bytes <= 0) return {};
+  if (inode.is_dax()) return zero_written<window_mover>(inode, pos, pos + bytes, ops);
+  return zero_written<batch_mover>(inode, pos, pos + bytes, ops);
+}
+
+result<> xip_zero_tail(vfs::inode& inode, loff_t old_size, loff_t new_pos, const xip_ops& ops) noexcept {
+  inode.i_rwsem.assert_held();
+  const loff_t block_end = (old_size + inode.i_sb.s_blocksize - 1) & -loff_t{inode.i_sb.s_blocksize};
+  const loff_t end = std::min(block_end, new_pos);
+  if (end <= old_size) return {};
+  XIP_TRY(entry_table::make(inode));
+  entry_range_lock entry{inode, pgoff_of(old_size), pgoff_of(old_size)};
+  XIP_POINT(xip_zero_tail, static_cast<std::uint64_t>(old_size), static_cast<std::uint64_t>(end));
+  return xip_zero_range(inode, old_size, end - old_size, ops);
+}
+
+}  // namespace xip

@@ -1,0 +1,88 @@
+#!/bin/bash
+# The image verbs against debugfs and e2fsck; needs no root.
+. "$(dirname "$0")/judge.sh"
+img=$scratch/disk.img
+new_image "$img" 64M -b 4096 -O metadata_csum
+
+# A tree with every kind of thing, there and back again.
+mkdir -p "$scratch/tree/a/b" "$scratch/tree/empty"
+printf hello >"$scratch/tree/a/file"
+printf 'line one\nline two\n' >"$scratch/tree/a/b/with space"
+ln "$scratch/tree/a/file" "$scratch/tree/hard"
+ln -s a/file "$scratch/tree/soft"
+ln -s "$(printf 'long%.0s' $(seq 1 40))" "$scratch/tree/slow"
+mkfifo "$scratch/tree/fifo"
+truncate -s 5M "$scratch/tree/sparse"; printf x | dd of="$scratch/tree/sparse" bs=1 seek=3000000 conv=notrunc status=none
+chmod 6751 "$scratch/tree/a/file"; chmod 1777 "$scratch/tree/empty"
+touch -d '1969-07-20 20:17:40.000000001 UTC' "$scratch/tree/a/file"; touch -d '2400-01-01 00:00:00.5 UTC' "$scratch/tree/empty"
+expect 'copy in' "$xip" cp -r "$scratch/tree" "$img:/tree"
+clean 'after copy in' "$img"
+expect 'copy out' "$xip" cp -r "$img:/tree" "$scratch/back"
+facts() { (cd "$1" && find . -printf '%y %m %s %T@ %l %n %U %G %p\n' | sort && find . -type f -print0 | sort -z | xargs -0 sha256sum); }
+facts "$scratch/tree" | sed '/ \.$/d; s/^d \([0-9]*\) [0-9]* /d \1 - /' >"$scratch/want"
+facts "$scratch/back" | sed '/ \.$/d; s/^d \([0-9]*\) [0-9]* /d \1 - /' >"$scratch/got"
+expect 'there and back' diff "$scratch/want" "$scratch/got"
+same 'holes in' 8 "$(debugfs -R 'stat /tree/sparse' "$img" 2>/dev/null | sed -n 's/.*Blockcount: \([0-9]*\).*/\1/p')"
+[ "$(stat -c %b "$scratch/back/sparse")" -le 16 ] || fail 'holes out'
+same 'debugfs reads it' hello "$(debugfs -R 'cat /tree/a/file' "$img" 2>/dev/null)"
+
+# cp's rules for targets.
+expect 'into a directory' "$xip" cp "$scratch/tree/a/file" "$img:/tree/empty"
+same 'into a directory' hello "$("$xip" cat "$img:/tree/empty/file")"
+expect 'over a file' "$xip" cp "$scratch/tree/a/b/with space" "$img:/tree/empty/file"
+same 'over a file' 'line one' "$("$xip" cat "$img:/tree/empty/file" | head -n 1)"
+expect 'several into a directory' "$xip" cp "$scratch/tree/a/file" "$scratch/tree/a/b/with space" "$img:/tree/empty"
+expect 'contents only' "$xip" cp -r "$scratch/tree/a/." "$img:/tree/empty"
+expect 'contents only' "$xip" stat "$img:/tree/empty/b/with space"
+expect 'within one image' "$xip" cp -r "$img:/tree/a" "$img:/again"
+same 'within one image' hello "$("$xip" cat "$img:/again/file")"
+refuse 'a directory without -r' 1 'copy it with -r' "$xip" cp "$scratch/tree" "$img:/x"
+refuse 'several onto a file' 1 'is not a directory' "$xip" cp "$scratch/tree/a/file" "$scratch/tree/hard" "$img:/tree/hard"
+refuse 'no parent' 1 "$img:/none/x" "$xip" cp "$scratch/tree/a/file" "$img:/none/x"
+refuse 'onto itself' 1 'same file' "$xip" cp "$img:/again/file" "$img:/again/file"
+refuse 'host to host' 2 'IMAGE:/path' "$xip" cp "$scratch/tree/a/file" "$scratch/y"
+
+# ls, stat, map, df
+same 'ls' 'a empty fifo hard slow soft sparse' "$("$xip" ls "$img:/tree" | tr '\n' ' ' | sed 's/ $//')"
+expect 'ls -l shows modes and targets' bash -c "'$xip' ls -l '$img:/tree' | grep -q -- 'soft -> a/file' && '$xip' ls -l '$img:/tree/a' | grep -q '^-rwsr-s--x'"
+expect 'ls -R goes down' bash -c "'$xip' ls -R '$img:/' | grep -q '^/tree/a/b:'"
+expect 'stat' bash -c "'$xip' stat '$img:/tree/a/file' | grep -q '(6751/-rwsr-s--x)'"
+expect 'fallocate' "$xip" fallocate -l 64K "$img:/pre"
+expect 'map shows unwritten' bash -c "'$xip' map '$img:/pre' | grep -q unwritten"
+expect 'truncate up' "$xip" truncate -s 1M "$img:/pre"
+expect 'truncate relative' "$xip" truncate -s -512K "$img:/pre"
+same 'size' 524288 "$("$xip" cat "$img:/pre" | wc -c)"
+expect 'fallocate past the end' "$xip" fallocate -n -o 1M -l 64K "$img:/pre"
+same 'keep size' 524288 "$("$xip" cat "$img:/pre" | wc -c)"
+expect 'df' bash -c "'$xip' df '$img' | grep -q '%'"
+expect 'mkdir -p' "$xip" mkdir -p "$img:/p/q/r"
+refuse 'mkdir twice' 1 'File exists' "$xip" mkdir "$img:/p"
+refuse 'rm a directory' 1 'remove it with -r' "$xip" rm "$img:/p"
+refuse 'rm nothing' 1 'No such file' "$xip" rm "$img:/none"
+expect 'rm -f nothing' "$xip" rm -f "$img:/none"
+expect 'rm -r' "$xip" rm -r "$img:/p" "$img:/again"
+clean 'after all' "$img"
+
+# What is wrong is said, and leaves the image as it is.
+sha256sum <"$img" >"$scratch/sum"
+refuse 'no image' 1 "$scratch/none" "$xip" ls "$scratch/none:/"
+refuse 'no path' 2 'IMAGE:/path' "$xip" cat "$img"
+refuse 'cat a directory' 1 'Is a directory' "$xip" cat "$img:/tree"
+refuse 'bad size' 2 '12Q' "$xip" truncate -s 12Q "$img:/pre"
+refuse 'bad mode' 2 '999' "$xip" mkdir -m 999 "$img:/m"
+refuse 'unknown option' 2 'help' "$xip" ls --frob "$img:/"
+refuse 'a directory as image' 1 "$scratch" "$xip" ls "$scratch:/"
+refuse 'two images' 2 'another image' "$xip" ls "$img:/" "$scratch/other.img:/"
+refuse 'the root' 2 'not removed' "$xip" rm -r "$img:/"
+exec 9<"$img"; flock -s 9
+refuse 'in use' 1 'in use' "$xip" mkdir "$img:/locked"
+expect 'readers share' "$xip" ls "$img:/"
+exec 9<&-
+expect 'nothing changed' bash -c "sha256sum <'$img' | cmp - '$scratch/sum'"
+
+# A full image: an error that names the file, and a sound image.
+new_image "$scratch/small.img" 2M -b 1024
+head -c 3M /dev/urandom >"$scratch/big"
+refuse 'full' 1 'No space left' "$xip" cp "$scratch/big" "$scratch/small.img:/big"
+clean 'full' "$scratch/small.img"
+finish

@@ -1,0 +1,277 @@
+// xip bench: each figure beside its own baseline in the same run. Persistent memory is a file on tmpfs that libpmem is told to take for it.
+#include <array>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+#include <benchmark/benchmark.h>
+#include <fcntl.h>
+#include <libpmem.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <xip/dev/devices.h>
+#include <xip/fs_ext4lite/ext4lite.h>
+#include <xip/vfs/kernel.h>
+#include <xip/vfs/task.h>
+
+#include "bench.h"
+#include "command.h"
+#include "paired.h"
+
+namespace xip::tool {
+namespace {
+
+constexpr std::size_t file_bytes = std::size_t{64} << 20;
+constexpr std::size_t image_bytes = std::size_t{512} << 20;
+constexpr int names_in_directory = 10'000;
+
+[[noreturn]] void give_up(const std::string& why) {
+  complain("bench", why);
+  std::exit(exit_environment);
+}
+template <class T>
+T must(result<T> r, const char* what) {
+  if (!r.has_value()) give_up(fmt::format("{}: {}", what, r.error().message()));
+  if constexpr (!std::is_void_v<T>) return std::move(*r);
+}
+
+// A directory on tmpfs that goes with the run.
+class scratch {
+ public:
+  scratch() {
+    if (::mkdtemp(path_.data()) == nullptr) give_up("/dev/shm: cannot make a directory there; the figures need a tmpfs");
+  }
+  ~scratch() {
+    for (const char* name : {"/image", "/plain"}) ::unlink((path_ + name).c_str());
+    for (int i = 0; i < names_in_directory; ++i) ::unlink(fmt::format("{}/many/{}", path_, i).c_str());
+    ::rmdir((path_ + "/many").c_str());
+    ::rmdir(path_.c_str());
+  }
+  scratch(const scratch&) = delete;
+  scratch& operator=(const scratch&) = delete;
+  [[nodiscard]] std::string operator/(const char* name) const { return path_ + "/" + name; }
+
+ private:
+  std::string path_ = "/dev/shm/xip-bench-XXXXXX";
+};
+
+void make_image(const std::string& path) {
+  const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  if (fd < 0 || ::ftruncate(fd, image_bytes) != 0) give_up(fmt::format("{}: {}", path, std::strerror(errno)));
+  ::close(fd);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::execlp("mke2fs", "mke2fs", "-q", "-F", "-t", "ext4", "-b", "4096", "-O", "metadata_csum", path.c_str(), nullptr);
+    ::_exit(127);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) give_up("mke2fs: could not make an image; is the package e2fsprogs installed?");
+}
+
+}  // namespace
+
+// One image on persistent memory with a file of written blocks in it, the same file on the host's tmpfs, and plain memory of the same bytes.
+struct bench_bed {
+  scratch dir;
+  std::unique_ptr<dev::device> device;
+  std::unique_ptr<vfs::kernel> kernel;
+  vfs::task_ptr task;
+  int fd = -1;                       // in the image
+  int host_fd = -1;                  // on tmpfs
+  std::byte* window = nullptr;       // where the image's file lies in the device's memory: one extent
+  std::vector<std::byte> buffer = std::vector<std::byte>(std::size_t{1} << 20);
+  std::vector<std::uint32_t> random_pages;
+
+  bench_bed() {
+    make_image(dir / "image");
+    auto opened = dev::open_pmem(dir / "image", false);
+    if (!opened.has_value()) give_up(opened.error().message);
+    device = std::move(*opened);
+    kernel = std::make_unique<vfs::kernel>();
+    must(kernel->register_filesystem(ext4lite_file_system()), "register");
+    if (auto mounted = kernel->mount("ext4", *device, "/", "dax=always"); !mounted.has_value()) give_up(mounted.error().message);
+    task.reset(must(kernel->make_task({}, "bench"), "task"));
+    make_files();
+    std::mt19937 random{1};
+    for (int i = 0; i < 1 << 16; ++i) random_pages.push_back(static_cast<std::uint32_t>(random() % (file_bytes / page_size)));
+  }
+  ~bench_bed() {
+    static_cast<void>(task->close(fd));
+    ::close(host_fd);
+  }
+  bench_bed(const bench_bed&) = delete;
+  bench_bed& operator=(const bench_bed&) = delete;
+
+  [[nodiscard]] loff_t random_offset(std::size_t i) const { return loff_t{random_pages[i % random_pages.size()]} * loff_t{page_size}; }
+
+ private:
+  void make_files() {
+    fd = must(task->open("/file", O_RDWR | O_CREAT, 0644), "/file");
+    must(task->fallocate(fd, 0, 0, file_bytes), "fallocate");
+    host_fd = ::open((dir / "plain").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    for (std::size_t at = 0; at < file_bytes; at += buffer.size()) {
+      std::memset(buffer.data(), static_cast<int>(at >> 20) + 1, buffer.size());
+      must(task->pwrite(fd, buffer.data(), buffer.size(), static_cast<loff_t>(at)), "pwrite");
+      if (::pwrite(host_fd, buffer.data(), buffer.size(), static_cast<off_t>(at)) < 0) give_up("/dev/shm: full");
+    }
+    std::vector<vfs::fiemap_extent> extents;
+    must(task->fiemap(fd, 0, UINT64_MAX, extents), "fiemap");
+    if (extents.size() != 1) give_up(fmt::format("the file lies in {} extents, not in one", extents.size()));
+    window = must(device->direct_access(extents[0].physical, file_bytes, dev::access_intent::write), "window").data;
+    must(task->mkdir("/many", 0755), "/many");
+    ::mkdir((dir / "many").c_str(), 0755);
+    for (int i = 0; i < names_in_directory; ++i) {
+      must(task->close(must(task->open(fmt::format("/many/{}", i), O_WRONLY | O_CREAT, 0644), "create")), "close");
+      ::close(::open(fmt::format("{}/{}", dir / "many", i).c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644));
+    }
+  }
+};
+
+namespace {
+
+// Runs PER_ROUND operations of both a round until the benchmark has enough.
+template <class Figure, class Baseline>
+void run_pair(benchmark::State& state, std::size_t per_round, Figure&& figure, Baseline&& baseline) {
+  paired_ratio pair;
+  std::size_t next = 0;
+  for (auto round : state) {
+    static_cast<void>(round);
+    pair.round(next, next + per_round, figure, baseline);
+    next += per_round;
+    state.SetIterationTime(pair.last_seconds());
+  }
+  pair.report(state);
+}
+
+void read_against_memcpy(benchmark::State& state, bench_bed& bed, std::size_t bytes) {
+  const auto offset = [&](std::size_t i) { return bytes == page_size ? bed.random_offset(i) : static_cast<loff_t>(i * bytes % file_bytes); };
+  run_pair(
+      state, bytes == page_size ? 256 : 4,
+      [&](std::size_t i) { benchmark::DoNotOptimize(bed.task->pread(bed.fd, bed.buffer.data(), bytes, offset(i))); },
+      [&](std::size_t i) {
+        std::memcpy(bed.buffer.data(), bed.window + offset(i), bytes);
+        benchmark::ClobberMemory();
+      });
+}
+
+void read_against_tmpfs(benchmark::State& state, bench_bed& bed) {
+  run_pair(
+      state, 256, [&](std::size_t i) { benchmark::DoNotOptimize(bed.task->pread(bed.fd, bed.buffer.data(), page_size, bed.random_offset(i))); },
+      [&](std::size_t i) { benchmark::DoNotOptimize(::pread(bed.host_fd, bed.buffer.data(), page_size, bed.random_offset(i))); });
+}
+
+void overwrite_against_persist(benchmark::State& state, bench_bed& bed) {
+  run_pair(
+      state, 256, [&](std::size_t i) { benchmark::DoNotOptimize(bed.task->pwrite(bed.fd, bed.buffer.data(), page_size, bed.random_offset(i))); },
+      [&](std::size_t i) { ::pmem_memcpy_persist(bed.window + bed.random_offset(i), bed.buffer.data(), page_size); });
+}
+
+void overwrite_against_tmpfs(benchmark::State& state, bench_bed& bed) {
+  run_pair(
+      state, 256, [&](std::size_t i) { benchmark::DoNotOptimize(bed.task->pwrite(bed.fd, bed.buffer.data(), page_size, bed.random_offset(i))); },
+      [&](std::size_t i) { benchmark::DoNotOptimize(::pwrite(bed.host_fd, bed.buffer.data(), page_size, bed.random_offset(i))); });
+}
+
+void open_close(benchmark::State& state, bench_bed& bed) {
+  std::vector<std::string> ours, theirs;
+  std::mt19937 random{2};
+  for (int i = 0; i < 4096; ++i) {
+    const auto n = random() % names_in_directory;
+    ours.push_back(fmt::format("/many/{}", n));
+    theirs.push_back(fmt::format("{}/{}", bed.dir / "many", n));
+  }
+  run_pair(
+      state, 256, [&](std::size_t i) { benchmark::DoNotOptimize(bed.task->close(*bed.task->open(ours[i % ours.size()], O_RDONLY))); },
+      [&](std::size_t i) { ::close(::open(theirs[i % theirs.size()].c_str(), O_RDONLY | O_CLOEXEC)); });
+}
+
+// Appends 4 KiB to a file that is emptied every 16 MiB, without fsync.
+void append(benchmark::State& state, bench_bed& bed) {
+  const int fd = *bed.task->open("/append", O_WRONLY | O_CREAT, 0644);
+  constexpr std::size_t per_file = 4096;
+  run_pair(
+      state, 64,
+      [&](std::size_t i) {
+        const std::size_t at = i % per_file;
+        if (at == 0) static_cast<void>(bed.task->ftruncate(fd, 0));
+        benchmark::DoNotOptimize(bed.task->pwrite(fd, bed.buffer.data(), page_size, static_cast<loff_t>(at * page_size)));
+      },
+      [&](std::size_t i) { ::pmem_memcpy_persist(bed.window + i % per_file * page_size, bed.buffer.data(), page_size); });
+  static_cast<void>(bed.task->close(fd));
+}
+
+// Makes files (CREATING) or removes them; the other half of each round is not timed.
+void make_and_remove(benchmark::State& state, bench_bed& bed, bool creating) {
+  constexpr std::size_t per_round = 256;
+  paired_ratio pair;
+  std::array<std::string, per_round> ours, theirs;
+  for (std::size_t i = 0; i < per_round; ++i) {
+    ours[i] = fmt::format("/many/new-{}", i);
+    theirs[i] = fmt::format("{}/new-{}", bed.dir / "many", i);
+  }
+  const auto make = [&](std::size_t i) { static_cast<void>(bed.task->close(*bed.task->open(ours[i], O_WRONLY | O_CREAT | O_EXCL, 0644))); };
+  const auto host_make = [&](std::size_t i) { ::close(::open(theirs[i].c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644)); };
+  const auto remove = [&](std::size_t i) { static_cast<void>(bed.task->unlink(ours[i])); };
+  const auto host_remove = [&](std::size_t i) { ::unlink(theirs[i].c_str()); };
+  for (auto round : state) {
+    static_cast<void>(round);
+    if (creating) pair.round(0, per_round, make, host_make);
+    for (std::size_t i = 0; !creating && i < per_round; ++i) make(i), host_make(i);
+    if (!creating) pair.round(0, per_round, remove, host_remove);
+    for (std::size_t i = 0; creating && i < per_round; ++i) remove(i), host_remove(i);
+    state.SetIterationTime(pair.last_seconds());
+  }
+  pair.report(state);
+}
+
+void register_all(bench_bed& bed) {
+  const auto add = [](const char* name, auto body) { benchmark::RegisterBenchmark(name, body)->UseManualTime(); };
+  add("read_4k_random/memcpy", [&](benchmark::State& s) { read_against_memcpy(s, bed, page_size); });
+  add("read_1m/memcpy", [&](benchmark::State& s) { read_against_memcpy(s, bed, std::size_t{1} << 20); });
+  add("read_4k_random/tmpfs_pread", [&](benchmark::State& s) { read_against_tmpfs(s, bed); });
+  add("overwrite_4k_random/pmem_memcpy_persist", [&](benchmark::State& s) { overwrite_against_persist(s, bed); });
+  add("overwrite_4k_random/tmpfs_pwrite", [&](benchmark::State& s) { overwrite_against_tmpfs(s, bed); });
+  add("open_close_of_10000/tmpfs", [&](benchmark::State& s) { open_close(s, bed); });
+  add("append_4k/pmem_memcpy_persist", [&](benchmark::State& s) { append(s, bed); });
+  add("create/tmpfs", [&](benchmark::State& s) { make_and_remove(s, bed, true); });
+  add("unlink/tmpfs", [&](benchmark::State& s) { make_and_remove(s, bed, false); });
+}
+
+// libpmem reads this variable as it is loaded: without it the program starts itself again with it.
+void force_pmem(char** argv) {
+  if (::getenv("PMEM_IS_PMEM_FORCE") != nullptr) return;
+  ::setenv("PMEM_IS_PMEM_FORCE", "1", 1);
+  std::vector<char*> arguments{argv[0], const_cast<char*>("bench")};
+  for (char** a = argv + 1; *a != nullptr; ++a) arguments.push_back(*a);
+  arguments.push_back(nullptr);
+  ::execv("/proc/self/exe", arguments.data());
+}
+
+}  // namespace
+
+int bench_main(int argc, char** argv) {
+  if (argc > 1 && (std::strcmp(argv[1], "--help") == 0 || std::strcmp(argv[1], "-h") == 0)) {
+    fmt::print(
+        "xip bench [--benchmark_filter=REGEX] [--benchmark_format=json] ...\n"
+        "Times libxip on a file on tmpfs taken for persistent memory, each figure beside a baseline that alternates with it.\n"
+        "NAME/BASELINE: ns and baseline_ns are medians for one operation, ratio is the median of the paired ratios.\n"
+        "The options are those of Google Benchmark.\n");
+    return exit_ok;
+  }
+  force_pmem(argv);
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return exit_usage;
+  bench_bed bed;
+  register_all(bed);
+  benchmark::RunSpecifiedBenchmarks();
+  return exit_ok;
+}
+
+}  // namespace xip::tool

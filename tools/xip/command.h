@@ -1,0 +1,57 @@
+// What the image verbs share: parsing, messages, exit codes.
+#pragma once
+
+#include <concepts>
+#include <cstdio>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include "image_path.h"
+#include "image_session.h"
+
+namespace xip::tool {
+
+inline constexpr int exit_ok = 0;
+inline constexpr int exit_failed = 1;
+inline constexpr int exit_usage = 2;
+inline constexpr int exit_environment = 3;
+
+// "xip VERB: MESSAGE" on standard error.
+inline void complain(std::string_view verb, std::string_view message) { fmt::print(stderr, "xip {}: {}\n", verb, message); }
+inline void complain(std::string_view verb, std::string_view what, error why) { complain(verb, fmt::format("{}: {}", what, why.message())); }
+
+// Parses ARGC, ARGV with APP. Nothing: go on; otherwise the exit code, everything having been said.
+[[nodiscard]] std::optional<int> parse(CLI::App& app, int argc, char** argv);
+
+// Runs BODY(session) on IMAGE and unmounts. The exit code: BODY's, or exit_failed when the image could not be opened or not be written.
+template <std::invocable<image_session&> Body>
+int with_image(std::string_view verb, const std::string& image, image_access access, Body&& body) {
+  auto session = image_session::open(verb, image, access);
+  if (!session.has_value()) {
+    complain(verb, session.error());
+    return exit_failed;
+  }
+  int code = body(**session);
+  if (const auto closed = (*session)->close(); !closed.has_value()) {
+    complain(verb, closed.error());
+    code = exit_failed;
+  }
+  return code;
+}
+
+// ARGUMENT as a place in an image; nothing, with a message on how to write one, if it is none.
+[[nodiscard]] std::optional<place> image_place(std::string_view verb, const std::string& argument);
+// All of ARGUMENTS as places of one and the same image.
+[[nodiscard]] std::optional<std::vector<place>> places_of_one_image(std::string_view verb, const std::vector<std::string>& arguments);
+
+// "-rw-r--r--"
+[[nodiscard]] std::string mode_string(std::uint32_t mode);
+// "2026-01-31 23:59:59.123456789 +0000", in the local time zone.
+[[nodiscard]] std::string time_string(const vfs::timespec64& t, const char* format, bool with_nanoseconds);
+
+}  // namespace xip::tool

@@ -1,0 +1,49 @@
+// xip fallocate: blocks for a file in an image before there is anything in it, as fallocate(1).
+#include <fcntl.h>
+#include <linux/falloc.h>
+
+#include "command.h"
+#include "sizes.h"
+#include "image_verbs.h"
+
+namespace xip::tool {
+namespace {
+
+result<> allocate(vfs::task& task, const std::string& path, int mode, loff_t offset, loff_t length) {
+  const int fd = XIP_TRY(task.open(path, O_WRONLY | O_CREAT, 0644));
+  const auto allocated = task.fallocate(fd, mode, offset, length);
+  XIP_TRY(task.close(fd));
+  return allocated;
+}
+
+}  // namespace
+
+int fallocate_main(int argc, char** argv) {
+  CLI::App app{"Allocate blocks for a file in an image; they read as zeros", "fallocate"};
+  bool keep_size = false;
+  std::string length_text, offset_text = "0", argument;
+  app.add_option("-l,--length", length_text, "bytes, or 4K, 1M ...")->required();
+  app.add_option("-o,--offset", offset_text, "where to begin (0)");
+  app.add_flag("-n,--keep-size", keep_size, "leave the file's size as it is");
+  app.add_option("IMAGE:/PATH", argument, "a file; made if it is not there")->required();
+  if (const auto code = parse(app, argc, argv)) return *code;
+  const auto length = parse_size(length_text), offset = parse_size(offset_text);
+  if (!length || !offset) {
+    complain("fallocate", fmt::format("'{}': not a size; write a number of bytes, or one with K, M, G, T, P or E behind it", length ? offset_text : length_text));
+    return exit_usage;
+  }
+  if (*length == 0) {
+    complain("fallocate", "length 0: there is nothing to allocate");
+    return exit_usage;
+  }
+  const auto p = image_place("fallocate", argument);
+  if (!p) return exit_usage;
+  return with_image("fallocate", p->image, image_access::write, [&](image_session& session) {
+    const auto allocated = allocate(session.task(), p->path, keep_size ? FALLOC_FL_KEEP_SIZE : 0, *offset, *length);
+    if (allocated.has_value()) return exit_ok;
+    complain("fallocate", p->shown(), allocated.error());
+    return exit_failed;
+  });
+}
+
+}  // namespace xip::tool

@@ -1,0 +1,108 @@
+// The host's own files.
+#include <algorithm>
+#include <memory>
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "image_path.h"
+#include "tree.h"
+
+namespace xip::tool {
+namespace {
+
+result<> checked(int answer) { return answer == 0 ? result<>{} : fail(errno); }
+
+class host_file final : public tree_file {
+ public:
+  explicit host_file(int fd) noexcept : fd_{fd} {}
+  ~host_file() override { ::close(fd_); }
+  host_file(const host_file&) = delete;
+  host_file& operator=(const host_file&) = delete;
+
+  result<std::size_t> read(void* to, std::size_t bytes, loff_t pos) override { return counted(::pread(fd_, to, bytes, pos)); }
+  result<std::size_t> write(const void* from, std::size_t bytes, loff_t pos) override { return counted(::pwrite(fd_, from, bytes, pos)); }
+  result<> truncate(loff_t size) override { return checked(::ftruncate(fd_, size)); }
+  result<loff_t> seek(loff_t pos, int whence) override {
+    const off_t at = ::lseek(fd_, pos, whence);
+    if (at < 0) return fail(errno);
+    return at;
+  }
+
+ private:
+  static result<std::size_t> counted(ssize_t n) {
+    if (n < 0) return fail(errno);
+    return static_cast<std::size_t>(n);
+  }
+  int fd_;
+};
+
+class host_tree final : public tree {
+ public:
+  result<file_info> info(const std::string& path, follow f) override {
+    struct stat st{};
+    if (::fstatat(AT_FDCWD, path.c_str(), &st, f == follow::yes ? 0 : AT_SYMLINK_NOFOLLOW) != 0) return fail(errno);
+    const auto time = [](const timespec& t) { return vfs::timespec64{t.tv_sec, static_cast<std::uint32_t>(t.tv_nsec)}; };
+    return file_info{st.st_dev, st.st_ino, st.st_rdev, st.st_mode, static_cast<std::uint32_t>(st.st_nlink), st.st_uid, st.st_gid,
+                     st.st_size, time(st.st_atim), time(st.st_mtim)};
+  }
+
+  result<std::vector<std::string>> list(const std::string& path) override {
+    const std::unique_ptr<DIR, int (*)(DIR*)> dir{::opendir(path.c_str()), ::closedir};
+    if (dir == nullptr) return fail(errno);
+    std::vector<std::string> names;
+    errno = 0;
+    while (const dirent* e = ::readdir(dir.get())) {
+      std::string name = e->d_name;
+      if (name != "." && name != "..") names.push_back(std::move(name));
+    }
+    if (errno != 0) return fail(errno);
+    std::ranges::sort(names);
+    return names;
+  }
+
+  result<std::unique_ptr<tree_file>> open(const std::string& path) override { return opened(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)); }
+  result<std::unique_ptr<tree_file>> create(const std::string& path, follow f) override {
+    return opened(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | (f == follow::no ? O_NOFOLLOW : 0), 0600));
+  }
+
+  result<std::string> readlink(const std::string& path) override {
+    std::string target(PATH_MAX, '\0');
+    const ssize_t n = ::readlink(path.c_str(), target.data(), target.size());
+    if (n < 0) return fail(errno);
+    target.resize(static_cast<std::size_t>(n));
+    return target;
+  }
+
+  result<> mkdir(const std::string& path) override { return checked(::mkdir(path.c_str(), 0700)); }
+  result<> symlink(const std::string& target, const std::string& path) override { return checked(::symlink(target.c_str(), path.c_str())); }
+  result<> mknod(const std::string& path, std::uint32_t mode, std::uint64_t rdev) override {
+    return checked(::mknod(path.c_str(), (mode & S_IFMT) | 0600, rdev));
+  }
+  result<> link(const std::string& from, const std::string& to) override { return checked(::linkat(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), 0)); }
+
+  result<> set_info(const std::string& path, const file_info& info) override {
+    if (::lchown(path.c_str(), info.uid, info.gid) != 0 && (errno != EPERM || ::geteuid() == 0)) return fail(errno);
+    if (!S_ISLNK(info.mode)) XIP_TRY(checked(::chmod(path.c_str(), info.mode & 07777)));
+    const auto time = [](const vfs::timespec64& t) { return timespec{t.seconds, static_cast<long>(t.nanoseconds)}; };
+    const timespec times[2] = {time(info.atime), time(info.mtime)};
+    return checked(::utimensat(AT_FDCWD, path.c_str(), times, AT_SYMLINK_NOFOLLOW));
+  }
+
+  std::string shown(const std::string& path) const override { return path; }
+
+ private:
+  static result<std::unique_ptr<tree_file>> opened(int fd) {
+    if (fd < 0) return fail(errno);
+    return std::make_unique<host_file>(fd);
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<tree> make_host_tree() { return std::make_unique<host_tree>(); }
+
+}  // namespace xip::tool

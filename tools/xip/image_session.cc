@@ -1,0 +1,119 @@
+#include "image_session.h"
+
+#include <csignal>
+#include <cstring>
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <xip/fs_ext4lite/ext4lite.h>
+
+namespace xip::tool {
+namespace {
+
+sigset_t stop_set() noexcept {
+  sigset_t set;
+  sigemptyset(&set);
+  for (int number : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&set, number);
+  return set;
+}
+
+// A descriptor that keeps others out while it is open: writers from all, readers from writers.
+std::expected<int, std::string> lock_image(const std::string& image, image_access access) {
+  const int fd = ::open(image.c_str(), (access == image_access::write ? O_RDWR : O_RDONLY) | O_CLOEXEC);
+  if (fd < 0) return std::unexpected{fmt::format("{}: {}", image, std::strerror(errno))};
+  struct stat st{};
+  if (::fstat(fd, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode)) {
+    ::close(fd);
+    return std::unexpected{fmt::format("{}: neither a file nor a block device", image)};
+  }
+  if (::flock(fd, (access == image_access::write ? LOCK_EX : LOCK_SH) | LOCK_NB) == 0) return fd;
+  const int why = errno;
+  ::close(fd);
+  if (why == EWOULDBLOCK) return std::unexpected{fmt::format("{}: in use by another program; try again when it has finished", image)};
+  return std::unexpected{fmt::format("{}: cannot lock it: {}", image, std::strerror(why))};
+}
+
+// Requests through io_uring; where the system denies it, a mapping of the file serves as well.
+dev::opened open_either(const std::string& image, image_access access) {
+  const bool read_only = access == image_access::read;
+  auto opened = dev::open_block(image, {.read_only = read_only});
+  if (opened.has_value() || (opened.error().code != EPERM && opened.error().code != ENOSYS)) return opened;
+  auto mapped = dev::open_pmem(image, read_only);
+  return mapped.has_value() ? std::move(mapped) : std::move(opened);
+}
+
+}  // namespace
+
+std::expected<std::unique_ptr<image_session>, std::string> image_session::open(std::string_view verb, const std::string& image, image_access access) {
+  std::unique_ptr<image_session> session{new image_session};
+  session->image_ = image;
+  auto lock = lock_image(image, access);
+  if (!lock.has_value()) return std::unexpected{std::move(lock.error())};
+  session->lock_ = *lock;
+  auto device = open_either(image, access);
+  if (!device.has_value()) return std::unexpected{std::move(device.error().message)};
+  session->device_ = std::move(*device);
+  if (auto mounted = session->mount(verb, access); !mounted.has_value()) return std::unexpected{std::move(mounted.error())};
+  return session;
+}
+
+std::expected<void, std::string> image_session::mount(std::string_view verb, image_access access) {
+  vfs::kernel_options options;
+  options.log = [prefix = fmt::format("xip {}: ", verb)](vfs::log_level level, std::string_view text) {
+    if (level <= vfs::log_level::warning) fmt::print(stderr, "{}{}\n", prefix, text);
+  };
+  kernel_ = std::make_unique<vfs::kernel>(std::move(options));
+  if (auto known = kernel_->register_filesystem(ext4lite_file_system()); !known.has_value())
+    return std::unexpected{fmt::format("{}: {}", image_, known.error().message())};
+  auto mounted = kernel_->mount("ext4", *device_, "/", access == image_access::read ? "ro,noatime" : "rw,noatime");
+  if (!mounted.has_value()) {
+    const std::string& why = mounted.error().message;
+    return std::unexpected{why.find(image_) == std::string::npos ? fmt::format("{}: {}", image_, why) : why};
+  }
+  auto task = kernel_->make_task({}, "xip");
+  if (!task.has_value()) return std::unexpected{fmt::format("{}: {}", image_, task.error().message())};
+  task_.reset(*task);
+  task_->umask(0);
+  return {};
+}
+
+std::expected<void, std::string> image_session::close() {
+  if (kernel_ == nullptr) return {};
+  task_.reset();
+  const auto unmounted = kernel_->umount("/");
+  kernel_.reset();
+  if (!unmounted.has_value()) return std::unexpected{fmt::format("{}: not everything could be written: {}", image_, unmounted.error().message())};
+  return {};
+}
+
+image_session::~image_session() {
+  static_cast<void>(close());
+  device_.reset();
+  if (lock_ >= 0) ::close(lock_);
+}
+
+stop_signals::stop_signals() {
+  static_assert(sizeof(sigset_t) <= sizeof previous_);
+  const sigset_t set = stop_set();
+  sigset_t previous;
+  pthread_sigmask(SIG_BLOCK, &set, &previous);
+  std::memcpy(previous_, &previous, sizeof previous);
+}
+
+stop_signals::~stop_signals() {
+  sigset_t previous;
+  std::memcpy(&previous, previous_, sizeof previous);
+  pthread_sigmask(SIG_SETMASK, &previous, nullptr);  // one that came is delivered now
+}
+
+bool stop_signals::asked() const noexcept {
+  sigset_t pending;
+  sigpending(&pending);
+  return sigismember(&pending, SIGINT) == 1 || sigismember(&pending, SIGTERM) == 1 || sigismember(&pending, SIGHUP) == 1;
+}
+
+}  // namespace xip::tool

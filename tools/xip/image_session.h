@@ -1,0 +1,57 @@
+// One image, mounted in process for the length of one command.
+#pragma once
+
+#include <expected>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include <xip/dev/devices.h>
+#include <xip/vfs/kernel.h>
+#include <xip/vfs/task.h>
+
+namespace xip::tool {
+
+enum class image_access { read, write };
+
+class image_session {
+ public:
+  // Mounts IMAGE on "/" of a kernel instance of its own. Reading never changes a byte of it; writing locks it against other users (flock). The error is
+  // a whole message that names the image. VERB stands before what the file system logs.
+  [[nodiscard]] static std::expected<std::unique_ptr<image_session>, std::string> open(std::string_view verb, const std::string& image,
+                                                                                        image_access access);
+  ~image_session();
+  image_session(const image_session&) = delete;
+  image_session& operator=(const image_session&) = delete;
+
+  // Uid 0 in the image: as root as one is on a disk of one's own.
+  [[nodiscard]] vfs::task& task() noexcept { return *task_; }
+  [[nodiscard]] dev::device& device() noexcept { return *device_; }
+  // Unmounts. The error of what could not be written, as a message.
+  [[nodiscard]] std::expected<void, std::string> close();
+
+ private:
+  image_session() = default;
+  [[nodiscard]] std::expected<void, std::string> mount(std::string_view verb, image_access access);
+
+  std::string image_;
+  int lock_ = -1;  // holds the flock
+  std::unique_ptr<dev::device> device_;
+  std::unique_ptr<vfs::kernel> kernel_;
+  vfs::task_ptr task_;
+};
+
+// SIGINT, SIGTERM and SIGHUP are held back while one exists, so that a command stops between two steps and unmounts. asked() says that one came.
+class stop_signals {
+ public:
+  stop_signals();
+  ~stop_signals();
+  stop_signals(const stop_signals&) = delete;
+  stop_signals& operator=(const stop_signals&) = delete;
+  [[nodiscard]] bool asked() const noexcept;
+
+ private:
+  unsigned char previous_[128];  // a sigset_t
+};
+
+}  // namespace xip::tool

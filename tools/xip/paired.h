@@ -1,0 +1,59 @@
+// A figure beside its baseline: the two alternate over the same offsets and buffers in one run, and the figure is the median of
+// the paired ratios. What the machine does meanwhile then hits both alike.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <vector>
+
+#include <benchmark/benchmark.h>
+
+#include <xip/locks/clock.h>
+
+namespace xip::tool {
+
+class paired_ratio {
+ public:
+  // Runs FIGURE(i) and BASELINE(i) for i in [BEGIN, END), each side's turn timed as one; who goes first alternates.
+  template <class Figure, class Baseline>
+  void round(std::size_t begin, std::size_t end, Figure&& figure, Baseline&& baseline) {
+    const bool figure_first = (rounds_++ & 1) == 0;
+    double f = 0, b = 0;
+    if (figure_first) f = timed(begin, end, figure);
+    b = timed(begin, end, baseline);
+    if (!figure_first) f = timed(begin, end, figure);
+    const auto operations = static_cast<double>(end - begin);
+    figures_.push_back(f / operations);
+    baselines_.push_back(b / operations);
+    ratios_.push_back(f / b);
+    last_seconds_ = f * 1e-9;
+  }
+  [[nodiscard]] double last_seconds() const noexcept { return last_seconds_; }
+
+  // Nanoseconds an operation, and the ratio, as counters of STATE.
+  void report(benchmark::State& state) {
+    state.counters["ns"] = median(figures_);
+    state.counters["baseline_ns"] = median(baselines_);
+    state.counters["ratio"] = median(ratios_);
+  }
+
+ private:
+  template <class Work>
+  static double timed(std::size_t begin, std::size_t end, Work& work) {
+    const nanoseconds start = monotonic_now();
+    for (std::size_t i = begin; i < end; ++i) work(i);
+    return static_cast<double>((monotonic_now() - start).count());
+  }
+  static double median(std::vector<double>& v) {
+    if (v.empty()) return 0;
+    const auto middle = v.begin() + static_cast<std::ptrdiff_t>(v.size() / 2);
+    std::ranges::nth_element(v, middle);
+    return *middle;
+  }
+
+  std::vector<double> figures_, baselines_, ratios_;
+  std::size_t rounds_ = 0;
+  double last_seconds_ = 0;
+};
+
+}  // namespace xip::tool

@@ -1,0 +1,15 @@
+// The verbs of `xip`: a file each, and a line in the table of main.cc.
+#pragma once
+
+namespace xip::tool {
+
+// ARGV[0] is the verb. The answer is the exit code: 0 all well, 1 it failed, 2 wrong usage, 3 something is missing here.
+struct verb {
+  const char* name;
+  const char* help;  // one line
+  int (*run)(int argc, char** argv);
+};
+
+int check_verb(int argc, char** argv);
+
+}  // namespace xip::tool
