@@ -1,0 +1,72 @@
+// Opening the file behind a device.
+#include "dev/open_file.h"
+
+#include <cerrno>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <fmt/format.h>
+
+namespace xip::dev {
+
+unique_fd::~unique_fd() {
+  if (fd_ >= 0) ::close(fd_);
+}
+
+std::unexpected<open_failure> refuse(int number, std::string_view device, std::string_view why) {
+  const error code{number};
+  return std::unexpected{open_failure{code, fmt::format("{}: {} ({})", device, why, code.name())}};
+}
+
+namespace {
+
+std::string_view advice_for(int number) noexcept {
+  switch (number) {
+    case ENOENT: return "no such file; make it first, for example: truncate -s 1G FILE && mke2fs -t ext4 -b 4096 FILE";
+    case EACCES: return "permission denied; check the file's mode, or ask for a read-only open";
+    case EROFS: return "it lies on a read-only file system; ask for a read-only open";
+    case EISDIR: return "it is a directory; name an image file or a block device";
+    case ETXTBSY: return "it is a running program, not an image";
+    case EINVAL: return "the host's file system refuses to open it so (O_DIRECT is not possible everywhere)";
+    default: return error{number}.message();
+  }
+}
+
+int open_quietly(const std::string& path, bool read_only, int extra_flags) noexcept {
+  const int flags = (read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | extra_flags;
+  if (read_only) {
+    // Only the owner may ask for O_NOATIME.
+    if (const int fd = ::open(path.c_str(), flags | O_NOATIME); fd >= 0 || errno != EPERM) return fd;
+  }
+  return ::open(path.c_str(), flags);
+}
+
+}  // namespace
+
+std::expected<opened_file, open_failure> open_file(std::string_view device, const std::string& path, bool read_only, int extra_flags) {
+  if (path.empty()) return refuse(EINVAL, device, "a file name is missing");
+  opened_file file{unique_fd{open_quietly(path, read_only, extra_flags)}, {}};
+  if (file.fd.get() < 0) {
+    const int number = errno;
+    return refuse(number, device, advice_for(number));
+  }
+  // O_NONBLOCK was only there so that a pipe cannot make the open wait; an io_uring request would answer EAGAIN because of it.
+  (void)::fcntl(file.fd.get(), F_SETFL, ::fcntl(file.fd.get(), F_GETFL) & ~O_NONBLOCK);
+  if (::fstat(file.fd.get(), &file.status) != 0) {
+    const int number = errno;
+    return refuse(number, device, error{number}.message());
+  }
+  const mode_t mode = file.status.st_mode;
+  if (S_ISDIR(mode)) return refuse(EISDIR, device, advice_for(EISDIR));
+  if (!S_ISREG(mode) && !S_ISBLK(mode) && !S_ISCHR(mode)) return refuse(EINVAL, device, "neither a file nor a device");
+  if (S_ISREG(mode) && file.status.st_size == 0) return refuse(EINVAL, device, "the file is empty; give it a size and a file system first");
+  return file;
+}
+
+void punch_hole(int fd, std::uint64_t offset, std::uint64_t bytes) noexcept {
+  // A hint: a host that cannot do it keeps the backing.
+  (void)::fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(offset), static_cast<off_t>(bytes));
+}
+
+}  // namespace xip::dev

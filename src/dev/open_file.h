@@ -1,0 +1,47 @@
+// Opening the file behind a device, and saying why it could not be opened as a person needs to read it.
+#pragma once
+
+#include <cstdint>
+#include <expected>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include <sys/stat.h>
+
+#include <xip/dev/devices.h>
+
+namespace xip::dev {
+
+// Owns a file descriptor.
+class unique_fd {
+ public:
+  unique_fd() noexcept = default;
+  explicit unique_fd(int fd) noexcept : fd_{fd} {}
+  unique_fd(unique_fd&& other) noexcept : fd_{std::exchange(other.fd_, -1)} {}
+  unique_fd& operator=(unique_fd&& other) noexcept {
+    std::swap(fd_, other.fd_);
+    return *this;
+  }
+  ~unique_fd();
+  [[nodiscard]] int get() const noexcept { return fd_; }
+
+ private:
+  int fd_ = -1;
+};
+
+// DEVICE is the device as messages name it ("pmem:/a/b").
+[[nodiscard]] std::unexpected<open_failure> refuse(int number, std::string_view device, std::string_view why);
+
+struct opened_file {
+  unique_fd fd;
+  struct stat status;
+};
+// Opens PATH, which must exist. EXTRA_FLAGS are added to O_RDONLY or O_RDWR. A read-only open leaves even the access time alone where the
+// host lets us. Refuses directories, sockets and pipes, and an empty regular file.
+[[nodiscard]] std::expected<opened_file, open_failure> open_file(std::string_view device, const std::string& path, bool read_only, int extra_flags);
+
+// Gives the bytes' backing back to the host's file system (FALLOC_FL_PUNCH_HOLE), where it can.
+void punch_hole(int fd, std::uint64_t offset, std::uint64_t bytes) noexcept;
+
+}  // namespace xip::dev
