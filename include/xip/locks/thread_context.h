@@ -36,10 +36,6 @@ struct thread_context {
   std::uint64_t contended = 0;      // how often this thread had to wait for a mutex or rw_semaphore, ever
 };
 
-// Behind current(); null until a scope or the first look sets it.
-inline constinit thread_local thread_context* current_context = nullptr;
-[[nodiscard]] thread_context& make_default_context() noexcept;
-
 // Null: this host thread has not been given one. Thread state in the sense of Linux's `current`; changed by current_scope and
 // switch_current only.
 [[gnu::tls_model("initial-exec")]] inline constinit thread_local thread_context* current_context = nullptr;
