@@ -39,6 +39,7 @@ PLANTED = {
         ("src/scenario/a.cc", "std::jthread t{f};\n"),
         ("tests/vfs/a_test.cc", "pthread_create(&t, nullptr, f, nullptr);\n"),
         ("src/fs_ext4lite/a.cc", "auto now = time(nullptr);\n"),
+        ("src/fs_ext4lite/b.cc", "auto now = ::time(&t);\n"),
     ],
     "identifiers": [
         ("src/vfs/a.cc", "void __read();\n"),
@@ -76,7 +77,7 @@ INNOCENT = {
     "names": [("src/xip/a.cc", "// as ext4_dax_read_iter in Linux\nvoid read();\n"), ("src/scenario/program_main.cc", "register_ext4lite(k);\n")],
     "blocking": [
         ("src/locks/a.cc", "std::mutex m;\n"),
-        ("src/vfs/a.cc", "// no std::mutex here\nnanoseconds t = monotonic_now();\nstd::chrono::seconds s;\ninode.time();\nauto u = stat.atime(x);\n"),
+        ("src/vfs/a.cc", "// no std::mutex here\nnanoseconds t = monotonic_now();\nstd::chrono::seconds s;\ninode.time();\nauto u = stat.atime(x);\nauto v = time(st.atime);\npthread_sigmask(SIG_BLOCK, &set, nullptr);\n"),
     ],
     "identifiers": [("src/vfs/a.cc", "#define F(...) g(__VA_ARGS__)\nauto x = __builtin_popcount(3);\nint a_ = b_;\nauto s = 1'000'000;\n_mm_sfence();\n")],
     "unfinished": [("src/vfs/a.cc", "// to do is to be\n")],
