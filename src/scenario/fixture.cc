@@ -1,0 +1,161 @@
+// Running one body in its kernel instance.
+#include "scenario/fixture.h"
+
+#include <array>
+#include <cstdio>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <fmt/format.h>
+#include <xip/base/endian.h>
+
+namespace xip::scenario {
+namespace {
+
+constexpr std::uint32_t dax_block_size = page_size;
+
+// s_log_block_size of the super block: the block size is 1024 shifted by it. 0: not an ext2 image.
+std::uint32_t block_size_of(dev::device& device) {
+  std::array<std::byte, 1024> super{};
+  if (!device.read(1024, super)) return 0;
+  le16 magic;
+  le32 log_block_size;
+  std::memcpy(&magic, super.data() + 56, sizeof magic);
+  std::memcpy(&log_block_size, super.data() + 24, sizeof log_block_size);
+  if (magic != 0xef53 || log_block_size > 6) return 0;
+  return 1024u << log_block_size;
+}
+
+}  // namespace
+
+dev::opened open_kind(device_kind kind, const std::string& path, std::uint64_t size) {
+  switch (kind) {
+    case device_kind::memory: return dev::open_memory(size);
+    case device_kind::pmem: return dev::open_pmem(path, false);
+    case device_kind::block: return dev::open_block(path);
+  }
+  return std::unexpected{dev::open_failure{error{EINVAL}, "no such kind of device"}};
+}
+
+std::string tool_path(device_kind kind, const dev::device& device, const std::string& path) {
+  return kind == device_kind::memory ? fmt::format("/proc/{}/fd/{}", ::getpid(), dev::memory_fd(device)) : path;
+}
+
+vfs::kernel_options fixture::options() {
+  vfs::kernel_options o;
+  o.log = [this](vfs::log_level level, std::string_view text) {
+    std::fprintf(stderr, "%.*s\n", static_cast<int>(text.size()), text.data());
+    log.push(std::string{text});
+    if (level == vfs::log_level::error) errors.push(std::string{text});
+  };
+  o.lockdep_report = [this](const lockdep_report& report) {
+    std::fprintf(stderr, "lockdep: %s\n", report.text.c_str());
+    lock_problems.push(report.text);
+  };
+  o.points = &points;
+  return o;
+}
+
+fixture::fixture(const surroundings& s) : about{s} {
+  block_size = block_size_of(s.device);
+  dax_possible = s.device.has_direct_access() && block_size == dax_block_size;
+  errors_allowed = s.what.needs.errors_logged;
+  mount_options = std::string{s.what.needs.mount};
+}
+
+fixture::~fixture() {
+  main_task.reset();
+  kernel.reset();
+  more_devices.clear();
+  for (const std::string& file : more_files) ::unlink(file.c_str());
+}
+
+std::string fixture::with_dax(std::string_view options) const {
+  std::string all{options};
+  if (!dax_possible || all.find("dax=") != std::string::npos) return all;
+  return all.empty() ? "dax=always" : all + ",dax=always";
+}
+
+std::expected<void, vfs::mount_failure> fixture::mount(std::string_view options) {
+  if (auto answer = kernel->mount(about.type.name, about.device, "/", with_dax(options)); !answer) return answer;
+  mounted = true;
+  auto made = make_task({}, "main");
+  if (!made) return std::unexpected{vfs::mount_failure{made.error(), "no task in the scenario's directory after the mount"}};
+  main_task = std::move(*made);
+  return {};
+}
+
+result<> fixture::umount() {
+  main_task.reset();
+  mounted = false;
+  return kernel->umount("/");
+}
+
+result<vfs::task_ptr> fixture::make_task(const vfs::cred& who, const char* name) {
+  // The directory may not be open to everybody: root goes there, then becomes WHO.
+  vfs::task_ptr task{XIP_TRY(kernel->make_task({}, name))};
+  if (!about.directory.empty()) {
+    auto there = task->chdir(about.directory);
+    if (!there && there.error() == ENOENT) {
+      XIP_TRY(task->mkdir(about.directory, 0755));
+      there = task->chdir(about.directory);
+    }
+    XIP_TRY(there);
+  }
+  task->who = who;
+  return task;
+}
+
+void fixture::run_guarded(outcome& o) {
+  run t{*this};
+  try {
+    about.what.body(t);
+  } catch (const not_run& why) {
+    o.how = verdict::not_run;
+    o.why = why.what();
+  } catch (const expectation_failed& failed) {
+    o.add(failed.why());
+  } catch (const std::exception& other) {
+    o.add({"", "the body threw an exception", "", other.what()});
+  }
+}
+
+void fixture::finish(outcome& o) {
+  main_task.reset();
+  if (mounted) {
+    mounted = false;
+    if (auto gone = kernel->umount("/"); !gone) o.add({"", "the file system could not be unmounted", "success", text_of(gone.error())});
+  }
+}
+
+void fixture::add_observed(outcome& o) {
+  for (const std::string& text : lock_problems.all()) o.add({"", "lockdep reports", "", text});
+  if (errors_allowed) return;
+  for (const std::string& text : errors.all()) o.add({"", "the file system logged an error", "", text});
+}
+
+outcome fixture::run_body() {
+  outcome o;
+  o.seed = about.seed;
+  if (about.what.needs.dax && block_size != dax_block_size) {
+    o.how = verdict::not_run;
+    o.why = fmt::format("needs blocks of {} bytes, the image has {}", dax_block_size, block_size);
+    return o;
+  }
+  kernel = std::make_unique<vfs::kernel>(options());
+  if (auto known = kernel->register_filesystem(about.type); !known) {
+    o.add({"", "the file system could not be registered", "success", text_of(known.error())});
+    return o;
+  }
+  if (auto there = mount(mount_options); !there)
+    o.add({"", "the mount failed", "success", fmt::format("{}: {}", there.error().code.name(), there.error().message)});
+  else
+    run_guarded(o);
+  finish(o);
+  kernel.reset();
+  add_observed(o);
+  return o;
+}
+
+}  // namespace xip::scenario

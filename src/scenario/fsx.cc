@@ -1,0 +1,199 @@
+// One file against a model, in the manner of fsx.
+#include <xip/scenario/models.h>
+
+#include <algorithm>
+#include <array>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+namespace xip::scenario {
+namespace {
+
+constexpr std::size_t remembered_operations = 24;
+
+class fsx {
+ public:
+  fsx(run& t, const fsx_options& o) : t_{t}, options_{o}, chance_{t.random(o.stream)} { open(); }
+
+  void all() {
+    for (now_ = 0; now_ < options_.operations; ++now_) guarded([this] { one(); });
+    guarded([this] { compare_all(); });
+    close();
+  }
+
+ private:
+  template <class Operation>
+  void guarded(Operation&& operation) {
+    try {
+      operation();
+    } catch (const expectation_failed& e) {
+      failure f = e.why();
+      f.what = fmt::format("{}, after\n{}", f.what, fmt::join(history_, "\n"));
+      throw expectation_failed{std::move(f)};
+    }
+  }
+
+  void open() {
+    fd_ = t_.must(t_->open(options_.path, O_RDWR | O_CREAT | options_.open_flags, 0644));
+    append_ = t_.must(t_->open(options_.path, O_WRONLY | O_APPEND | options_.open_flags));
+  }
+  void close() {
+    t_.must(t_->close(fd_));
+    t_.must(t_->close(append_));
+  }
+
+  template <class... Args>
+  void note(fmt::format_string<Args...> format, Args&&... args) {
+    history_.push_back(fmt::format("{:6} {}", now_, fmt::format(format, std::forward<Args>(args)...)));
+    if (history_.size() > remembered_operations) history_.pop_front();
+  }
+
+  [[nodiscard]] stamp stamp_now() const { return {.file = 1 + (now_ >> 11), .generation = now_ & 0x7ff}; }
+  [[nodiscard]] std::size_t random_length() { return chance_.one_in(4) ? chance_.between(1, 64) : chance_.between(1, options_.max_io); }
+  // Positions like block borders.
+  [[nodiscard]] std::size_t random_position(std::size_t end) {
+    const std::size_t at = chance_.below(end + 1);
+    return chance_.one_in(3) ? at & ~(std::size_t{t_.block_size()} - 1) : at;
+  }
+
+  void one();
+  void read();
+  void write();
+  void write_vector();
+  void append();
+  void truncate();
+  void preallocate();
+  void seek();
+  void sync();
+  void cycle();
+  void compare_all();
+  void grow_to(std::size_t end) {
+    if (end > model_.size()) model_.resize(end);
+  }
+
+  run& t_;
+  fsx_options options_;
+  random_source chance_;
+  std::vector<std::byte> model_;
+  std::deque<std::string> history_;
+  unsigned now_ = 0;
+  unsigned mounts_ = 0;
+  int fd_ = -1, append_ = -1;
+};
+
+void fsx::read() {
+  const std::size_t at = random_position(options_.max_size);
+  const std::size_t bytes = random_length();
+  note("read {} bytes at {}", bytes, at);
+  std::vector<std::byte> found(bytes, std::byte{0xee});
+  const std::size_t there = at < model_.size() ? std::min(bytes, model_.size() - at) : 0;
+  t_.expect_answer(t_->pread(fd_, found.data(), bytes, static_cast<loff_t>(at)), there, "bytes read");
+  t_.expect_same(compare_bytes(std::span{found}.first(there), static_cast<loff_t>(at), std::span{model_}.subspan(std::min(at, model_.size()), there)));
+}
+
+void fsx::write() {
+  const std::size_t at = random_position(options_.max_size - 1);
+  const std::size_t bytes = std::min(random_length(), options_.max_size - at);
+  note("write {} bytes at {} (size {})", bytes, at, model_.size());
+  t_.put(fd_, static_cast<loff_t>(at), bytes, stamp_now());
+  grow_to(at + bytes);
+  fill(std::span{model_}.subspan(at, bytes), static_cast<loff_t>(at), stamp_now());
+}
+
+void fsx::write_vector() {
+  const std::size_t at = random_position(options_.max_size - 1);
+  const std::size_t bytes = std::min(random_length(), options_.max_size - at);
+  std::vector<std::byte> data(bytes);
+  fill(data, static_cast<loff_t>(at), stamp_now());
+  const std::size_t first = chance_.below(bytes + 1);
+  const std::size_t second = chance_.below(bytes - first + 1);
+  const std::array<iovec, 3> parts{{{data.data(), first}, {data.data() + first, second}, {data.data() + first + second, bytes - first - second}}};
+  note("writev {} + {} + {} bytes at {} (size {})", first, second, bytes - first - second, at, model_.size());
+  t_.expect_answer(t_->pwritev2(fd_, parts.data(), 3, static_cast<loff_t>(at), 0), bytes, "bytes written");
+  grow_to(at + bytes);
+  std::ranges::copy(data, model_.begin() + static_cast<std::ptrdiff_t>(at));
+}
+
+void fsx::append() {
+  const std::size_t room = options_.max_size - model_.size();
+  const std::size_t bytes = std::min(random_length(), room);
+  if (bytes == 0) return;
+  const std::size_t at = model_.size();
+  note("append {} bytes at {}", bytes, at);
+  std::vector<std::byte> data(bytes);
+  fill(data, static_cast<loff_t>(at), stamp_now());
+  t_.expect_answer(t_->write(append_, data.data(), bytes), bytes, "bytes appended");
+  model_.insert(model_.end(), data.begin(), data.end());
+}
+
+void fsx::truncate() {
+  const std::size_t to = random_position(options_.max_size);
+  note("truncate from {} to {}", model_.size(), to);
+  t_.must(t_->ftruncate(fd_, static_cast<loff_t>(to)));
+  model_.resize(to);
+}
+
+void fsx::preallocate() {
+  if (!options_.preallocate) return;
+  const std::size_t at = random_position(options_.max_size - 1);
+  const std::size_t bytes = std::min(random_length(), options_.max_size - at);
+  const bool keep = chance_.one_in(2);
+  note("fallocate{} {} bytes at {} (size {})", keep ? " KEEP_SIZE" : "", bytes, at, model_.size());
+  t_.must(t_->fallocate(fd_, keep ? FALLOC_FL_KEEP_SIZE : 0, static_cast<loff_t>(at), static_cast<loff_t>(bytes)));
+  if (!keep) grow_to(at + bytes);
+}
+
+// What SEEK_DATA skips must be zeros.
+void fsx::seek() {
+  const std::size_t at = random_position(options_.max_size);
+  note("seek for data from {}", at);
+  const auto data = t_->lseek(fd_, static_cast<loff_t>(at), SEEK_DATA);
+  if (at >= model_.size()) return t_.expect_errno(data, ENXIO);
+  if (!data) t_.expect_errno(data, ENXIO);
+  const std::size_t end = data ? static_cast<std::size_t>(*data) : model_.size();
+  t_.expect(end >= at && end <= model_.size(), "data is found between the position and the end");
+  t_.expect_same(compare_zeros(std::span{model_}.subspan(at, end - at), static_cast<loff_t>(at)));
+}
+
+void fsx::sync() {
+  note("sync");
+  t_.must(chance_.one_in(2) ? t_->fsync(fd_) : t_->fdatasync(fd_));
+}
+
+void fsx::cycle() {
+  note("unmount and mount");
+  close();
+  t_.umount();
+  if (++mounts_ % 2 == 1 && !options_.mount.empty()) t_.mount(options_.mount);
+  else t_.mount();
+  open();
+  compare_all();
+}
+
+void fsx::compare_all() {
+  t_.expect_equal(t_.size_of(fd_), model_.size(), "the size");
+  std::vector<std::byte> found(model_.size());
+  t_.expect_answer(t_->pread(fd_, found.data(), found.size(), 0), model_.size(), "bytes read");
+  t_.expect_same(compare_bytes(found, 0, model_));
+}
+
+void fsx::one() {
+  if (options_.cycle_every != 0 && chance_.one_in(options_.cycle_every)) return cycle();
+  switch (chance_.below(16)) {
+    case 0: case 1: case 2: case 3: return read();
+    case 4: case 5: case 6: case 7: return write();
+    case 8: case 9: return write_vector();
+    case 10: return append();
+    case 11: case 12: return truncate();
+    case 13: return preallocate();
+    case 14: return seek();
+    default: return sync();
+  }
+}
+
+}  // namespace
+
+void run_fsx(run& t, const fsx_options& options) { fsx{t, options}.all(); }
+
+}  // namespace xip::scenario

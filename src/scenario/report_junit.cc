@@ -1,0 +1,62 @@
+// Results as JUnit XML: a suite for each device.
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "scenario/report.h"
+
+namespace xip::scenario {
+namespace {
+
+// Text as an attribute's value or as content. XML 1.0 has no way to write most control characters: they become '?'.
+std::string escaped(const std::string& text) {
+  std::string out;
+  for (const char c : valid_utf8(text)) switch (c) {
+      case '&': out += "&amp;"; break;
+      case '<': out += "&lt;"; break;
+      case '>': out += "&gt;"; break;
+      case '"': out += "&quot;"; break;
+      case '\n': out += "&#10;"; break;
+      case '\t': out += "&#9;"; break;
+      default: out += static_cast<unsigned char>(c) < 0x20 ? '?' : c;
+    }
+  return out;
+}
+
+std::string case_element(const finished& f) {
+  const std::string_view name = f.what->name;
+  const std::string directory{name.substr(0, name.find('/'))};
+  const std::string head = fmt::format(R"(    <testcase classname="{}.{}" name="{}" time="{:.3f}")", name_of(f.kind), escaped(directory),
+                                       escaped(std::string{name}), f.result.seconds);
+  if (f.result.how == verdict::passed) return head + "/>\n";
+  if (f.result.how == verdict::not_run) return fmt::format("{}><skipped message=\"{}\"/></testcase>\n", head, escaped(f.result.why));
+  const std::string what = f.result.failures.empty() ? "" : f.result.failures.front().what;
+  return fmt::format("{}><failure message=\"{}\">{}</failure></testcase>\n", head, escaped(what), escaped(text_report(f)));
+}
+
+std::string suite_element(const std::vector<finished>& all, device_kind kind) {
+  std::vector<finished> part;
+  std::ranges::copy_if(all, std::back_inserter(part), [&](const finished& f) { return f.kind == kind; });
+  if (part.empty()) return {};
+  const totals t = count(part);
+  double seconds = 0;
+  std::string cases;
+  for (const finished& f : part) {
+    seconds += f.result.seconds;
+    cases += case_element(f);
+  }
+  return fmt::format("  <testsuite name=\"{}\" tests=\"{}\" failures=\"{}\" errors=\"0\" skipped=\"{}\" time=\"{:.3f}\">\n{}  </testsuite>\n",
+                     name_of(kind), part.size(), t.failed, t.skipped, seconds, cases);
+}
+
+}  // namespace
+
+std::string junit_report(const std::vector<finished>& all) {
+  const totals t = count(all);
+  std::string text = fmt::format("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"xip check\" tests=\"{}\" failures=\"{}\" skipped=\"{}\">\n",
+                                 all.size(), t.failed, t.skipped);
+  for (const device_kind kind : {device_kind::memory, device_kind::pmem, device_kind::block}) text += suite_element(all, kind);
+  return text + "</testsuites>\n";
+}
+
+}  // namespace xip::scenario

@@ -1,0 +1,23 @@
+// Running a tool of the host without a shell.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include <xip/base/result.h>
+
+namespace xip::scenario {
+
+struct tool_exit {
+  int status = 0;      // the exit code, or 128 + the signal's number
+  std::string output;  // standard output and standard error together
+};
+
+// The path of program NAME on $PATH or where Debian keeps administrators' programs; empty: not installed.
+[[nodiscard]] std::string find_tool(const std::string& name);
+// Runs PROGRAM (a path) with ARGUMENTS, standard input empty, LC_ALL=C. An error: it could not be started.
+[[nodiscard]] result<tool_exit> run_tool(const std::string& program, const std::vector<std::string>& arguments);
+// Splits at blanks; '...' and "..." keep them. EINVAL: a quote is not closed.
+[[nodiscard]] result<std::vector<std::string>> split_words(std::string_view text);
+
+}  // namespace xip::scenario
