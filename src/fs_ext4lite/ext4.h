@@ -64,7 +64,7 @@ struct group_info {
   group_t number;
   // Blocks freed by metadata that is not durable yet: clear in the bitmap, but not to be handed out. One bit a block; empty: none.
   std::pmr::vector<std::uint64_t> pending_free XIP_GUARDED_BY(lock);
-  std::uint32_t pending_count XIP_GUARDED_BY(lock) = 0;
+  std::atomic<std::uint32_t> pending_count{0};  // bits set there
   group_info(group_t n, std::pmr::memory_resource& m) : number{n}, pending_free{&m} {}
 };
 
@@ -103,6 +103,9 @@ struct ext4_sb_info : vfs::super_block {
   std::uint32_t s_groups_count = 0;
   std::uint32_t s_gdb_count = 0;
   std::uint32_t s_flex_bits = 0;         // log2 of groups per flex group
+  std::uint32_t s_first_meta_bg = 0;
+  std::uint32_t s_reserved_gdt_blocks = 0;
+  std::uint32_t s_backup_bgs[2] = {};    // with sparse_super2
   std::uint64_t s_blocks_count = 0;
   std::uint64_t s_r_blocks_count = 0;
   std::uint32_t s_inodes_count = 0;

@@ -7,7 +7,9 @@
 
 #include <cstdint>
 #include <span>
+#include <vector>
 
+#include <xip/base/config.h>
 #include <xip/base/result.h>
 #include <xip/dev/buffer_cache.h>
 
@@ -15,17 +17,34 @@
 
 namespace xip::ext4lite {
 
-// Opened by journal_start; stops at the end of its scope. A start inside an open handle of the same thread joins it (its credits are added, as a
-// reservation made by the outer caller must cover both).
+// Which buffers a handle has dirtied, where that is checked against its credits.
+class dirtied_buffers {
+ public:
+  // True when B was not among them yet.
+  [[nodiscard]] bool add(pblk_t b);
+  void clear() noexcept;
+  [[nodiscard]] std::string list() const;
+
+ private:
+  static constexpr std::size_t few = 32;
+  pblk_t first_[few] = {};
+  std::size_t count_ = 0;
+  std::vector<pblk_t> rest_;
+};
+
+// Opened by journal_start; stops at the end of its scope. A start inside an open handle of the same thread joins it; where the outer one has
+// fewer credits left than the inner asks for, it gets the difference.
 class handle {
  public:
   handle(handle&& other) noexcept;
   handle& operator=(handle&&) = delete;
+  handle(const handle&) = delete;
+  handle& operator=(const handle&) = delete;
   ~handle() { stop(); }
 
   void stop() noexcept;
   [[nodiscard]] ext4_sb_info& sb() const noexcept { return *sb_; }
-  // The commit that will carry this handle's changes.
+  // The commit that will carry this handle's changes; compared with s_commit_sequence.
   [[nodiscard]] std::uint64_t tid() const noexcept;
   [[nodiscard]] std::uint32_t credits_left() const noexcept;
   // COUNT more credits in the same transaction; false: stop and restart.
@@ -33,22 +52,27 @@ class handle {
 
  private:
   friend result<handle> journal_start(ext4_sb_info& sb, std::uint32_t credits);
-  handle(ext4_sb_info& sb, handle* outer) noexcept : sb_{&sb}, outer_{outer} {}
-  friend result<std::span<std::byte>> get_write_access(handle& h, dev::buffer& b);
-  friend result<std::span<std::byte>> get_create_access(handle& h, dev::buffer& b);
   friend result<> dirty_metadata(handle& h, dev::buffer& b);
+  handle(ext4_sb_info& sb, handle* outermost, std::uint32_t credits) noexcept;
 
-  ext4_sb_info* sb_;
-  handle* outer_;             // joined, null for the outermost
+  [[nodiscard]] handle& outermost() noexcept { return outermost_ != nullptr ? *outermost_ : *this; }
+  [[nodiscard]] const handle& outermost() const noexcept { return outermost_ != nullptr ? *outermost_ : *this; }
+  void use_credit(const dev::buffer& b);
+
+  ext4_sb_info* sb_;    // null once stopped
+  handle* outermost_;   // which this one has joined; null: this is it
   std::uint32_t credits_ = 0;
+#if XIP_LOCKDEP
   std::uint32_t used_ = 0;
-  std::uint32_t depth_ = 1;
+  dirtied_buffers dirtied_;
+#endif
 };
 
 // EROFS: read-only (or made so by an error). EIO. The first one of a read-write mount clears EXT4_VALID_FS on the medium.
 // Takes jbd2_handle shared: never under i_data_sem or a group lock, never inside a commit.
 [[nodiscard]] result<handle> journal_start(ext4_sb_info& sb, std::uint32_t credits);
-// The buffer's contents, to be written by H and nobody else until dirty_metadata. Linux: jbd2_journal_get_write_access.
+// The buffer's contents, to be written by H and nobody else until dirty_metadata. May block: not under a spin lock.
+// Linux: jbd2_journal_get_write_access.
 [[nodiscard]] result<std::span<std::byte>> get_write_access(handle& h, dev::buffer& b);
 // The same for a block that was just allocated: its old contents do not matter. Linux: jbd2_journal_get_create_access.
 [[nodiscard]] result<std::span<std::byte>> get_create_access(handle& h, dev::buffer& b);

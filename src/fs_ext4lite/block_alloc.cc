@@ -1,0 +1,282 @@
+// Which blocks a file gets, and giving them back. Linux: fs/ext4/mballoc.c, balloc.c.
+//
+// A group is searched under its lock, then access to its bitmap and descriptor is asked for without it (that may block), then the run is taken
+// under the lock again, if it is still there. No bit changes without the descriptor's count under the same lock.
+//
+// A freed block is clear in the bitmap at once, but its pending bit keeps it from being handed out until the commit that carries the free is
+// durable: before that a crash may bring the old owner back, and its block must still hold what it held.
+//
+// Lock chains:
+//   jbd2_handle -> i_data_sem -> group_lock
+//   jbd2_handle -> group_lock
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include <xip/base/points.h>
+#include <xip/dev/block_observer.h>
+#include <xip/vfs/task.h>
+
+#include "fs_ext4lite/bitmap.h"
+#include "fs_ext4lite/group.h"
+#include "fs_ext4lite/journal.h"
+
+namespace xip::ext4lite {
+namespace {
+
+inline constexpr std::uint32_t flex_dir_scheme = 4;  // groups per flex group from which directories and files keep apart
+inline constexpr std::uint32_t good_at_goal = 8;     // so many blocks right at the goal are taken even if there is a longer run elsewhere
+
+// Root's reserve is for root, and for whom the super block names.
+[[nodiscard]] bool may_use_reserve(const ext4_sb_info& sb) noexcept {
+  const vfs::task* task = vfs::current_task();
+  if (task == nullptr || task->who.uid == 0 || task->who.uid == sb.s_resuid) return true;
+  if (sb.s_resgid == 0) return false;
+  return task->who.gid == sb.s_resgid || std::ranges::find(task->who.groups, sb.s_resgid) != task->who.groups.end();
+}
+
+// Blocks that the running task may take now.
+[[nodiscard]] std::uint64_t allowance(const ext4_sb_info& sb, std::uint32_t flags) noexcept {
+  const std::int64_t free = sb.s_freeblocks.load(std::memory_order_relaxed) - sb.s_pending_blocks.load(std::memory_order_relaxed);
+  std::uint64_t kept = (flags & alloc_use_reserved) != 0 ? 0 : sb.s_resv_blocks;
+  if (!may_use_reserve(sb)) kept += sb.s_r_blocks_count;
+  return free <= 0 || static_cast<std::uint64_t>(free) <= kept ? 0 : static_cast<std::uint64_t>(free) - kept;
+}
+
+// What is looked for in one group: LEAST to WANT blocks, best at START.
+struct request {
+  std::uint32_t start;
+  std::uint32_t least;
+  std::uint32_t want;
+};
+
+[[nodiscard]] bit_run find_in(const bitmap_view& bits, const request& r, std::uint32_t& longest) noexcept {
+  const auto grown = [&](std::uint32_t first) { return bit_run{first, std::min(r.want, bits.next_set(first) - first)}; };
+  longest = 0;
+  if (r.start < bits.size() && !bits.test(r.start)) {
+    const bit_run at_goal = grown(r.start);
+    if (at_goal.count >= std::min(r.least, good_at_goal)) return at_goal;
+  }
+  bit_run run = find_clear_run(bits, r.start, r.least);
+  if (run.count < r.least && r.start != 0) run = find_clear_run(bits, 0, r.least);
+  longest = run.count;
+  return run.count >= r.least ? grown(run.first) : bit_run{};
+}
+
+class group_search {
+ public:
+  group_search(handle& h, ext4_sb_info& sb, group_t g) : h_{h}, sb_{sb}, info_{*sb.s_groups[g.value()]}, group_{g} {}
+
+  // Blocks of this group for R, taken; count 0: there are none.
+  [[nodiscard]] result<bit_run> take(const request& r) {
+    auto bitmap = load_block_bitmap(sb_, group_);
+    if (!bitmap) return bitmap.error() == ENOMEM ? result<bit_run>{fail(ENOMEM)} : bit_run{};
+    if (look(**bitmap, r).count == 0) return bit_run{};
+    const std::span<std::byte> bits = XIP_TRY(get_write_access(h_, **bitmap));
+    dev::buffer& desc = desc_buffer(sb_, group_);
+    const std::span<std::byte> block = XIP_TRY(get_write_access(h_, desc));
+    const bit_run run = claim(bits, desc_within(sb_, group_, block), r);
+    if (run.count == 0) return run;
+    XIP_TRY(dirty_metadata(h_, **bitmap));
+    XIP_TRY(dirty_metadata(h_, desc));
+    return run;
+  }
+
+ private:
+  // A group that was never written is taken at its descriptor's word: its bitmap does not exist yet.
+  [[nodiscard]] bit_run look(const dev::buffer& bitmap, const request& r) {
+    spin_guard guard{info_.lock};
+    if ((flags_of(sb_, group_desc(sb_, group_)) & bg_block_uninit) != 0) {
+      const std::uint32_t free = info_.free_blocks.load(std::memory_order_relaxed);
+      return free >= r.least ? bit_run{0, free} : bit_run{};
+    }
+    return find(bitmap.data(), r);
+  }
+
+  [[nodiscard]] bit_run find(std::span<const std::byte> bits, const request& r) XIP_REQUIRES(info_.lock) {
+    std::uint32_t longest = 0;
+    const bit_run run = find_in(bitmap_view{bits, blocks_in_group(sb_, group_), info_.pending_free}, r, longest);
+    if (run.count == 0) info_.longest_run.store(longest, std::memory_order_relaxed);
+    return run;
+  }
+
+  [[nodiscard]] bit_run claim(std::span<std::byte> bits, ext4_group_desc& d, request r) {
+    spin_guard guard{info_.lock};
+    if ((flags_of(sb_, d) & bg_block_uninit) != 0) {
+      init_block_bitmap(sb_, group_, bits);
+      d.bg_flags = static_cast<std::uint16_t>(d.bg_flags & ~bg_block_uninit);
+      info_.block_bitmap_checked.store(true, std::memory_order_release);
+      r.least = 1;  // the group is changed now, whatever it has is taken
+    }
+    const bit_run run = find(bits, r);
+    if (run.count == 0) return run;
+    fill_bits(bits, run.first, run.count, true);
+    const std::uint32_t free = counts_of(sb_, d).free_blocks - run.count;
+    set_free_blocks(sb_, d, free);
+    info_.free_blocks.store(free, std::memory_order_relaxed);
+    mark_checksums_stale(sb_, info_);
+    return run;
+  }
+
+  handle& h_;
+  ext4_sb_info& sb_;
+  group_info& info_;
+  group_t group_;
+};
+
+[[nodiscard]] bool worth_a_look(const group_info& info, std::uint32_t least) noexcept {
+  const std::uint32_t free = info.free_blocks.load(std::memory_order_relaxed) - info.pending_count.load(std::memory_order_relaxed);
+  return free >= least && info.longest_run.load(std::memory_order_relaxed) >= least && !info.corrupt.load(std::memory_order_relaxed);
+}
+
+// The longest run any group can have, below LEAST; at least 1.
+[[nodiscard]] std::uint32_t next_least(const ext4_sb_info& sb, std::uint32_t least) noexcept {
+  std::uint32_t best = 1;
+  for (const group_info* info : sb.s_groups) {
+    const std::uint32_t bound = std::min(info->longest_run.load(std::memory_order_relaxed), info->free_blocks.load(std::memory_order_relaxed));
+    if (bound < least) best = std::max(best, bound);
+  }
+  return std::min(best, least - 1);
+}
+
+[[nodiscard]] result<allocated> search_groups(handle& h, ext4_sb_info& sb, pblk_t goal, std::uint32_t want) {
+  const group_t home = group_of(sb, goal);
+  const auto goal_offset = static_cast<std::uint32_t>(goal - first_block_of(sb, home));
+  for (std::uint32_t least = want;; least = next_least(sb, least)) {
+    for (std::uint32_t i = 0; i < sb.s_groups_count; ++i) {
+      const group_t g{(home.value() + i) % sb.s_groups_count};
+      if (i != 0 ? !worth_a_look(*sb.s_groups[g.value()], least) : !worth_a_look(*sb.s_groups[g.value()], 1)) continue;
+      const bit_run run = XIP_TRY(group_search(h, sb, g).take({i == 0 ? goal_offset : 0, least, want}));
+      if (run.count != 0) return allocated{first_block_of(sb, g) + run.first, run.count};
+    }
+    if (least == 1) return fail(ENOSPC);
+  }
+}
+
+void account(ext4_sb_info& sb, ext4_inode_info& inode, std::int64_t blocks) noexcept {
+  sb.s_freeblocks.fetch_sub(blocks, std::memory_order_relaxed);
+  const std::int64_t sectors = blocks * (std::int64_t{1} << (sb.s_blocksize_bits - 9));
+  std::uint64_t now = inode.i_blocks.load(std::memory_order_relaxed);
+  std::uint64_t next;
+  do {
+    // What a corrupt image says may be too little: never below zero.
+    next = sectors < 0 ? now - std::min(now, static_cast<std::uint64_t>(-sectors)) : now + static_cast<std::uint64_t>(sectors);
+  } while (!inode.i_blocks.compare_exchange_weak(now, next, std::memory_order_relaxed));
+}
+
+void set_words(std::span<std::uint64_t> words, std::uint32_t first, std::uint32_t count) noexcept {
+  for (std::uint32_t n = first; n < first + count;) {
+    const std::uint32_t in_word = std::min(64 - n % 64, first + count - n);
+    const std::uint64_t mask = in_word == 64 ? ~std::uint64_t{0} : ((std::uint64_t{1} << in_word) - 1) << (n % 64);
+    words[n / 64] |= mask;
+    n += in_word;
+  }
+}
+
+enum class free_outcome : std::uint8_t { freed, was_free, never_written };
+
+// COUNT blocks of the group from FIRST on become free and pending; nothing changes unless all of them were in use.
+[[nodiscard]] free_outcome release_in_group(ext4_sb_info& sb, group_t g, std::span<std::byte> bits, ext4_group_desc& d, std::uint32_t first,
+                                            std::uint32_t count, std::pmr::vector<std::uint64_t>& spare) {
+  group_info& info = *sb.s_groups[g.value()];
+  spin_guard guard{info.lock};
+  if ((flags_of(sb, d) & bg_block_uninit) != 0) return free_outcome::never_written;
+  if (bitmap_view{bits, first + count}.next_clear(first) != first + count) return free_outcome::was_free;
+  if (info.pending_free.empty()) info.pending_free.swap(spare);
+  set_words(info.pending_free, first, count);
+  info.pending_count.fetch_add(count, std::memory_order_relaxed);
+  fill_bits(bits, first, count, false);
+  const std::uint32_t free = counts_of(sb, d).free_blocks + count;
+  set_free_blocks(sb, d, free);
+  info.free_blocks.store(free, std::memory_order_relaxed);
+  mark_checksums_stale(sb, info);
+  return free_outcome::freed;
+}
+
+[[nodiscard]] result<> free_in_group(handle& h, ext4_inode_info& inode, group_t g, pblk_t first, std::uint32_t count) {
+  ext4_sb_info& sb = h.sb();
+  const auto bitmap = load_block_bitmap(sb, g);
+  if (!bitmap) {
+    // A corrupt group was reported when it was found; its blocks stay as they are for e2fsck.
+    return bitmap.error() == EUCLEAN ? result<>{} : fail(bitmap.error());
+  }
+  const std::span<std::byte> bits = XIP_TRY(get_write_access(h, **bitmap));
+  dev::buffer& desc = desc_buffer(sb, g);
+  const std::span<std::byte> block = XIP_TRY(get_write_access(h, desc));
+  std::pmr::vector<std::uint64_t> spare((sb.s_blocks_per_group + 63) / 64, 0, &sb.memory());
+  const auto offset = static_cast<std::uint32_t>(first - first_block_of(sb, g));
+  if (release_in_group(sb, g, bits, desc_within(sb, g, block), offset, count, spare) != free_outcome::freed)
+    return corrupted(inode, fmt::format("frees blocks {} to {}, which are free already (block bitmap {})", first.value(),
+                                        first.value() + count - 1, (*bitmap)->block().value()));
+  sb.s_pending_blocks.fetch_add(count, std::memory_order_relaxed);
+  account(sb, inode, -std::int64_t{count});
+  XIP_TRY(dirty_metadata(h, **bitmap));
+  return dirty_metadata(h, desc);
+}
+
+}  // namespace
+
+result<allocated> alloc_blocks(handle& h, ext4_inode_info& inode, pblk_t goal, std::uint32_t want, std::uint32_t flags) {
+  ext4_sb_info& sb = h.sb();
+  XIP_TRY(XIP_FAIL_POINT(ext4_alloc_blocks, inode.i_ino.value(), want));
+  const std::uint64_t allowed = allowance(sb, flags);
+  if (allowed == 0 || want == 0) return fail(ENOSPC);
+  want = static_cast<std::uint32_t>(std::min<std::uint64_t>({want, allowed, sb.s_blocks_per_group, extent_unwritten_max_len}));
+  if (goal < sb.s_first_data_block || goal.value() >= sb.s_blocks_count) goal = sb.s_first_data_block;
+  const allocated got = XIP_TRY(search_groups(h, sb, goal, want));
+  account(sb, inode, got.count);
+  if (!data_blocks_valid(sb, got.first, got.count))
+    return corrupted(inode, fmt::format("was to get blocks {} to {}, which are the file system's own", got.first.value(),
+                                        got.first.value() + got.count - 1));
+  XIP_POINT(ext4_block_allocated, got.first.value(), got.count);
+  if (dev::block_observer* observer = sb.s_bdev.observer(); observer != nullptr) {
+    const auto owner = (flags & alloc_metadata) != 0 || !inode.is_reg() ? dev::block_owner::metadata : dev::block_owner::file;
+    observer->on_alloc(got.first, got.count, owner, inode.i_ino, inode.i_generation);
+  }
+  return got;
+}
+
+result<> free_blocks(handle& h, ext4_inode_info& inode, pblk_t first, std::uint32_t count, bool metadata) {
+  ext4_sb_info& sb = h.sb();
+  if (count == 0) return {};
+  if (!data_blocks_valid(sb, first, count))
+    return corrupted(inode, fmt::format("frees {} blocks from {}, which are outside the file system or its own metadata", count, first.value()));
+  XIP_POINT(ext4_before_free, first.value(), count);
+  if (metadata)
+    for (std::uint32_t i = 0; i < count; ++i) sb.s_buffers->forget(first + i);
+  for (pblk_t at = first; at < first + count;) {
+    const group_t g = group_of(sb, at);
+    const std::uint64_t end = std::min((first + count).value(), first_block_of(sb, g).value() + sb.s_blocks_per_group);
+    XIP_TRY(free_in_group(h, inode, g, at, static_cast<std::uint32_t>(end - at.value())));
+    at = pblk_t{end};
+  }
+  if (dev::block_observer* observer = sb.s_bdev.observer(); observer != nullptr) observer->on_free(first, count);
+  XIP_POINT(ext4_block_freed, first.value(), count);
+  return {};
+}
+
+pblk_t goal_of_inode(const ext4_inode_info& inode) noexcept {
+  const ext4_sb_info& sb = sbi_of(inode);
+  std::uint32_t group = inode.i_block_group.value();
+  const std::uint32_t flex = 1u << sb.s_flex_bits;
+  if (flex >= flex_dir_scheme) {
+    group &= ~(flex - 1);  // directories in the first group of a flex group, files after it
+    if (inode.is_reg() && group + 1 < sb.s_groups_count) ++group;
+  }
+  return first_block_of(sb, group_t{group});
+}
+
+void release_pending_frees(ext4_sb_info& sb) {
+  if (sb.s_pending_blocks.load(std::memory_order_relaxed) == 0) return;
+  for (group_info* info : sb.s_groups) {
+    if (info->pending_count.load(std::memory_order_relaxed) == 0) continue;
+    spin_guard guard{info->lock};
+    sb.s_pending_blocks.fetch_sub(info->pending_count.exchange(0, std::memory_order_relaxed), std::memory_order_relaxed);
+    info->pending_free.clear();
+    info->longest_run.store(~0u, std::memory_order_relaxed);
+  }
+}
+
+bool has_free_blocks(const ext4_sb_info& sb, std::uint64_t count) noexcept { return allowance(sb, 0) >= count; }
+
+}  // namespace xip::ext4lite

@@ -1,0 +1,179 @@
+// Lock chains:
+//   jbd2_handle -> s_error_lock
+#include "fs_ext4lite/journal.h"
+
+#include <algorithm>
+#include <cstdlib>
+
+#include <fmt/format.h>
+
+#include <xip/base/points.h>
+#include <xip/dev/block_observer.h>
+#include <xip/locks/thread_context.h>
+
+#include "fs_ext4lite/super.h"
+
+namespace xip::ext4lite {
+namespace {
+
+[[noreturn]] void broken(ext4_sb_info& sb, const std::string& text) {
+  sb.s_kernel.printk(vfs::log_level::error, fmt::format("ext4 ({}): {}", sb.s_id, text));
+  std::abort();
+}
+
+// All dirty buffers go home and are flushed. What a crash leaves behind: any mixture of old and new blocks, without EXT4_VALID_FS, so that
+// the next user runs e2fsck; a block freed in this commit has not been reused, so no file shows another's data.
+[[nodiscard]] result<> commit_running(ext4_sb_info& sb) XIP_REQUIRES(sb.s_handle_barrier) {
+  const std::uint64_t tid = sb.s_commit_sequence.load(std::memory_order_relaxed) + 1;
+  XIP_POINT(ext4_commit_start, tid);
+  if (sb.s_shutdown.load(std::memory_order_relaxed)) return fail(EIO);
+  XIP_TRY(finish_group_checksums(sb));
+  if (sb.s_buffers->dirty_count() != 0) update_super_block(sb);
+  XIP_TRY(sb.s_buffers->write_dirty());
+  XIP_TRY(sb.s_bdev.flush_cache());
+  release_pending_frees(sb);
+  if (dev::block_observer* observer = sb.s_bdev.observer(); observer != nullptr) observer->on_commit();
+  sb.s_commit_sequence.store(tid, std::memory_order_release);
+  XIP_POINT(ext4_commit_done, tid);
+  return {};
+}
+
+// A change may begin: the medium says by now that it is in use.
+[[nodiscard]] result<> prepare_first_change(ext4_sb_info& sb) {
+  exclusive_guard guard{sb.s_handle_barrier};
+  if (sb.s_written.load(std::memory_order_relaxed)) return {};
+  if (sb.is_rdonly()) return fail(EROFS);
+  return begin_writing(sb);
+}
+
+}  // namespace
+
+bool dirtied_buffers::add(pblk_t b) {
+  const auto end = first_ + count_;
+  if (std::find(first_, end, b) != end || std::ranges::find(rest_, b) != rest_.end()) return false;
+  if (count_ < few)
+    first_[count_++] = b;
+  else
+    rest_.push_back(b);
+  return true;
+}
+
+void dirtied_buffers::clear() noexcept {
+  count_ = 0;
+  rest_.clear();
+}
+
+std::string dirtied_buffers::list() const {
+  std::string text;
+  for (std::size_t i = 0; i < count_; ++i) text += fmt::format(" {}", first_[i].value());
+  for (pblk_t b : rest_) text += fmt::format(" {}", b.value());
+  return text;
+}
+
+handle::handle(ext4_sb_info& sb, handle* outermost, std::uint32_t credits) noexcept : sb_{&sb}, outermost_{outermost}, credits_{credits} {
+  if (outermost_ == nullptr) current().journal_info = this;
+}
+
+handle::handle(handle&& other) noexcept
+    : sb_{std::exchange(other.sb_, nullptr)},
+      outermost_{other.outermost_},
+      credits_{other.credits_}
+#if XIP_LOCKDEP
+      ,
+      used_{other.used_},
+      dirtied_{std::move(other.dirtied_)}
+#endif
+{
+  if (sb_ != nullptr && outermost_ == nullptr) current().journal_info = this;
+}
+
+void handle::stop() noexcept XIP_NO_THREAD_SAFETY_ANALYSIS {
+  if (sb_ == nullptr) return;
+  ext4_sb_info& sb = *std::exchange(sb_, nullptr);
+  if (outermost_ != nullptr) return;
+  current().journal_info = nullptr;
+  sb.s_handle_barrier.unlock_shared();
+  XIP_POINT(ext4_handle_stopped);
+}
+
+std::uint64_t handle::tid() const noexcept { return sb_->s_commit_sequence.load(std::memory_order_relaxed) + 1; }
+
+std::uint32_t handle::credits_left() const noexcept {
+#if XIP_LOCKDEP
+  return outermost().credits_ - outermost().used_;
+#else
+  return outermost().credits_;
+#endif
+}
+
+bool handle::extend(std::uint32_t count) noexcept {
+  if (sb_->s_shutdown.load(std::memory_order_relaxed)) return false;
+  outermost().credits_ += count;
+  return true;
+}
+
+void handle::use_credit([[maybe_unused]] const dev::buffer& b) {
+#if XIP_LOCKDEP
+  handle& h = outermost();
+  if (!h.dirtied_.add(b.block())) return;
+  if (++h.used_ > h.credits_) broken(*sb_, fmt::format("a handle with {} credits dirtied {} buffers:{}", h.credits_, h.used_, h.dirtied_.list()));
+#endif
+}
+
+result<handle> journal_start(ext4_sb_info& sb, std::uint32_t credits) XIP_NO_THREAD_SAFETY_ANALYSIS {
+  if (auto* open = static_cast<handle*>(current().journal_info); open != nullptr) {
+    if (open->sb_ != &sb) broken(sb, "a handle of another file system is open in this thread");
+    if (open->credits_left() < credits && !open->extend(credits - open->credits_left())) return fail(EIO);
+    return handle{sb, open, 0};
+  }
+  if (sb.s_shutdown.load(std::memory_order_relaxed)) return fail(EIO);
+  if (sb.is_rdonly()) return fail(EROFS);
+  if (!sb.s_written.load(std::memory_order_acquire)) XIP_TRY(prepare_first_change(sb));
+  sb.s_handle_barrier.lock_shared();
+  // A remount may have come between; it waits for open handles after it has set the flag.
+  if (sb.is_rdonly() || !sb.s_written.load(std::memory_order_relaxed)) [[unlikely]] {
+    sb.s_handle_barrier.unlock_shared();
+    return fail(EROFS);
+  }
+  XIP_POINT(ext4_handle_started, credits);
+  return handle{sb, nullptr, credits};
+}
+
+result<std::span<std::byte>> get_write_access(handle&, dev::buffer& b) { return b.writable(); }
+
+result<std::span<std::byte>> get_create_access(handle&, dev::buffer& b) {
+  b.set_verified();
+  return b.writable();
+}
+
+result<> dirty_metadata(handle& h, dev::buffer& b) {
+  h.use_credit(b);
+  h.sb().s_buffers->mark_dirty(b);
+  return {};
+}
+
+result<> force_commit(ext4_sb_info& sb) {
+  if (current().journal_info != nullptr) broken(sb, "a commit is waited for with a handle open");
+  if (!sb.s_written.load(std::memory_order_acquire)) return {};
+  exclusive_guard guard{sb.s_handle_barrier};
+  return commit_running(sb);
+}
+
+result<> commit_tid(ext4_sb_info& sb, std::uint64_t tid) {
+  if (sb.s_commit_sequence.load(std::memory_order_acquire) >= tid) return {};
+  if (current().journal_info != nullptr) broken(sb, "a commit is waited for with a handle open");
+  exclusive_guard guard{sb.s_handle_barrier};
+  if (sb.s_commit_sequence.load(std::memory_order_relaxed) >= tid) return {};
+  return commit_running(sb);
+}
+
+bool should_retry_alloc(ext4_sb_info& sb, unsigned attempt) noexcept {
+  if (attempt >= 3 || sb.s_pending_blocks.load(std::memory_order_relaxed) == 0) return false;
+  try {
+    return force_commit(sb).has_value();
+  } catch (const std::bad_alloc&) {
+    return false;
+  }
+}
+
+}  // namespace xip::ext4lite

@@ -1,0 +1,49 @@
+// The super block: what is checked at mount, and when it is written.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include <xip/base/result.h>
+#include <xip/vfs/super_block.h>
+
+#include "fs_ext4lite/ext4.h"
+
+namespace xip::ext4lite {
+
+// ---- options.cc ------------------------------------------------------------------------------------------------------------------
+
+// Comma-separated; EINVAL names the option and what it may be.
+[[nodiscard]] result<> parse_options(std::string_view text, mount_options& options, std::string& message);
+void show_options(const vfs::super_block& sb, std::string& out);
+
+// ---- super_check.cc ----------------------------------------------------------------------------------------------------------------
+
+// ES makes sense and can be mounted at all on a device of DEVICE_BYTES. EINVAL, EUCLEAN, EOPNOTSUPP with MESSAGE.
+[[nodiscard]] result<> check_super_block(const ext4_super_block& es, std::uint64_t device_bytes, std::string& message);
+// It can be mounted read-write too. EROFS, EUCLEAN, EOPNOTSUPP.
+[[nodiscard]] result<> check_writable(const ext4_super_block& es, std::string& message);
+// What is odd, but mounted: for the log. Empty: nothing.
+[[nodiscard]] std::string super_block_warning(const ext4_super_block& es, bool read_only);
+// Geometry, features and seeds of a checked ES.
+void take_geometry(ext4_sb_info& sb, const ext4_super_block& es);
+
+// ---- group.cc ----------------------------------------------------------------------------------------------------------------------
+
+// Reads and checks every descriptor, makes s_groups, s_system_zones and the sums. EUCLEAN, EIO, ENOMEM.
+[[nodiscard]] result<> load_groups(ext4_sb_info& sb, std::string& message);
+// Fills in the checksums of all groups changed since the last commit. Their buffers are dirty; nobody else has a handle.
+[[nodiscard]] result<> finish_group_checksums(ext4_sb_info& sb);
+
+// ---- super_write.cc ----------------------------------------------------------------------------------------------------------------
+
+// The super block as it is cached. Changed under s_handle_barrier exclusive, or under s_orphan_lock (s_last_orphan only).
+[[nodiscard]] ext4_super_block super_block_copy(const ext4_sb_info& sb) noexcept;
+// The first change of a read-write mount: EXT4_VALID_FS goes, durably, before anything else is written.
+[[nodiscard]] result<> begin_writing(ext4_sb_info& sb) XIP_REQUIRES(sb.s_handle_barrier);
+// Free counts, times and errors go into the super block's buffer.
+void update_super_block(ext4_sb_info& sb) XIP_REQUIRES(sb.s_handle_barrier);
+// The last write of a mount, or before it becomes read-only: all is durable and EXT4_VALID_FS comes back, unless errors were found.
+[[nodiscard]] result<> mark_clean(ext4_sb_info& sb);
+
+}  // namespace xip::ext4lite
