@@ -29,12 +29,12 @@ struct write_state {
   loff_t pos;                  // everything before it is noted or done
   const loff_t end;            // where the request ends
   loff_t settled;              // everything before it has arrived: counted
-  int error = 0;
+  int failure = 0;             // an errno: ends the loop
   unsigned space_attempts = 0;  // waits for space since the last progress
   bool bounce = false;         // the next slice takes its bytes through a page of our own
 
   [[nodiscard]] unsigned bits() const noexcept { return inode.i_sb.s_blocksize_bits; }
-  void stop(error why) noexcept { error = why.number(); }
+  void stop(error why) noexcept { failure = why.number(); }
 };
 
 // Notes or moves up to BYTES bytes in the blocks of EM. Fewer: user memory ended (error EFAULT only if nothing at all moved), or the device refused.
@@ -61,7 +61,7 @@ void settle(write_state& state, vfs::iov_iter& from, Mover& mover) noexcept {
     const loff_t arrived = state.settled + static_cast<loff_t>(done.bytes);
     if (arrived < state.pos) from.revert(static_cast<std::size_t>(state.pos - arrived));
     state.pos = arrived;
-    if (done.error != 0) state.error = done.error;
+    if (done.error != 0) state.failure = done.error;
   }
   state.settled = state.pos;
 }
@@ -75,7 +75,7 @@ void overwrite(write_state& state, vfs::iov_iter& from, const extent_map& em, Mo
   const auto moved = copy_to_blocks(from, em, state.pos, bytes, state.bits(), mover);
   if (!moved.has_value()) return state.stop(moved.error());
   state.pos += static_cast<loff_t>(*moved);
-  if (*moved == 0) state.error = EFAULT;
+  if (*moved == 0) state.failure = EFAULT;
 }
 
 // Copies into the slice's blocks with faults disabled; zeros what a fresh block has before and behind the bytes. The blocks are drained.
@@ -183,7 +183,7 @@ result<std::size_t> write_blocks(vfs::kiocb& iocb, vfs::iov_iter& from, const xi
   Mover mover{inode.i_sb.s_bdev};
   const loff_t start = iocb.ki_pos;
   write_state state{inode, ops, mapping_cursor{inode, ops}, start, start + static_cast<loff_t>(from.count()), start};
-  while (from.count() != 0 && state.error == 0) {
+  while (from.count() != 0 && state.failure == 0) {
     const auto em = state.cursor.at(lblk_of(state.pos, state.bits()), blocks_touched(state.pos, from.count(), state.bits()));
     if (!em.has_value()) {
       state.stop(em.error());
@@ -191,15 +191,15 @@ result<std::size_t> write_blocks(vfs::kiocb& iocb, vfs::iov_iter& from, const xi
       overwrite(state, from, *em, mover);
     } else {
       settle(state, from, mover);
-      if (state.error == 0) write_one_slice(state, from, *em, mover);
+      if (state.failure == 0) write_one_slice(state, from, *em, mover);
       state.cursor.forget();
     }
   }
-  const int why = state.error;
+  const int why = state.failure;
   settle(state, from, mover);
   mover.drain();
   const auto written = static_cast<std::size_t>(state.settled - start);
-  if (written == 0 && (why != 0 || state.error != 0)) return fail(why != 0 ? why : state.error);
+  if (written == 0 && (why != 0 || state.failure != 0)) return fail(why != 0 ? why : state.failure);
   iocb.ki_pos = state.settled;
   return written;
 }

@@ -208,8 +208,9 @@ TEST_F(WindowTest, ZeroRangeTouchesOnlyWrittenBlocks) {
     return v;
   };
   const auto before = pattern(3 * block, 5);
-  EXPECT_TRUE(std::ranges::equal(std::span{bytes(pblk_t{10})}.first(100), std::span{before}.first(100)));
-  EXPECT_EQ(bytes(pblk_t{10})[100], std::byte{});
+  const auto first = bytes(pblk_t{10});
+  EXPECT_TRUE(std::ranges::equal(std::span{first}.first(100), std::span{before}.first(100)));
+  EXPECT_EQ(first[100], std::byte{});
   EXPECT_TRUE(std::ranges::equal(bytes(pblk_t{11}), std::span{before}.subspan(block, block)));
   EXPECT_EQ(bytes(pblk_t{12})[99], std::byte{});
   EXPECT_EQ(bytes(pblk_t{12})[100], before[2 * block + 100]);
