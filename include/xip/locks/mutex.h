@@ -29,9 +29,14 @@ class XIP_CAPABILITY("mutex") mutex {
   lock_core core_;
 };
 
+// For a guard of what try_lock() has just taken.
+struct already_locked_t {};
+inline constexpr already_locked_t already_locked;
+
 template <class Mutex>
 class XIP_SCOPED_CAPABILITY mutex_guard {
  public:
+  mutex_guard(Mutex& m, already_locked_t) noexcept XIP_REQUIRES(m) : mutex_{m} {}
   explicit mutex_guard(Mutex& m, lock_subclass subclass = subclass_normal) noexcept XIP_ACQUIRE(m) : mutex_{m} { m.lock(subclass); }
   ~mutex_guard() XIP_RELEASE() { mutex_.unlock(); }
   mutex_guard(const mutex_guard&) = delete;
