@@ -40,7 +40,8 @@ struct block_geometry {
 
 class block_device final : public device {
  public:
-  block_device(std::string name, const block_geometry& geometry, const block_options& options, const ring_environment& environment, unique_fd fd)
+  block_device(std::string name, const block_geometry& geometry, const block_options& options, const ring_environment& environment,
+               unique_fd fd)
       : device{geometry.size, mover_kind::none, nullptr, options.read_only},
         name_{std::move(name)},
         fd_{std::move(fd)},
@@ -88,7 +89,9 @@ class block_device final : public device {
   };
 
   // A write of this piece reads first; two of them in one unit must not overlap in time.
-  [[nodiscard]] bool unaligned(const io_piece& piece) const noexcept { return ((piece.offset | piece.bytes) & (target_.alignment - 1)) != 0; }
+  [[nodiscard]] bool unaligned(const io_piece& piece) const noexcept {
+    return ((piece.offset | piece.bytes) & (target_.alignment - 1)) != 0;
+  }
 
   // USE(ring) with a ring that nobody else uses at the moment, or with the first one when it is free.
   template <class Use>
@@ -97,10 +100,8 @@ class block_device final : public device {
     for (std::size_t i = 0; i < ring_count; ++i) {
       slot& s = slots_[(own + i) % ring_count];
       if (!s.lock.try_lock()) continue;
-      block_ring* ring = ring_of(s);
-      const result<> outcome = ring != nullptr ? use(*ring) : result<>{};
-      s.lock.unlock();
-      if (ring != nullptr) return outcome;
+      mutex_guard guard{s.lock, already_locked};
+      if (block_ring* ring = ring_of(s); ring != nullptr) return use(*ring);
     }
     mutex_guard guard{slots_[0].lock};
     return use(*slots_[0].ring);
@@ -133,7 +134,7 @@ unsigned direct_alignment(const opened_file& file) noexcept {
     if (::ioctl(file.fd.get(), BLKSSZGET, &sector) == 0 && sector > 0) alignment = static_cast<unsigned>(sector);
   } else {
 #ifdef STATX_DIOALIGN
-    struct statx answer {};
+    struct statx answer{};
     const bool told = ::statx(file.fd.get(), "", AT_EMPTY_PATH, STATX_DIOALIGN, &answer) == 0 && (answer.stx_mask & STATX_DIOALIGN) != 0;
     if (told && answer.stx_dio_offset_align != 0) alignment = std::max(answer.stx_dio_offset_align, answer.stx_dio_mem_align);
 #endif
@@ -157,15 +158,18 @@ std::unexpected<open_failure> refuse_ring(std::string_view name, const std::stri
   switch (code.number()) {
     case EPERM:
     case EACCES:
-      return refuse(code.number(), name,
-                    fmt::format("io_uring is denied here: allow it (sysctl kernel.io_uring_disabled=0; in a container, a seccomp profile that "
-                                "lets io_uring_setup through), or open the image as pmem:{}",
-                                path));
+      return refuse(
+          code.number(), name,
+          fmt::format("io_uring is denied here: allow it (sysctl kernel.io_uring_disabled=0; in a container, a seccomp profile that "
+                      "lets io_uring_setup through), or open the image as pmem:{}",
+                      path));
     case ENOSYS:
-      return refuse(ENOSYS, name, fmt::format("this kernel has no io_uring (Linux 5.6 or newer is needed); open the image as pmem:{}", path));
+      return refuse(ENOSYS, name,
+                    fmt::format("this kernel has no io_uring (Linux 5.6 or newer is needed); open the image as pmem:{}", path));
     case ENOMEM:
       return refuse(ENOMEM, name, "no memory for an io_uring: raise the limit of locked memory (ulimit -l), or ask for a smaller queue");
-    default: return refuse(code.number(), name, fmt::format("io_uring cannot be set up: {}", code.message()));
+    default:
+      return refuse(code.number(), name, fmt::format("io_uring cannot be set up: {}", code.message()));
   }
 }
 

@@ -100,9 +100,12 @@ result<buffer_ref> buffer_cache::read(pblk_t block) noexcept {
   if (impl_ == nullptr) return fail(ENOMEM);
   buffer_ref ref{XIP_TRY(impl_->pin(block))};
   switch (impl_->claim_contents(*ref)) {
-    case impl::claim::valid: return ref;
-    case impl::claim::failed: return fail(EIO);
-    case impl::claim::mine: break;
+    case impl::claim::valid:
+      return ref;
+    case impl::claim::failed:
+      return fail(EIO);
+    case impl::claim::mine:
+      break;
   }
   const result<> outcome = impl_->read_contents(*ref);
   impl_->filled(*ref, outcome.has_value());

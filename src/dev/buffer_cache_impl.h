@@ -2,10 +2,6 @@
 //
 // A buffer is in the table from its insertion to its eviction. Its contents are filled by one task (state filling), the others wait at
 // the shard. Dirty buffers are on the shard's dirty list; a write-back takes them from there one after the other.
-//
-// Lock chains:
-//   buffer_write -> buffer_cache
-//   buffer_write -> dev_ring
 #pragma once
 
 #include <array>
@@ -91,7 +87,9 @@ struct buffer_cache::impl {
   [[nodiscard]] std::byte* staging_of(std::size_t index) noexcept XIP_REQUIRES(write_lock) { return staging + (index << bits); }
 
   [[nodiscard]] static std::uint64_t hash(pblk_t block) noexcept { return block.value() * 0x9E3779B97F4A7C15u; }
-  [[nodiscard]] buffer*& bucket_of(shard& s, pblk_t block) noexcept XIP_REQUIRES(s.lock) { return s.buckets[(hash(block) >> 24) & bucket_mask]; }
+  [[nodiscard]] buffer*& bucket_of(shard& s, pblk_t block) noexcept XIP_REQUIRES(s.lock) {
+    return s.buckets[(hash(block) >> 24) & bucket_mask];
+  }
   [[nodiscard]] buffer* lookup(shard& s, pblk_t block) noexcept XIP_REQUIRES(s.lock);
   void insert(shard& s, buffer& b) noexcept XIP_REQUIRES(s.lock);
   void remove(shard& s, buffer& b) noexcept XIP_REQUIRES(s.lock);

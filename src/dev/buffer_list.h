@@ -5,7 +5,7 @@
 
 namespace xip::dev {
 
-template <buffer_links buffer::*Links>
+template <buffer_links buffer::* Links>
 class buffer_list {
  public:
   [[nodiscard]] buffer* front() const noexcept { return front_; }

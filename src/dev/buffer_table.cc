@@ -162,7 +162,8 @@ buffer* buffer_cache::impl::collect_old(shard& s, std::size_t& budget) noexcept 
     buffer* b = s.by_age.front();
     if (b == nullptr || b == first_needed) break;
     --budget;
-    const bool needed = b->references_.load(std::memory_order_acquire) != 0 || b->on_dirty_list_ || b->dirty_.load(std::memory_order_acquire);
+    const bool needed =
+        b->references_.load(std::memory_order_acquire) != 0 || b->on_dirty_list_ || b->dirty_.load(std::memory_order_acquire);
     if (needed || b->used_.exchange(false, std::memory_order_relaxed)) {
       if (needed && first_needed == nullptr) first_needed = b;
       s.by_age.erase(*b);

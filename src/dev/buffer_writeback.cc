@@ -2,6 +2,11 @@
 //
 // A buffer becomes clean when its contents are copied, and dirty again if the copy could not be written; so a change made in between is
 // never lost. A crash in mid-way leaves some blocks new and some old: whoever needs more keeps a journal.
+//
+// Lock chains:
+//   buffer_write -> buffer_cache
+//   buffer_write -> faulty_rules
+//   buffer_write -> dev_unaligned -> dev_ring
 #include <cstring>
 
 #include <xip/base/points.h>
@@ -91,7 +96,8 @@ buffer* buffer_cache::impl::collect_dirty() noexcept {
     }
   }
   return sort_chain(
-      chain, count, [](buffer& b) -> buffer*& { return b.write_next_; }, [](const buffer& a, const buffer& b) { return a.block() < b.block(); });
+      chain, count, [](buffer& b) -> buffer*& { return b.write_next_; },
+      [](const buffer& a, const buffer& b) { return a.block() < b.block(); });
 }
 
 // Copies what is dirty in B, gives the copy its checksum, and adds it to the batch, which takes over one reference.

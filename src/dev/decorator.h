@@ -1,5 +1,5 @@
-// A device over another one: passes everything on. Its windows are those of the device below, so decorators stack, and a byte's place on the
-// device is its distance from base_.
+// A device over another one: passes everything on. Its windows are those of the device below, so decorators stack, and a byte's place on
+// the device is its distance from base_.
 #pragma once
 
 #include <string>
@@ -47,7 +47,9 @@ class decorator : public Base {
   void window_flush(const std::byte* from, std::size_t bytes) noexcept override { below_.flush(from, bytes); }
   void window_drain() noexcept override { below_.drain(); }
 
-  [[nodiscard]] std::uint64_t offset_of(const std::byte* in_window) const noexcept { return static_cast<std::uint64_t>(in_window - this->base_); }
+  [[nodiscard]] std::uint64_t offset_of(const std::byte* in_window) const noexcept {
+    return static_cast<std::uint64_t>(in_window - this->base_);
+  }
 
   device& below_;
 

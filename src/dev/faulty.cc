@@ -189,7 +189,8 @@ result<> faulty::flush_cache() noexcept {
 std::uint64_t faulty::window_end(byte_range range) noexcept {
   std::uint64_t end = range.end;
   for (active_rule& rule : rules_) {
-    if (rule.kind == what::poison && rule.range.overlaps(range) && rule.strikes()) end = std::min(end, std::max(rule.range.begin, range.begin));
+    if (rule.kind == what::poison && rule.range.overlaps(range) && rule.strikes())
+      end = std::min(end, std::max(rule.range.begin, range.begin));
     const bool crosses = range.begin < rule.range.begin && rule.range.begin < range.end;
     if (rule.kind == what::short_window && crosses && rule.strikes()) end = std::min(end, rule.range.begin);
   }

@@ -23,13 +23,20 @@ namespace {
 
 std::string_view advice_for(int number) noexcept {
   switch (number) {
-    case ENOENT: return "no such file; make it first, for example: truncate -s 1G FILE && mke2fs -t ext4 -b 4096 FILE";
-    case EACCES: return "permission denied; check the file's mode, or ask for a read-only open";
-    case EROFS: return "it lies on a read-only file system; ask for a read-only open";
-    case EISDIR: return "it is a directory; name an image file or a block device";
-    case ETXTBSY: return "it is a running program, not an image";
-    case EINVAL: return "the host's file system refuses to open it so (O_DIRECT is not possible everywhere)";
-    default: return error{number}.message();
+    case ENOENT:
+      return "no such file; make it first (truncate -s 1G FILE) and put a file system on it (mke2fs)";
+    case EACCES:
+      return "permission denied; check the file's mode, or ask for a read-only open";
+    case EROFS:
+      return "it lies on a read-only file system; ask for a read-only open";
+    case EISDIR:
+      return "it is a directory; name an image file or a block device";
+    case ETXTBSY:
+      return "it is a running program, not an image";
+    case EINVAL:
+      return "the host's file system refuses to open it so (O_DIRECT is not possible everywhere)";
+    default:
+      return error{number}.message();
   }
 }
 

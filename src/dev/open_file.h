@@ -39,7 +39,8 @@ struct opened_file {
 };
 // Opens PATH, which must exist. EXTRA_FLAGS are added to O_RDONLY or O_RDWR. A read-only open leaves even the access time alone where the
 // host lets us. Refuses directories, sockets and pipes, and an empty regular file.
-[[nodiscard]] std::expected<opened_file, open_failure> open_file(std::string_view device, const std::string& path, bool read_only, int extra_flags);
+[[nodiscard]] std::expected<opened_file, open_failure> open_file(std::string_view device, const std::string& path, bool read_only,
+                                                                 int extra_flags);
 
 // Gives the bytes' backing back to the host's file system (FALLOC_FL_PUNCH_HOLE), where it can.
 void punch_hole(int fd, std::uint64_t offset, std::uint64_t bytes) noexcept;

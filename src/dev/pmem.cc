@@ -145,7 +145,8 @@ opened open_pmem(const std::string& path, bool read_only) {
   const std::string name = "pmem:" + path;
   auto file = open_file(name, path, read_only, 0);
   if (!file) return std::unexpected{std::move(file.error())};
-  if (S_ISBLK(file->status.st_mode)) return refuse(ENODEV, name, fmt::format("a block device cannot be mapped as memory; open it as block:{}", path));
+  if (S_ISBLK(file->status.st_mode))
+    return refuse(ENODEV, name, fmt::format("a block device cannot be mapped as memory; open it as block:{}", path));
   auto m = read_only ? map_for_reading(name, *file) : map_with_libpmem(name, path);
   if (!m) return std::unexpected{std::move(m.error())};
   return std::make_unique<pmem_device>(name, *m, read_only, std::move(file->fd));

@@ -39,8 +39,8 @@ class block_device_test : public testing::Test {
   std::vector<std::byte> file_contents(std::uint64_t offset, std::size_t bytes) const {
     const std::string all = file_.contents();
     std::vector<std::byte> out(bytes);
-    std::transform(all.begin() + static_cast<std::ptrdiff_t>(offset), all.begin() + static_cast<std::ptrdiff_t>(offset + bytes), out.begin(),
-                   [](char c) { return static_cast<std::byte>(c); });
+    std::transform(all.begin() + static_cast<std::ptrdiff_t>(offset), all.begin() + static_cast<std::ptrdiff_t>(offset + bytes),
+                   out.begin(), [](char c) { return static_cast<std::byte>(c); });
     return out;
   }
 
@@ -94,7 +94,8 @@ TEST_F(block_device_test, finishes_long_pieces_beside_short_ones) {
   open({}, {.largest_transfer = 1000});
   if (IsSkipped()) return;
   auto data = pattern(20000, 4);
-  const std::array pieces{io_piece{0, data.data(), 3500}, io_piece{50000, data.data() + 3500, 10}, io_piece{60000, data.data() + 3510, 7000}};
+  const std::array pieces{io_piece{0, data.data(), 3500}, io_piece{50000, data.data() + 3500, 10},
+                          io_piece{60000, data.data() + 3510, 7000}};
   ASSERT_TRUE(device_->write_batch(pieces).has_value());
   for (const io_piece& piece : pieces)
     EXPECT_TRUE(std::ranges::equal(file_contents(piece.offset, piece.bytes), std::span{piece.memory, piece.bytes})) << piece.offset;
@@ -156,6 +157,35 @@ TEST_F(block_device_test, direct_io_takes_any_offset_length_and_memory) {
   }
   device_.reset();
   EXPECT_EQ(file_contents(0, device_bytes), model);
+}
+
+TEST_F(block_device_test, direct_io_hands_aligned_memory_over_as_it_is) {
+  opened o = open_block(file_.path(), {.direct = true});
+  if (!o) GTEST_SKIP() << o.error().message;
+  device_ = std::move(*o);
+  const std::unique_ptr<void, decltype(&std::free)> memory{std::aligned_alloc(4096, device_bytes), &std::free};
+  std::vector<io_piece> pieces;
+  for (std::size_t i = 0; i < 32; ++i) pieces.push_back({i * 32768, static_cast<std::byte*>(memory.get()) + i * 32768, 32768});
+  EXPECT_EQ(submissions([&] { EXPECT_TRUE(device_->read_batch(pieces).has_value()); }), 1u);
+}
+
+TEST_F(block_device_test, parallel_direct_writes_within_one_sector_all_survive) {
+  opened o = open_block(file_.path(), {.direct = true});
+  if (!o) GTEST_SKIP() << o.error().message;
+  device_ = std::move(*o);
+  constexpr unsigned tasks = 6;
+  {
+    std::vector<kthread> running;
+    for (unsigned t = 0; t < tasks; ++t) {
+      auto thread = kthread::run("writer", *std::pmr::new_delete_resource(), [this, t] {
+        for (unsigned i = 0; i < 40; ++i) EXPECT_TRUE(device_->write(t * 80 + 2 * i, pattern(2, t)).has_value());
+      });
+      ASSERT_TRUE(thread.has_value());
+      running.push_back(std::move(*thread));
+    }
+  }
+  for (unsigned t = 0; t < tasks; ++t)
+    for (unsigned i = 0; i < 40; ++i) EXPECT_EQ(file_contents(t * 80 + 2 * i, 2), pattern(2, t)) << "task " << t << " write " << i;
 }
 
 TEST_F(block_device_test, tasks_in_parallel_do_not_mix_up_their_requests) {

@@ -72,7 +72,9 @@ class cache : public testing::Test {
     EXPECT_TRUE(memory_device_->read(block << bits, out).has_value());
     return out;
   }
-  void write_medium(std::uint64_t block, unsigned seed) { ASSERT_TRUE(memory_device_->write(block << bits, pattern(block_size, seed)).has_value()); }
+  void write_medium(std::uint64_t block, unsigned seed) {
+    ASSERT_TRUE(memory_device_->write(block << bits, pattern(block_size, seed)).has_value());
+  }
   bool is_pattern(const buffer& b, unsigned seed) { return std::ranges::equal(b.data(), pattern(block_size, seed)); }
 
   std::unique_ptr<device> memory_device_ = std::move(*open_memory(block_count << bits));
@@ -219,7 +221,8 @@ TEST_F(cache, concurrent_readers_of_a_block_read_it_once) {
 
 TEST_F(cache, many_tasks_share_it) {
   buffer_cache small{device_, bits, *std::pmr::new_delete_resource(), 16 << bits};
-  for (std::uint64_t n = 0; n < 64; ++n) ASSERT_TRUE(memory_device_->write(n << bits, pattern(block_size, static_cast<unsigned>(n))).has_value());
+  for (std::uint64_t n = 0; n < 64; ++n)
+    ASSERT_TRUE(memory_device_->write(n << bits, pattern(block_size, static_cast<unsigned>(n))).has_value());
   std::atomic<int> bad = 0;
   {
     std::vector<kthread> tasks;
@@ -309,7 +312,9 @@ TEST_F(cache, the_trigger_changes_the_copy_only) {
 }
 
 TEST_F(cache, forgets_what_was_dirty) {
-  { const buffer_ref b = dirty(6, 1); }
+  {
+    const buffer_ref b = dirty(6, 1);
+  }
   cache_.forget(pblk_t{6});
   EXPECT_EQ(cache_.dirty_count(), 0u);
   EXPECT_EQ(cache_.cached_count(), 0u);
@@ -337,7 +342,9 @@ TEST_F(cache, forgets_what_somebody_still_holds) {
 }
 
 TEST_F(cache, a_forgotten_block_can_be_used_again) {
-  { const buffer_ref b = dirty(6, 1); }
+  {
+    const buffer_ref b = dirty(6, 1);
+  }
   cache_.forget(pblk_t{6});
   (void)dirty(6, 2);
   ASSERT_TRUE(cache_.write_dirty().has_value());
@@ -463,12 +470,16 @@ TEST_F(cache, answers_enomem_wherever_memory_ends) {
 
 TEST_F(cache, allocates_nothing_for_what_is_cached) {
   ASSERT_TRUE(cache_.read(pblk_t{1}).has_value());
-  { const buffer_ref b = dirty(2, 1); }
+  {
+    const buffer_ref b = dirty(2, 1);
+  }
   ASSERT_TRUE(cache_.write_dirty().has_value());
   const std::size_t before = memory_.allocations;
   for (unsigned i = 0; i < 10; ++i) {
     ASSERT_TRUE(cache_.read(pblk_t{1}).has_value());
-    { const buffer_ref b = dirty(2, i); }
+    {
+      const buffer_ref b = dirty(2, i);
+    }
     ASSERT_TRUE(cache_.write_dirty().has_value());
   }
   EXPECT_EQ(memory_.allocations, before);
@@ -480,7 +491,8 @@ TEST_F(cache, for_each_shows_every_buffer_with_contents) {
   const auto held = cache_.read(pblk_t{300});
   cache_.forget(pblk_t{300});
   std::vector<std::uint64_t> seen;
-  cache_.for_each([](void* argument, buffer& x) { static_cast<std::vector<std::uint64_t>*>(argument)->push_back(x.block().value()); }, &seen);
+  cache_.for_each([](void* argument, buffer& x) { static_cast<std::vector<std::uint64_t>*>(argument)->push_back(x.block().value()); },
+                  &seen);
   std::ranges::sort(seen);
   EXPECT_EQ(seen, (std::vector<std::uint64_t>{1, 2}));
 }

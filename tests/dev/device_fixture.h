@@ -59,10 +59,14 @@ inline std::string kind_name(const testing::TestParamInfo<kind>& info) { return 
 
 inline opened open_kind(kind k, const std::string& path, std::uint64_t size, bool read_only = false) {
   switch (k) {
-    case kind::memory: return open_memory(size);
-    case kind::pmem: return open_pmem(path, read_only);
-    case kind::block: return open_block(path, {.read_only = read_only});
-    case kind::block_direct: return open_block(path, {.read_only = read_only, .direct = true});
+    case kind::memory:
+      return open_memory(size);
+    case kind::pmem:
+      return open_pmem(path, read_only);
+    case kind::block:
+      return open_block(path, {.read_only = read_only});
+    case kind::block_direct:
+      return open_block(path, {.read_only = read_only, .direct = true});
   }
   return std::unexpected{open_failure{error{EINVAL}, "no such kind"}};
 }

@@ -43,7 +43,8 @@ class any_file : public any_device {};    // of those that are opened by name
 TEST_P(any_device, has_the_size_of_what_it_is_made_of) { EXPECT_EQ(device_->size(), device_bytes); }
 
 TEST_P(any_device, reads_back_what_was_written_wherever_it_lies) {
-  for (const std::uint64_t offset : {std::uint64_t{0}, std::uint64_t{4096}, std::uint64_t{1024}, std::uint64_t{777}, std::uint64_t{65535}}) {
+  for (const std::uint64_t offset :
+       {std::uint64_t{0}, std::uint64_t{4096}, std::uint64_t{1024}, std::uint64_t{777}, std::uint64_t{65535}}) {
     for (const std::size_t bytes : {1, 512, 1000, 4096, 5000, 70000}) {
       const auto data = pattern(bytes, static_cast<unsigned>(offset + bytes));
       ASSERT_TRUE(device_->write(offset, data).has_value());
@@ -133,7 +134,7 @@ TEST_P(any_file, keeps_what_was_written_when_it_is_opened_again) {
 
 TEST_P(any_file, changes_nothing_when_opened_for_reading) {
   const auto state = [&] {
-    struct stat s {};
+    struct stat s{};
     EXPECT_EQ(::stat(file_.path().c_str(), &s), 0);
     return std::array{s.st_mtim.tv_sec, s.st_mtim.tv_nsec, s.st_ctim.tv_sec, s.st_ctim.tv_nsec, s.st_atim.tv_sec, s.st_atim.tv_nsec};
   };
@@ -161,7 +162,8 @@ TEST_P(any_device, reads_zeros_or_the_old_bytes_after_a_discard) {
 
 TEST_P(any_device, allocates_nothing_for_requests) {
   std::vector<std::byte> memory(64 << 10);
-  std::array<io_piece, 3> pieces{io_piece{0, memory.data(), 4096}, io_piece{9000, memory.data() + 4096, 700}, io_piece{65536, memory.data(), 65536}};
+  std::array<io_piece, 3> pieces{io_piece{0, memory.data(), 4096}, io_piece{9000, memory.data() + 4096, 700},
+                                 io_piece{65536, memory.data(), 65536}};
   const auto round = [&] {
     return device_->write_batch(pieces).has_value() && device_->read_batch(pieces).has_value() && device_->flush_cache().has_value();
   };

@@ -17,8 +17,8 @@ void expect_refusal(const opened& o, int number, const std::string& words) {
 }
 
 TEST(open_device, lists_the_forms_when_it_understands_none) {
-  for (const char* spec : {"", "memory", "memory:", "memory:0", "memory:12X", "memory:1M2", "memory:99999999999999999999", "memory:17179869184T", "pmem:",
-                           "block:", "disk:/dev/sda", "/dev/sda"}) {
+  for (const char* spec : {"", "memory", "memory:", "memory:0", "memory:12X", "memory:1M2", "memory:99999999999999999999",
+                           "memory:17179869184T", "pmem:", "block:", "disk:/dev/sda", "/dev/sda"}) {
     SCOPED_TRACE(spec);
     expect_refusal(open_device(spec, false), EINVAL, "memory:SIZE");
   }
@@ -48,7 +48,9 @@ TEST(open_memory, refuses_what_no_host_has) {
 
 class file_refusals : public testing::TestWithParam<std::string> {
  protected:
-  [[nodiscard]] opened open(const std::string& path, bool read_only = false) const { return open_device(GetParam() + ":" + path, read_only); }
+  [[nodiscard]] opened open(const std::string& path, bool read_only = false) const {
+    return open_device(GetParam() + ":" + path, read_only);
+  }
 };
 
 TEST_P(file_refusals, missing_file) {

@@ -62,7 +62,7 @@ class buffer {
   const pblk_t block_;
   std::byte* data_ = nullptr;
   std::uint32_t size_ = 0;
-  std::atomic<std::uint32_t> references_{0};  // rises from zero only under the shard's lock
+  std::atomic<std::uint32_t> references_{0};              // rises from zero only under the shard's lock
   std::atomic<buffer_state> state_{buffer_state::empty};  // written under the shard's lock
   std::atomic<bool> verified_{false};
   std::atomic<bool> dirty_{false};

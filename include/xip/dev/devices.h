@@ -30,8 +30,8 @@ using opened = std::expected<std::unique_ptr<device>, open_failure>;
 
 struct block_options {
   bool read_only = false;
-  bool direct = false;            // O_DIRECT
-  unsigned queue_depth = 64;      // entries of the ring
+  bool direct = false;        // O_DIRECT
+  unsigned queue_depth = 64;  // entries of the ring
 };
 // A file or block device through io_uring: one submission a batch, IORING_OP_FSYNC for flush_cache, registered buffers for what
 // passes through the device's own memory. A denied io_uring (EPERM, ENOSYS) is named as such in the message.
@@ -46,7 +46,7 @@ class recorder {
  public:
   virtual void on_store(std::uint64_t offset, std::span<const std::byte> bytes, bool cached) noexcept = 0;  // cached: needs a flush too
   virtual void on_flush(std::uint64_t offset, std::size_t bytes) noexcept = 0;
-  virtual void on_fence() noexcept = 0;                     // drain
+  virtual void on_fence() noexcept = 0;                                                        // drain
   virtual void on_write(std::uint64_t offset, std::span<const std::byte> bytes) noexcept = 0;  // request
   virtual void on_flush_cache() noexcept = 0;
 
@@ -68,8 +68,8 @@ struct fault_rule {
   what kind;
   std::uint64_t offset = 0;
   std::uint64_t bytes = ~std::uint64_t{0};
-  std::uint32_t skip = 0;                    // let this many matching accesses pass first
-  std::uint32_t times = ~std::uint32_t{0};   // then fail this many
+  std::uint32_t skip = 0;                   // let this many matching accesses pass first
+  std::uint32_t times = ~std::uint32_t{0};  // then fail this many
 };
 class faulty_device : public device {
  public:
