@@ -77,7 +77,7 @@ class lockdep {
   void might_wait_for(thread_context& me, const lock_class& cls) noexcept;
   // ME may block here, having dropped DROPPED (or null); the subclass that DROPPED is held with.
   lock_subclass might_wait(thread_context& me, const void* dropped) noexcept;
-  void count_contention(thread_context& me, const lock_class& cls) noexcept;
+  void count_contention(const lock_class& cls) noexcept;
 
  private:
   struct impl;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 
 #include <xip/base/points.h>
@@ -19,6 +20,7 @@ struct held_lock {
   std::uint16_t class_id = 0;
   lock_subclass subclass = 0;
   bool exclusive = false;
+  std::uint16_t stack = 0;  // lockdep's number of the stack that took it
 };
 
 inline constexpr std::size_t max_held_locks = 48;
