@@ -37,6 +37,7 @@ inline constexpr std::uint32_t s_append = 1u << 2;
 inline constexpr std::uint32_t s_immutable = 1u << 3;
 inline constexpr std::uint32_t s_dead = 1u << 4;  // a removed directory that somebody still has open; set by the VFS
 inline constexpr std::uint32_t s_dax = 1u << 13;
+inline constexpr std::uint32_t s_linkable = 1u << 30;  // no name yet, but may be given one (O_TMPFILE); set by the VFS
 
 // The pages of a file. The two opaque members belong to rooms above and below: i_mmap to mm, i_pages to the XIP core.
 struct address_space {

@@ -125,7 +125,7 @@ struct task {
   unsigned mask = 022;
   files_struct* files = nullptr;
 
-  task(kernel& k, const cred& c, const char* name) noexcept;
+  task(kernel& k, const cred& c, const char* name);
   ~task();
   task(const task&) = delete;
   task& operator=(const task&) = delete;

@@ -1,0 +1,200 @@
+// Times, attributes and write-back errors of one inode. Linux: fs/inode.c, fs/attr.c, lib/errseq.c.
+#include <xip/vfs/inode.h>
+
+#include <fcntl.h>
+
+#include <xip/locks/clock.h>
+#include <xip/vfs/kernel.h>
+#include <xip/vfs/ops.h>
+
+#include "vfs/attr.h"
+#include "vfs/permission.h"
+
+namespace xip::vfs {
+
+inode_times inode::times() const noexcept {
+  inode_times t;
+  std::uint32_t begin;
+  do {
+    begin = times_sequence_.read_begin();
+    t = times_.load();
+  } while (times_sequence_.read_retry(begin));
+  return t;
+}
+
+void inode::set_times(const inode_times& t) noexcept {
+  spin_guard guard{i_lock};
+  times_sequence_.write_begin();
+  times_.store(t);
+  times_sequence_.write_end();
+}
+
+timespec64 current_time() noexcept {
+  const std::int64_t now = realtime_now_coarse().count();
+  constexpr std::int64_t second = 1'000'000'000;
+  std::int64_t seconds = now / second;
+  std::int64_t rest = now % second;
+  if (rest < 0) {
+    rest += second;
+    --seconds;
+  }
+  return {seconds, static_cast<std::uint32_t>(rest)};
+}
+
+timespec64 timestamp_truncate(timespec64 t, const super_block& sb) noexcept {
+  if (sb.s_time_gran > 1) t.nanoseconds -= t.nanoseconds % sb.s_time_gran;
+  return t;
+}
+
+timespec64 current_time(const inode& i) noexcept { return timestamp_truncate(current_time(), i.i_sb); }
+
+void inode_touch_mtime_ctime(inode& i) noexcept {
+  inode_times t = i.times();
+  t.mtime = t.ctime = current_time(i);
+  i.set_times(t);
+}
+
+void inode_touch_ctime(inode& i) noexcept {
+  inode_times t = i.times();
+  t.ctime = current_time(i);
+  i.set_times(t);
+}
+
+namespace {
+
+// Linux's relative atime: only if it is not newer than a change, or a day old.
+[[nodiscard]] bool atime_needs_update(const super_block& sb, const inode_times& t, timespec64 now) noexcept {
+  constexpr std::int64_t day = 24 * 60 * 60;
+  if (t.atime == now) return false;
+  if ((sb.s_flags.load(std::memory_order_relaxed) & sb_relatime) == 0) return true;
+  return t.atime <= t.mtime || t.atime <= t.ctime || now.seconds - t.atime.seconds >= day;
+}
+
+}  // namespace
+
+void touch_atime(inode& i) noexcept {
+  const std::uint32_t sb_flags = i.i_sb.s_flags.load(std::memory_order_relaxed);
+  if ((sb_flags & (sb_noatime | sb_rdonly)) != 0 || (i.i_flags.load(std::memory_order_relaxed) & s_noatime) != 0) return;
+  if ((sb_flags & sb_nodiratime) != 0 && i.is_dir()) return;
+  inode_times t = i.times();
+  const timespec64 now = current_time(i);
+  if (!atime_needs_update(i.i_sb, t, now)) return;
+  t.atime = now;
+  i.set_times(t);
+  // The bytes were read all the same: an atime that cannot be stored is nobody's error.
+  if (i.i_op != nullptr && i.i_op->update_time != nullptr) (void)i.i_op->update_time(i);
+}
+
+void file_accessed(file& f) noexcept {
+  if ((f.f_flags.load(std::memory_order_relaxed) & O_NOATIME) == 0) touch_atime(*f.f_inode);
+}
+
+std::uint32_t mode_without_privileges(const inode& i) noexcept {
+  const std::uint32_t mode = i.i_mode.load(std::memory_order_relaxed);
+  if (!S_ISREG(mode)) return mode;
+  std::uint32_t kill = mode & S_ISUID;
+  if ((mode & S_ISGID) != 0 && ((mode & S_IXGRP) != 0 || !in_group(i.i_gid.load(std::memory_order_relaxed)))) kill |= S_ISGID;
+  return mode & ~kill;
+}
+
+result<> file_modified(file& f) {
+  inode& i = *f.f_inode;
+  bool changed = false;
+  if ((i.i_mode.load(std::memory_order_relaxed) & (S_ISUID | S_ISGID)) != 0 && !capable()) [[unlikely]] {
+    const std::uint32_t mode = mode_without_privileges(i);
+    changed = i.i_mode.exchange(mode, std::memory_order_relaxed) != mode;
+  }
+  inode_times t = i.times();
+  const timespec64 now = current_time(i);
+  if (t.mtime != now || t.ctime != now) {
+    t.mtime = t.ctime = now;
+    i.set_times(t);
+    changed = true;
+  }
+  if (!changed || i.i_op == nullptr || i.i_op->update_time == nullptr) return {};
+  return i.i_op->update_time(i);
+}
+
+void generic_fillattr(const inode& i, kstat& stat) noexcept {
+  const inode_times t = i.times();
+  stat.dev = i.i_sb.s_dev;
+  stat.ino = i.i_ino.value();
+  stat.rdev = i.i_rdev;
+  stat.mode = i.i_mode.load(std::memory_order_relaxed);
+  stat.nlink = i.i_nlink.load(std::memory_order_relaxed);
+  stat.uid = i.i_uid.load(std::memory_order_relaxed);
+  stat.gid = i.i_gid.load(std::memory_order_relaxed);
+  stat.size = i_size_read(i);
+  stat.blksize = i.i_sb.s_blocksize;
+  stat.blocks = i.i_blocks.load(std::memory_order_relaxed);
+  stat.atime = t.atime;
+  stat.mtime = t.mtime;
+  stat.ctime = t.ctime;
+  stat.btime = t.btime;
+}
+
+void inode_init_owner(inode& i, const inode& dir, std::uint32_t mode) noexcept {
+  std::uint32_t gid = current_fsgid();
+  if ((dir.i_mode.load(std::memory_order_relaxed) & S_ISGID) != 0) {
+    gid = dir.i_gid.load(std::memory_order_relaxed);
+    if (S_ISDIR(mode))
+      mode |= S_ISGID;
+    else if ((mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) && !in_group(gid) && !capable())
+      mode &= ~std::uint32_t{S_ISGID};
+  }
+  i.i_uid.store(current_fsuid(), std::memory_order_relaxed);
+  i.i_gid.store(gid, std::memory_order_relaxed);
+  i.i_mode.store(mode, std::memory_order_relaxed);
+}
+
+void setattr_copy(inode& i, const iattr& attr) noexcept {
+  const std::uint32_t valid = attr.ia_valid;
+  if ((valid & attr_uid) != 0) i.i_uid.store(attr.ia_uid, std::memory_order_relaxed);
+  if ((valid & attr_gid) != 0) i.i_gid.store(attr.ia_gid, std::memory_order_relaxed);
+  if ((valid & attr_mode) != 0) {
+    std::uint32_t mode = attr.ia_mode;
+    if (!in_group(i.i_gid.load(std::memory_order_relaxed)) && !capable()) mode &= ~std::uint32_t{S_ISGID};
+    i.i_mode.store(mode, std::memory_order_relaxed);
+  }
+  if ((valid & (attr_atime | attr_mtime | attr_ctime)) == 0) return;
+  inode_times t = i.times();
+  if ((valid & attr_atime) != 0) t.atime = timestamp_truncate(attr.ia_atime, i.i_sb);
+  if ((valid & attr_mtime) != 0) t.mtime = timestamp_truncate(attr.ia_mtime, i.i_sb);
+  if ((valid & attr_ctime) != 0) t.ctime = timestamp_truncate(attr.ia_ctime, i.i_sb);
+  i.set_times(t);
+}
+
+// ---- errors of write-back: a counter that says whether somebody has looked since. errno in the low bits, then "seen", then the count.
+
+namespace {
+
+constexpr std::uint32_t errno_mask = (1u << 12) - 1;
+constexpr std::uint32_t errseq_seen = 1u << 12;
+constexpr std::uint32_t errseq_one = 1u << 13;
+
+}  // namespace
+
+void mapping_set_error(address_space& mapping, int number) noexcept {
+  std::uint32_t old = mapping.wb_err.load(std::memory_order_relaxed);
+  std::uint32_t next;
+  do {
+    next = (old & ~(errno_mask | errseq_seen)) | (static_cast<std::uint32_t>(number) & errno_mask);
+    if ((old & errseq_seen) != 0) next += errseq_one;
+  } while (!mapping.wb_err.compare_exchange_weak(old, next, std::memory_order_release, std::memory_order_relaxed));
+}
+
+std::uint32_t errseq_sample(const address_space& mapping) noexcept {
+  const std::uint32_t now = mapping.wb_err.load(std::memory_order_acquire);
+  return (now & errseq_seen) != 0 ? now : 0;  // an error that nobody has seen is news to the first who opens, too
+}
+
+int errseq_check_and_advance(address_space& mapping, std::atomic<std::uint32_t>& since) noexcept {
+  std::uint32_t now = mapping.wb_err.load(std::memory_order_acquire);
+  if (now == since.load(std::memory_order_relaxed)) return 0;
+  const std::uint32_t seen = now | errseq_seen;
+  if (now != seen) mapping.wb_err.compare_exchange_strong(now, seen, std::memory_order_acq_rel);
+  // Two fsyncs of one open file: one of them reports.
+  return since.exchange(seen, std::memory_order_acq_rel) == seen ? 0 : static_cast<int>(seen & errno_mask);
+}
+
+}  // namespace xip::vfs

@@ -1,0 +1,64 @@
+// What a kernel instance keeps, and the context its own calls (mount, umount, sync) run in.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory_resource>
+#include <vector>
+
+#include <xip/base/annotations.h>
+#include <xip/locks/rw_semaphore.h>
+#include <xip/vfs/kernel.h>
+#include <xip/vfs/lock_classes.h>
+
+namespace xip::vfs {
+
+struct mount;
+
+struct kernel::impl {
+  impl(kernel_options&& o, std::pmr::memory_resource& m);
+
+  std::pmr::memory_resource& memory;
+  const std::function<void(log_level, std::string_view)> log;
+  lockdep deps;
+  sched_hook* const sched;
+  point_sink* const points;
+  std::atomic<std::uint32_t> next_task_id{1};
+  std::atomic<std::uint32_t> next_dev{1};
+  std::atomic<std::uint32_t> tasks{0};
+
+  // Cached names of all file systems.
+  const std::size_t dentry_limit;
+  std::atomic<std::size_t> nr_dentry{0};
+  std::atomic<bool> shrinking{false};
+
+  // Held over a whole mount, umount or remount (exclusive) or sync (shared).
+  rw_semaphore<namespace_sem_class> namespace_sem;
+  std::pmr::vector<const file_system_type*> file_systems XIP_GUARDED_BY(namespace_sem);
+
+  // Changed under both locks. Path walks take mount_lock shared, and only where something is mounted.
+  rw_semaphore<mount_lock_class> mount_lock;
+  std::pmr::vector<struct mount*> mounts XIP_GUARDED_BY(mount_lock);  // in the order of mounting
+};
+
+// Writes back and makes durable what SB has; nothing on a read-only one. Takes s_umount shared.
+[[nodiscard]] result<> sync_filesystem(super_block& sb);
+
+// The end of an instance: unmounts everything.
+void unmount_all(kernel& k);
+
+// Drops unused dentries of every mounted file system, and with them their inodes. No lock held.
+void shrink_caches(kernel& k, bool spare_referenced) noexcept;
+
+// An object from RESOURCE; bad_alloc.
+template <class T, class... Arguments>
+[[nodiscard]] T* make_object(std::pmr::memory_resource& resource, Arguments&&... arguments) {
+  return std::pmr::polymorphic_allocator<>{&resource}.new_object<T>(std::forward<Arguments>(arguments)...);
+}
+template <class T>
+void free_object(std::pmr::memory_resource& resource, T* object) noexcept {
+  std::pmr::polymorphic_allocator<>{&resource}.delete_object(object);
+}
+
+}  // namespace xip::vfs

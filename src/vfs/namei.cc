@@ -1,0 +1,197 @@
+// The path walk. Linux: fs/namei.c.
+//
+// A walk holds references to the place where it is, and one directory's d_lock, shared, for the time of a look-up in the cache; what is not cached is asked
+// for under the directory's i_rwsem, shared. So two walks never wait for each other on cached names.
+//
+// Lock chains:
+//   i_rwsem -> d_lock
+#include "vfs/namei.h"
+
+#include <xip/vfs/ops.h>
+
+#include "vfs/attr.h"
+#include "vfs/files_struct.h"
+#include "vfs/kernel_impl.h"
+#include "vfs/permission.h"
+
+namespace xip::vfs {
+
+namespace {
+
+[[nodiscard]] std::string_view without_slashes(std::string_view text) noexcept {
+  const std::size_t first = text.find_first_not_of('/');
+  return first == std::string_view::npos ? std::string_view{} : text.substr(first);
+}
+
+// Too many names are cached: drops what nobody uses. One thread at a time; the others walk on.
+void shrink_if_needed(kernel& k) noexcept {
+  kernel::impl& i = k.internals();
+  if (i.nr_dentry.load(std::memory_order_relaxed) <= i.dentry_limit) [[likely]]
+    return;
+  if (i.shrinking.exchange(true, std::memory_order_acquire)) return;
+  shrink_caches(k, true);
+  if (i.nr_dentry.load(std::memory_order_relaxed) > i.dentry_limit) shrink_caches(k, false);
+  i.shrinking.store(false, std::memory_order_release);
+}
+
+[[nodiscard]] bool is_dead(const inode& dir) noexcept { return (dir.i_flags.load(std::memory_order_relaxed) & s_dead) != 0; }
+
+}  // namespace
+
+result<> ensure_root(task& t) noexcept {
+  if (t.root.mnt != nullptr) [[likely]]
+    return {};
+  path_ref root = namespace_root(t.owner);
+  if (!root) return fail(ENOENT);
+  t.cwd = path_ref{root.get()}.release();
+  t.root = root.release();
+  return {};
+}
+
+result<std::pmr::string> vfs_get_link(inode& i) {
+  if (!i.is_symlink() || i.i_op == nullptr || i.i_op->get_link == nullptr) return fail(EINVAL);
+  touch_atime(i);
+  return i.i_op->get_link(i);
+}
+
+result<dentry_ref> lookup_locked(dentry& dir, std::string_view name, inode_ref& spare) {
+  const std::size_t hash = hash_name(name);
+  if (dentry_ref known = d_lookup(dir, name, hash)) return known;
+  inode& i = *dir.get_inode();
+  if (is_dead(i)) return fail(ENOENT);
+  if (i.i_op == nullptr || i.i_op->lookup == nullptr) return fail(ENOTDIR);
+  spare = inode_ref{XIP_TRY(i.i_op->lookup(i, name))};
+  auto added = d_add(dir, name, hash, spare);
+  if (!added && added.error() == EUCLEAN)
+    i.i_sb.s_kernel.printk(log_level::error, std::string{i.i_sb.s_id} + ": directory inode " + std::to_string(spare->i_ino.value()) +
+                                                 " has a second name, in directory inode " + std::to_string(i.i_ino.value()));
+  return added;
+}
+
+result<dentry_ref> lookup_child(dentry& dir, std::string_view name) {
+  if (dentry_ref known = d_lookup(dir, name, hash_name(name))) [[likely]]
+    return known;
+  inode_ref spare;
+  inode& i = *dir.get_inode();
+  shared_guard guard{i.i_rwsem};
+  return lookup_locked(dir, name, spare);
+}
+
+// A used-up symlink leaves the stack here and not before: last() may point into its text until the walk goes on.
+nameidata::component nameidata::next() noexcept {
+  rest_ = without_slashes(rest_);
+  while (rest_.empty() && !links_.empty()) {
+    rest_ = without_slashes(links_.back().outside);
+    links_.pop_back();
+  }
+  component c{rest_.substr(0, rest_.find('/')), true};
+  rest_.remove_prefix(c.name.size());
+  bool slash = !rest_.empty();
+  c.is_last = without_slashes(rest_).empty();
+  for (const link_frame& frame : links_) {
+    slash = slash || !frame.outside.empty();
+    c.is_last = c.is_last && without_slashes(frame.outside).empty();
+  }
+  trailing_slash_ = c.is_last && slash && !c.name.empty();
+  return c;
+}
+
+result<> nameidata::start(int dirfd, std::string_view name) {
+  if (name.size() >= path_max) return fail(ENAMETOOLONG);
+  if (name.empty() && (flags_ & lookup_empty) == 0) return fail(ENOENT);
+  if (name.find('\0') != std::string_view::npos) return fail(EINVAL);
+  XIP_TRY(ensure_root(task_));
+  shrink_if_needed(task_.owner);
+  rest_ = name;
+  if (name.starts_with('/')) {
+    now_ = path_ref{task_.root};
+  } else if (dirfd == AT_FDCWD) {
+    now_ = path_ref{task_.cwd};
+  } else {
+    const fd_ref f = task_.files->get(dirfd);
+    if (!f) return fail(EBADF);
+    if (!name.empty() && !f->f_inode->is_dir()) return fail(ENOTDIR);
+    now_ = path_ref{f->f_path};
+  }
+  return {};
+}
+
+// Never above the task's root; from a mount's root to what it covers.
+void nameidata::step_up() noexcept {
+  if (at_task_root()) return;
+  if (!leave_mount(now_)) return;
+  now_.step(dget_parent(now_.dent()));
+  follow_mounts(now_);
+}
+
+result<> nameidata::push_link(dentry_ref link) {
+  if (++link_count_ > max_symlinks) return fail(ELOOP);
+  std::pmr::string text = XIP_TRY(vfs_get_link(*link->get_inode()));
+  if (text.empty()) return fail(ENOENT);
+  if (text.size() >= path_max) return fail(ENAMETOOLONG);
+  links_.push_back({std::move(text), rest_});
+  rest_ = links_.back().text;
+  if (rest_.starts_with('/')) now_ = path_ref{task_.root};
+  return {};
+}
+
+result<> nameidata::step_into(dentry_ref child, const component& c) {
+  inode* i = child->get_inode();
+  if (i == nullptr) return fail(ENOENT);
+  if (i->is_symlink() && (!c.is_last || trailing_slash_ || (flags_ & lookup_follow) != 0)) return push_link(std::move(child));
+  now_.step(std::move(child));
+  follow_mounts(now_);
+  return {};
+}
+
+result<> nameidata::enter(const component& c) {
+  if (c.name == ".") return {};
+  if (c.name == "..") {
+    step_up();
+    return {};
+  }
+  if (c.name.size() > name_max) return fail(ENAMETOOLONG);
+  return step_into(XIP_TRY(lookup_child(now_.dent(), c.name)), c);
+}
+
+result<> nameidata::walk(bool to_parent) {
+  bool need_directory = false;
+  for (;;) {
+    const component c = next();
+    if (c.name.empty()) break;
+    const inode& dir = now_.get_inode();
+    if (!dir.is_dir()) return fail(ENOTDIR);
+    XIP_TRY(may_lookup(dir));
+    if (to_parent && c.is_last) {
+      last_ = c.name;
+      last_type_ = c.name == "." ? last_type::dot : c.name == ".." ? last_type::dotdot : last_type::normal;
+      if (c.name.size() > name_max) return fail(ENAMETOOLONG);
+      return {};
+    }
+    need_directory = need_directory || trailing_slash_;
+    XIP_TRY(enter(c));
+  }
+  last_type_ = last_type::root;
+  if ((need_directory || (flags_ & lookup_directory) != 0) && !now_.get_inode().is_dir()) return fail(ENOTDIR);
+  return {};
+}
+
+result<path_ref> nameidata::path_lookup(int dirfd, std::string_view name) {
+  XIP_TRY(start(dirfd, name));
+  XIP_TRY(walk(false));
+  return std::move(now_);
+}
+
+result<> nameidata::parent_lookup(int dirfd, std::string_view name) {
+  XIP_TRY(start(dirfd, name));
+  return walk(true);
+}
+
+result<> nameidata::follow_last(dentry_ref link) {
+  XIP_TRY(push_link(std::move(link)));
+  return walk(true);
+}
+
+result<path_ref> user_path_at(task& t, int dirfd, std::string_view name, unsigned flags) { return nameidata{t, flags}.path_lookup(dirfd, name); }
+
+}  // namespace xip::vfs

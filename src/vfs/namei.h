@@ -1,0 +1,92 @@
+// From a path to a place. Linux: fs/namei.c, struct nameidata.
+#pragma once
+
+#include <list>
+#include <memory_resource>
+#include <string>
+#include <string_view>
+
+#include <xip/base/result.h>
+#include <xip/vfs/task.h>
+
+#include "vfs/mount.h"
+
+namespace xip::vfs {
+
+inline constexpr unsigned lookup_follow = 1u << 0;     // follow a symlink at the end
+inline constexpr unsigned lookup_directory = 1u << 1;  // the end must be a directory
+inline constexpr unsigned lookup_empty = 1u << 2;      // "" means the starting point itself (AT_EMPTY_PATH)
+
+inline constexpr unsigned max_symlinks = 40;
+
+// What the last component of a path is.
+enum class last_type : std::uint8_t { normal, root, dot, dotdot };
+
+class nameidata {
+ public:
+  explicit nameidata(task& t, unsigned flags = 0) noexcept : task_{t}, flags_{flags}, links_{&t.owner.memory()} {}
+
+  // The place that NAME means, from DIRFD. The dentry is positive.
+  // ENOENT, ENOTDIR, EACCES, ELOOP, ENAMETOOLONG, EBADF, and the file system's errors.
+  [[nodiscard]] result<path_ref> path_lookup(int dirfd, std::string_view name);
+
+  // Walks to the directory of NAME's last component; then parent(), last() and the like speak of it.
+  [[nodiscard]] result<> parent_lookup(int dirfd, std::string_view name);
+  // The last component turned out to be the symlink LINK: goes on to the directory of what it says. LINK's reference is consumed.
+  [[nodiscard]] result<> follow_last(dentry_ref link);
+
+  [[nodiscard]] path_ref& parent() noexcept { return now_; }
+  [[nodiscard]] std::string_view last() const noexcept { return last_; }
+  [[nodiscard]] last_type type() const noexcept { return last_type_; }
+  [[nodiscard]] bool trailing_slash() const noexcept { return trailing_slash_; }
+
+ private:
+  struct component {
+    std::string_view name;
+    bool is_last;
+  };
+  // A symlink being followed: its text, and what was left of the path outside.
+  struct link_frame {
+    std::pmr::string text;
+    std::string_view outside;
+  };
+
+  [[nodiscard]] result<> start(int dirfd, std::string_view name);
+  [[nodiscard]] component next() noexcept;
+  [[nodiscard]] result<> walk(bool to_parent);
+  [[nodiscard]] result<> enter(const component& c);
+  [[nodiscard]] result<> step_into(dentry_ref child, const component& c);
+  [[nodiscard]] result<> push_link(dentry_ref link);
+  void step_up() noexcept;
+  [[nodiscard]] bool at_task_root() const noexcept { return now_.get().mnt == task_.root.mnt && now_.get().dent == task_.root.dent; }
+
+  task& task_;
+  unsigned flags_;
+  path_ref now_;
+  std::string_view rest_;
+  std::pmr::list<link_frame> links_;
+  unsigned link_count_ = 0;
+  std::string_view last_;
+  last_type last_type_ = last_type::root;
+  bool trailing_slash_ = false;
+};
+
+// The child NAME of DIR, negative or not, counted; asks the file system if nothing is cached. DIR is a directory. No lock held.
+[[nodiscard]] result<dentry_ref> lookup_child(dentry& dir, std::string_view name);
+// The same with DIR's i_rwsem held, shared at least. What the file system found but another look-up had put there already is left in SPARE, to be dropped
+// when the lock is gone.
+[[nodiscard]] result<dentry_ref> lookup_locked(dentry& dir, std::string_view name, inode_ref& spare);
+
+// Path of a call that takes flags like AT_SYMLINK_NOFOLLOW.
+[[nodiscard]] result<path_ref> user_path_at(task& t, int dirfd, std::string_view name, unsigned flags);
+// The task's root and working directory are there; at its first walk they become the namespace's root. ENOENT: nothing is mounted.
+[[nodiscard]] result<> ensure_root(task& t) noexcept;
+// The text of symlink I; ELOOP is not checked. EINVAL: no symlink.
+[[nodiscard]] result<std::pmr::string> vfs_get_link(inode& i);
+
+// ---- open.cc
+
+// A file of no descriptor yet, with one reference.
+[[nodiscard]] result<file*> file_open(task& t, int dirfd, std::string_view name, int flags, unsigned mode);
+
+}  // namespace xip::vfs

@@ -1,0 +1,198 @@
+// Calls that make and remove names: mkdir, mknod, symlink, link, rmdir, unlink. Linux: fs/namei.c.
+//
+// Lock chains:
+//   i_rwsem/1 -> d_lock
+//   i_rwsem/1 -> i_rwsem/2
+#include <xip/vfs/ops.h>
+
+#include "vfs/namei.h"
+#include "vfs/permission.h"
+#include "vfs/syscall.h"
+
+namespace xip::vfs {
+
+namespace {
+
+// Makes the name that ND has walked to. MAKE(dir inode, name) calls the hook under the directory's i_rwsem. EEXIST comes before EROFS and EACCES.
+// Linux: filename_create and its callers.
+template <class Make>
+[[nodiscard]] result<> make_name(nameidata& nd, bool makes_directory, Make&& make) {
+  if (nd.type() != last_type::normal) return fail(EEXIST);
+  path_ref& parent = nd.parent();
+  auto access = write_access::want(parent.mnt());
+  inode& dir = parent.get_inode();
+  inode_ref spare;
+  dentry_ref child;
+  exclusive_guard guard{dir.i_rwsem, subclass_parent};
+  child = XIP_TRY(lookup_locked(parent.dent(), nd.last(), spare));
+  if (child->get_inode() != nullptr) return fail(EEXIST);
+  if (nd.trailing_slash() && !makes_directory) return fail(ENOENT);
+  if (!access) return fail(access.error());
+  XIP_TRY(may_create(dir));
+  d_instantiate(*child, inode_ref{XIP_TRY(make(dir, nd.last()))});
+  return {};
+}
+
+// Linux: vfs_unlink, under the directory's i_rwsem.
+[[nodiscard]] result<> unlink_locked(inode& dir, std::string_view name, dentry& victim) {
+  inode& i = *victim.get_inode();
+  XIP_TRY(may_delete(dir, i, false));
+  if (dir.i_op->unlink == nullptr) return fail(EPERM);
+  exclusive_guard guard{i.i_rwsem, subclass_child};
+  if (victim.d_mounted.load(std::memory_order_acquire) != 0) return fail(EBUSY);
+  return dir.i_op->unlink(dir, name, i);
+}
+
+// Linux: vfs_rmdir. What is cached below it can only be names that do not exist.
+[[nodiscard]] result<> rmdir_locked(inode& dir, std::string_view name, dentry& victim) {
+  inode& i = *victim.get_inode();
+  XIP_TRY(may_delete(dir, i, true));
+  if (dir.i_op->rmdir == nullptr) return fail(EPERM);
+  exclusive_guard guard{i.i_rwsem, subclass_child};
+  if (victim.d_mounted.load(std::memory_order_acquire) != 0) return fail(EBUSY);
+  XIP_TRY(dir.i_op->rmdir(dir, name, i));
+  i.i_flags.fetch_or(s_dead, std::memory_order_relaxed);
+  shrink_dcache(victim, false);
+  return {};
+}
+
+using remove_locked = result<>(inode&, std::string_view, dentry&);
+
+// Linux: do_unlinkat, do_rmdir. A dentry without inode is a name that is not there.
+[[nodiscard]] result<> remove_name(nameidata& nd, remove_locked& remove, bool want_directory) {
+  path_ref& parent = nd.parent();
+  const write_access access = XIP_TRY(write_access::want(parent.mnt()));
+  inode& dir = parent.get_inode();
+  inode_ref gone, spare;  // dropped after the locks: the last reference frees the file's blocks
+  dentry_ref child;
+  exclusive_guard guard{dir.i_rwsem, subclass_parent};
+  child = XIP_TRY(lookup_locked(parent.dent(), nd.last(), spare));
+  const inode* i = child->get_inode();
+  if (i == nullptr) return fail(ENOENT);
+  if (!want_directory && nd.trailing_slash()) return fail(i->is_dir() ? EISDIR : ENOTDIR);
+  XIP_TRY(remove(dir, nd.last(), *child));
+  gone = d_delete(*child);
+  return {};
+}
+
+[[nodiscard]] result<> remove_directory(task& t, int dirfd, std::string_view name) {
+  nameidata nd{t};
+  XIP_TRY(nd.parent_lookup(dirfd, name));
+  switch (nd.type()) {
+    case last_type::normal:
+      return remove_name(nd, rmdir_locked, true);
+    case last_type::dot:
+      return fail(EINVAL);
+    case last_type::dotdot:
+      return fail(ENOTEMPTY);
+    case last_type::root:
+      break;
+  }
+  return fail(EBUSY);
+}
+
+[[nodiscard]] result<> remove_file(task& t, int dirfd, std::string_view name) {
+  nameidata nd{t};
+  XIP_TRY(nd.parent_lookup(dirfd, name));
+  if (nd.type() != last_type::normal) return fail(EISDIR);
+  return remove_name(nd, unlink_locked, false);
+}
+
+[[nodiscard]] result<> make_node(nameidata& nd, std::uint32_t mode, std::uint64_t rdev) {
+  return make_name(nd, false, [&](inode& dir, std::string_view last) -> result<inode*> {
+    if (S_ISREG(mode)) return dir.i_op->create != nullptr ? dir.i_op->create(dir, last, mode) : fail(EACCES);
+    return dir.i_op->mknod != nullptr ? dir.i_op->mknod(dir, last, mode, rdev) : fail(EPERM);
+  });
+}
+
+// Linux: may_linkat, vfs_link.
+[[nodiscard]] result<> may_link(const inode& source) noexcept {
+  if ((source.i_flags.load(std::memory_order_relaxed) & (s_append | s_immutable)) != 0) return fail(EPERM);
+  if (source.is_dir()) return fail(EPERM);
+  const bool linkable = (source.i_flags.load(std::memory_order_relaxed) & s_linkable) != 0;
+  if (source.i_nlink.load(std::memory_order_relaxed) == 0 && !linkable) return fail(ENOENT);
+  return {};
+}
+
+[[nodiscard]] result<> link_name(nameidata& nd, const path_ref& from) {
+  if (&from.mnt() != &nd.parent().mnt()) return fail(EXDEV);
+  inode& source = from.get_inode();
+  return make_name(nd, false, [&](inode& dir, std::string_view last) -> result<inode*> {
+    if (dir.i_op->link == nullptr) return fail(EPERM);
+    exclusive_guard guard{source.i_rwsem, subclass_child};
+    XIP_TRY(may_link(source));
+    XIP_TRY(dir.i_op->link(source, dir, last));
+    source.i_flags.fetch_and(~s_linkable, std::memory_order_relaxed);
+    ihold(source);
+    return &source;
+  });
+}
+
+}  // namespace
+
+result<> task::mkdir(std::string_view name, unsigned mode) { return mkdirat(AT_FDCWD, name, mode); }
+
+result<> task::mkdirat(int dirfd, std::string_view name, unsigned mode) {
+  return system_call(*this, [&]() -> result<> {
+    nameidata nd{*this};
+    XIP_TRY(nd.parent_lookup(dirfd, name));
+    const std::uint32_t full = S_IFDIR | (mode & (0777 | S_ISVTX) & ~mask);
+    return make_name(nd, true, [&](inode& dir, std::string_view last) -> result<inode*> {
+      return dir.i_op->mkdir != nullptr ? dir.i_op->mkdir(dir, last, full) : fail(EPERM);
+    });
+  });
+}
+
+result<> task::rmdir(std::string_view name) { return unlinkat(AT_FDCWD, name, AT_REMOVEDIR); }
+result<> task::unlink(std::string_view name) { return unlinkat(AT_FDCWD, name, 0); }
+
+result<> task::unlinkat(int dirfd, std::string_view name, int flags) {
+  return system_call(*this, [&]() -> result<> {
+    if ((flags & ~AT_REMOVEDIR) != 0) return fail(EINVAL);
+    return (flags & AT_REMOVEDIR) != 0 ? remove_directory(*this, dirfd, name) : remove_file(*this, dirfd, name);
+  });
+}
+
+result<> task::symlink(std::string_view target, std::string_view name) { return symlinkat(target, AT_FDCWD, name); }
+
+result<> task::symlinkat(std::string_view target, int dirfd, std::string_view name) {
+  return system_call(*this, [&]() -> result<> {
+    if (target.empty()) return fail(ENOENT);
+    if (target.size() >= path_max) return fail(ENAMETOOLONG);
+    nameidata nd{*this};
+    XIP_TRY(nd.parent_lookup(dirfd, name));
+    return make_name(nd, false, [&](inode& dir, std::string_view last) -> result<inode*> {
+      return dir.i_op->symlink != nullptr ? dir.i_op->symlink(dir, last, target) : fail(EPERM);
+    });
+  });
+}
+
+result<> task::mknod(std::string_view name, unsigned mode, std::uint64_t rdev) { return mknodat(AT_FDCWD, name, mode, rdev); }
+
+result<> task::mknodat(int dirfd, std::string_view name, unsigned mode, std::uint64_t rdev) {
+  return system_call(*this, [&]() -> result<> {
+    const unsigned type = (mode & S_IFMT) == 0 ? S_IFREG : mode & S_IFMT;
+    if (type == S_IFDIR) return fail(EPERM);
+    if (type != S_IFREG && type != S_IFIFO && type != S_IFSOCK && type != S_IFCHR && type != S_IFBLK) return fail(EINVAL);
+    if ((type == S_IFCHR || type == S_IFBLK) && !capable()) return fail(EPERM);
+    nameidata nd{*this};
+    XIP_TRY(nd.parent_lookup(dirfd, name));
+    return make_node(nd, type | (mode & 07777 & ~mask), rdev);
+  });
+}
+
+result<> task::link(std::string_view from, std::string_view to) { return linkat(AT_FDCWD, from, AT_FDCWD, to, 0); }
+
+result<> task::linkat(int from_dirfd, std::string_view from, int to_dirfd, std::string_view to, int flags) {
+  return system_call(*this, [&]() -> result<> {
+    if ((flags & ~(AT_SYMLINK_FOLLOW | AT_EMPTY_PATH)) != 0) return fail(EINVAL);
+    if ((flags & AT_EMPTY_PATH) != 0 && !capable()) return fail(ENOENT);
+    const unsigned lookup = ((flags & AT_SYMLINK_FOLLOW) != 0 ? lookup_follow : 0) | ((flags & AT_EMPTY_PATH) != 0 ? lookup_empty : 0);
+    const path_ref source = XIP_TRY(user_path_at(*this, from_dirfd, from, lookup));
+    nameidata nd{*this};
+    XIP_TRY(nd.parent_lookup(to_dirfd, to));
+    return link_name(nd, source);
+  });
+}
+
+}  // namespace xip::vfs

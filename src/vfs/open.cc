@@ -1,0 +1,221 @@
+// Opening: flags, the last component, the file object. Linux: fs/open.c, fs/namei.c (do_last and its kin), fs/file_table.c.
+//
+// Lock chains:
+//   i_rwsem/1 -> d_lock
+#include <optional>
+
+#include <xip/vfs/ops.h>
+
+#include "vfs/attr.h"
+#include "vfs/fd_calls.h"
+#include "vfs/files_struct.h"
+#include "vfs/kernel_impl.h"
+#include "vfs/namei.h"
+#include "vfs/permission.h"
+#include "vfs/syscall.h"
+
+namespace xip::vfs {
+
+namespace {
+
+constexpr int open_dsync = O_DSYNC;
+constexpr int open_sync_bit = O_SYNC & ~O_DSYNC;      // Linux's own bit for the other half of O_SYNC
+constexpr int open_tmpfile_bit = O_TMPFILE & ~O_DIRECTORY;
+constexpr int open_largefile = 0100000;               // set on 64-bit systems whether asked for or not
+constexpr int path_flags = O_DIRECTORY | O_NOFOLLOW | O_PATH | O_CLOEXEC;
+constexpr int not_kept = O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC;
+
+// The flags of one open, taken apart once. Linux: struct open_flags.
+struct open_how {
+  int flags;
+  std::uint32_t mode;  // permission bits of a new file
+  unsigned access;     // may_ bits that an existing file must grant
+  std::uint32_t f_mode;
+
+  [[nodiscard]] bool has(int flag) const noexcept { return (flags & flag) == flag; }
+  [[nodiscard]] bool writes() const noexcept { return (f_mode & fmode_write) != 0; }
+};
+
+[[nodiscard]] result<open_how> take_apart(int flags, unsigned mode) {
+  if ((flags & O_PATH) != 0) return open_how{flags & path_flags, 0, 0, fmode_path};
+  const int access_mode = flags & O_ACCMODE;
+  open_how how{flags | open_largefile, mode & 07777, 0, fmode_lseek};
+  if (access_mode != O_WRONLY) how.f_mode |= fmode_read;
+  if (access_mode != O_RDONLY) how.f_mode |= fmode_write;
+  how.access = access_mode == O_RDONLY ? may_read : access_mode == O_WRONLY ? may_write : may_read | may_write;
+  if (access_mode == O_ACCMODE) how.f_mode &= ~(fmode_read | fmode_write);  // Linux's "for ioctl only"
+  if ((flags & open_tmpfile_bit) != 0) {
+    if (!how.has(O_TMPFILE) || how.has(O_CREAT) || !how.writes()) return fail(EINVAL);
+  } else if (how.has(O_CREAT) && how.has(O_DIRECTORY)) {
+    return fail(EINVAL);
+  }
+  if (how.has(O_TRUNC)) how.access |= may_write;
+  return how;
+}
+
+[[nodiscard]] std::uint32_t iocb_flags_of(int flags) noexcept {
+  std::uint32_t iocb = 0;
+  if ((flags & O_APPEND) != 0) iocb |= iocb_append;
+  if ((flags & O_DIRECT) != 0) iocb |= iocb_direct;
+  if ((flags & open_dsync) != 0) iocb |= iocb_dsync;
+  if ((flags & open_sync_bit) != 0) iocb |= iocb_sync;
+  return iocb;
+}
+
+// Linux: may_open.
+[[nodiscard]] result<> may_open(const inode& i, const open_how& how) noexcept {
+  const std::uint32_t mode = i.i_mode.load(std::memory_order_relaxed);
+  if (S_ISLNK(mode)) return fail(ELOOP);
+  if (S_ISDIR(mode) && (how.access & may_write) != 0) return fail(EISDIR);
+  if ((S_ISBLK(mode) || S_ISCHR(mode)) && (i.i_sb.s_flags.load(std::memory_order_relaxed) & sb_nodev) != 0) return fail(EACCES);
+  XIP_TRY(inode_permission(i, how.access));
+  if ((i.i_flags.load(std::memory_order_relaxed) & s_append) != 0) {
+    if (how.writes() && !how.has(O_APPEND)) return fail(EPERM);
+    if (how.has(O_TRUNC)) return fail(EPERM);
+  }
+  if (how.has(O_NOATIME) && !owner_or_capable(i)) return fail(EPERM);
+  return {};
+}
+
+// A file that no file system knows yet, for the place P.
+[[nodiscard]] file* make_file(task& t, path_ref p, const open_how& how) {
+  file* f = make_object<file>(t.owner.memory());
+  f->f_inode = &p.get_inode();
+  f->f_op = f->f_inode->i_fop;
+  f->f_mode = how.f_mode;
+  f->f_flags.store(static_cast<std::uint32_t>(how.flags & ~not_kept & ~O_CLOEXEC), std::memory_order_relaxed);
+  f->f_iocb_flags.store(iocb_flags_of(how.flags), std::memory_order_relaxed);
+  f->f_wb_err.store(errseq_sample(f->f_inode->i_mapping), std::memory_order_relaxed);
+  f->f_path = p.release();
+  return f;
+}
+
+// Without the file system's release: its open has not succeeded.
+void free_file(file& f) noexcept {
+  const path p = f.f_path;
+  std::pmr::memory_resource& memory = p.mnt->mnt_sb->memory();
+  if ((f.f_mode & fmode_writer) != 0) write_access::drop(*p.mnt);
+  free_object(memory, &f);
+  dput(p.dent);
+  mntput(*p.mnt);
+}
+
+// P is what was looked up or made (CREATED: then its permissions do not matter to who made it).
+[[nodiscard]] result<file*> open_place(task& t, path_ref p, const open_how& how, bool created) {
+  inode& i = p.get_inode();
+  mount& m = p.mnt();
+  if ((how.f_mode & fmode_path) != 0) return make_file(t, std::move(p), how);
+  if (!created) XIP_TRY(may_open(i, how));
+  if (!i.is_reg() && !i.is_dir()) return fail(ENXIO);  // there are no drivers here
+  std::optional<write_access> access;
+  if (how.writes() || how.has(O_TRUNC)) access.emplace(XIP_TRY(write_access::want(m)));
+  file* f = make_file(t, std::move(p), how);
+  if (how.writes()) {
+    access->keep();
+    f->f_mode |= fmode_writer;
+  }
+  if (f->f_op != nullptr && f->f_op->open != nullptr)
+    if (auto opened = f->f_op->open(i, *f); !opened) {
+      free_file(*f);
+      return fail(opened.error());
+    }
+  if (how.has(O_TRUNC) && !created && i.is_reg())
+    if (auto truncated = truncate_inode(i, 0, attr_mtime | attr_ctime); !truncated) {
+      fput(*f);
+      return fail(truncated.error());
+    }
+  return f;
+}
+
+struct created_or_found {
+  dentry_ref dent;
+  bool created = false;
+};
+
+// The last component, made if it is not there. Linux: lookup_open.
+[[nodiscard]] result<created_or_found> look_up_or_create(task& t, path_ref& parent, std::string_view name, const open_how& how) {
+  dentry& dir_dentry = parent.dent();
+  if (dentry_ref known = d_lookup(dir_dentry, name, hash_name(name)); known && known->get_inode() != nullptr) return created_or_found{std::move(known)};
+  auto access = write_access::want(parent.mnt());  // what fails for want of it is only the creation
+  inode& dir = *dir_dentry.get_inode();
+  inode_ref spare;
+  created_or_found answer;
+  exclusive_guard guard{dir.i_rwsem, subclass_parent};
+  answer.dent = XIP_TRY(lookup_locked(dir_dentry, name, spare));
+  if (answer.dent->get_inode() != nullptr) return answer;
+  if (!access) return fail(access.error());
+  XIP_TRY(may_create(dir));
+  if (dir.i_op->create == nullptr) return fail(EACCES);
+  d_instantiate(*answer.dent, inode_ref{XIP_TRY(dir.i_op->create(dir, name, S_IFREG | (how.mode & ~t.mask)))});
+  answer.created = true;
+  return answer;
+}
+
+// Follows symlinks at the end, so that a dangling one makes its target.
+[[nodiscard]] result<file*> open_or_create(task& t, int dirfd, std::string_view name, const open_how& how) {
+  nameidata nd{t};
+  XIP_TRY(nd.parent_lookup(dirfd, name));
+  for (;;) {
+    if (nd.type() != last_type::normal) return fail(how.has(O_EXCL) ? EEXIST : EISDIR);
+    if (nd.trailing_slash()) return fail(EISDIR);
+    created_or_found last = XIP_TRY(look_up_or_create(t, nd.parent(), nd.last(), how));
+    if (!last.created && how.has(O_EXCL)) return fail(EEXIST);
+    if (!last.dent->get_inode()->is_symlink()) {
+      path_ref p = std::move(nd.parent());
+      p.step(std::move(last.dent));
+      if (!last.created) follow_mounts(p);
+      if (!last.created && p.get_inode().is_dir()) return fail(EISDIR);
+      return open_place(t, std::move(p), how, last.created);
+    }
+    if (how.has(O_NOFOLLOW)) return fail(ELOOP);
+    XIP_TRY(nd.follow_last(std::move(last.dent)));
+  }
+}
+
+[[nodiscard]] result<file*> open_tmpfile(task& t, int dirfd, std::string_view name, const open_how& how) {
+  path_ref dir_path = XIP_TRY(user_path_at(t, dirfd, name, lookup_follow | lookup_directory));
+  const write_access access = XIP_TRY(write_access::want(dir_path.mnt()));
+  inode& dir = dir_path.get_inode();
+  dentry_ref made;
+  {
+    exclusive_guard guard{dir.i_rwsem, subclass_parent};
+    XIP_TRY(inode_permission(dir, may_write | may_exec));
+    if (dir.i_op->tmpfile == nullptr) return fail(EOPNOTSUPP);
+    inode_ref fresh{XIP_TRY(dir.i_op->tmpfile(dir, S_IFREG | (how.mode & ~t.mask)))};
+    if (!how.has(O_EXCL)) fresh->i_flags.fetch_or(s_linkable, std::memory_order_relaxed);
+    made = XIP_TRY(d_tmpfile(dir_path.dent(), std::move(fresh)));
+  }
+  dir_path.step(std::move(made));
+  return open_place(t, std::move(dir_path), how, true);
+}
+
+}  // namespace
+
+result<file*> file_open(task& t, int dirfd, std::string_view name, int flags, unsigned mode) {
+  const open_how how = XIP_TRY(take_apart(flags, mode));
+  if (how.has(O_TMPFILE) && (how.f_mode & fmode_path) == 0) return open_tmpfile(t, dirfd, name, how);
+  if (how.has(O_CREAT)) return open_or_create(t, dirfd, name, how);
+  const unsigned lookup = (how.has(O_NOFOLLOW) ? 0 : lookup_follow) | (how.has(O_DIRECTORY) ? lookup_directory : 0);
+  return open_place(t, XIP_TRY(user_path_at(t, dirfd, name, lookup)), how, false);
+}
+
+void fput(file& f) noexcept {
+  if (f.f_count.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+  if ((f.f_mode & fmode_path) == 0 && f.f_op != nullptr && f.f_op->release != nullptr) f.f_op->release(*f.f_inode, f);
+  free_file(f);
+}
+
+// ---- the calls
+
+result<int> task::open(std::string_view name, int flags, unsigned mode) { return openat(AT_FDCWD, name, flags, mode); }
+
+result<int> task::openat(int dirfd, std::string_view name, int flags, unsigned mode) {
+  return system_call(*this, [&]() -> result<int> {
+    file* f = XIP_TRY(file_open(*this, dirfd, name, flags, mode));
+    return install_file(*this, *f, (flags & O_CLOEXEC) != 0, 0);
+  });
+}
+
+result<int> task::creat(std::string_view name, unsigned mode) { return openat(AT_FDCWD, name, O_CREAT | O_WRONLY | O_TRUNC, mode); }
+
+}  // namespace xip::vfs

@@ -1,0 +1,63 @@
+// Making things durable. Linux: fs/sync.c.
+#include <xip/vfs/ops.h>
+
+#include "vfs/attr.h"
+#include "vfs/files_struct.h"
+#include "vfs/kernel_impl.h"
+#include "vfs/syscall.h"
+
+namespace xip::vfs {
+
+namespace {
+
+// What failed in the background since this open file last asked is reported now, once.
+[[nodiscard]] result<> vfs_fsync(file& f, bool datasync) {
+  if (f.f_op == nullptr || f.f_op->fsync == nullptr) return fail(EINVAL);
+  auto done = f.f_op->fsync(f, 0, INT64_MAX, datasync);
+  const int earlier = errseq_check_and_advance(f.f_inode->i_mapping, f.f_wb_err);
+  if (done && earlier != 0) return fail(earlier);
+  return done;
+}
+
+[[nodiscard]] result<> fsync_fd(task& t, int fd, bool datasync) {
+  const fd_ref f = t.files->get(fd);
+  if (!f || (f->f_mode & fmode_path) != 0) return fail(EBADF);
+  return vfs_fsync(*f, datasync);
+}
+
+}  // namespace
+
+result<> task::fsync(int fd) {
+  return system_call(*this, [&] { return fsync_fd(*this, fd, false); });
+}
+
+result<> task::fdatasync(int fd) {
+  return system_call(*this, [&] { return fsync_fd(*this, fd, true); });
+}
+
+result<> task::syncfs(int fd) {
+  return system_call(*this, [&]() -> result<> {
+    const fd_ref f = files->get(fd);
+    if (!f || (f->f_mode & fmode_path) != 0) return fail(EBADF);
+    return sync_filesystem(f->f_inode->i_sb);
+  });
+}
+
+result<> sync_filesystem(super_block& sb) {
+  shared_guard guard{sb.s_umount};
+  if (sb.is_rdonly() || sb.s_op->sync_fs == nullptr) return {};
+  return sb.s_op->sync_fs(sb, true);
+}
+
+result<std::size_t> generic_write_sync(kiocb& iocb, loff_t pos, std::size_t bytes) {
+  file& f = iocb.ki_filp;
+  const inode& i = *f.f_inode;
+  const bool sync_inode = (i.i_flags.load(std::memory_order_relaxed) & s_sync) != 0 || (i.i_sb.s_flags.load(std::memory_order_relaxed) & sb_synchronous) != 0;
+  if (bytes == 0 || (!sync_inode && (iocb.ki_flags & iocb_dsync) == 0)) return bytes;
+  if (f.f_op->fsync == nullptr) return bytes;
+  const bool datasync = (iocb.ki_flags & iocb_sync) == 0;
+  XIP_TRY(f.f_op->fsync(f, pos, pos + static_cast<loff_t>(bytes), datasync));
+  return bytes;
+}
+
+}  // namespace xip::vfs
