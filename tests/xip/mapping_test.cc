@@ -18,7 +18,7 @@ std::vector<std::byte> pattern(std::size_t bytes, unsigned char seed) {
 
 class WindowTest : public ::testing::Test {
  protected:
-  std::unique_ptr<dev::device> memory = dev::open_memory(256 * block).value();
+  std::unique_ptr<dev::device> memory = dev::open_memory(1024 * block).value();
   fence_log fences;
   std::unique_ptr<dev::device> recorded = dev::make_recording(*memory, fences);
   toy_file file{*recorded};
@@ -85,7 +85,7 @@ TEST_F(WindowTest, AMappingThatBreaksItsPromiseIsEIO) {
       [](extent_map& em) { em.len = 0; },
       [](extent_map& em) { em.len = 1000; },
       [](extent_map& em) { em.lblk += 1; },
-      [](extent_map& em) { em.pblk = pblk_t{256}; },
+      [](extent_map& em) { em.pblk = pblk_t{1024}; },
       [](extent_map& em) { em.pblk = pblk_t{~std::uint64_t{0}}; },
   };
   for (const auto& lie : lies) {
