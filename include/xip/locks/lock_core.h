@@ -32,6 +32,10 @@ namespace xip {
     return me.sched != nullptr;
 }
 
+// For a guard of what try_lock() has just taken.
+struct already_locked_t {};
+inline constexpr already_locked_t already_locked;
+
 class lock_core {
  public:
   constexpr lock_core() noexcept = default;

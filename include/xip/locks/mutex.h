@@ -29,10 +29,6 @@ class XIP_CAPABILITY("mutex") mutex {
   lock_core core_;
 };
 
-// For a guard of what try_lock() has just taken.
-struct already_locked_t {};
-inline constexpr already_locked_t already_locked;
-
 template <class Mutex>
 class XIP_SCOPED_CAPABILITY mutex_guard {
  public:

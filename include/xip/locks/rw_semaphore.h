@@ -42,6 +42,7 @@ class XIP_CAPABILITY("rw_semaphore") rw_semaphore {
 template <class Lock>
 class XIP_SCOPED_CAPABILITY exclusive_guard {
  public:
+  exclusive_guard(Lock& l, already_locked_t) noexcept XIP_REQUIRES(l) : lock_{l} {}
   explicit exclusive_guard(Lock& l, lock_subclass subclass = subclass_normal) noexcept XIP_ACQUIRE(l) : lock_{l} { l.lock(subclass); }
   ~exclusive_guard() XIP_RELEASE() { lock_.unlock(); }
   exclusive_guard(const exclusive_guard&) = delete;
@@ -54,6 +55,7 @@ class XIP_SCOPED_CAPABILITY exclusive_guard {
 template <class Lock>
 class XIP_SCOPED_CAPABILITY shared_guard {
  public:
+  shared_guard(Lock& l, already_locked_t) noexcept XIP_REQUIRES_SHARED(l) : lock_{l} {}
   explicit shared_guard(Lock& l, lock_subclass subclass = subclass_normal) noexcept XIP_ACQUIRE_SHARED(l) : lock_{l} { l.lock_shared(subclass); }
   ~shared_guard() XIP_RELEASE() { lock_.unlock_shared(); }
   shared_guard(const shared_guard&) = delete;

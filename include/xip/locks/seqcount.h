@@ -24,6 +24,11 @@ class seqcount {
       return wait_for_writer();
     return start;
   }
+  // The same for who has something else to do than to wait: false while a writer is inside.
+  [[nodiscard]] bool read_try(std::uint32_t& start) const noexcept {
+    start = sequence_.load(std::memory_order_acquire);
+    return (start & 1) == 0;
+  }
   // What was read since read_begin may be torn: do not use it, read again.
   [[nodiscard]] bool read_retry(std::uint32_t start) const noexcept { return sequence_.load(std::memory_order_relaxed) != start; }
 
