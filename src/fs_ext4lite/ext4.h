@@ -179,6 +179,7 @@ struct ext4_inode_info : vfs::inode {
   std::atomic<std::uint64_t> i_sync_tid{0};
   std::atomic<std::uint64_t> i_datasync_tid{0};
   std::atomic<std::uint32_t> i_dir_start_lookup{0};
+  struct open_write* i_write = nullptr;          // the write_iter under way (file_hooks.h). under i_rwsem exclusive
 };
 
 [[nodiscard]] inline ext4_sb_info& sbi_of(const vfs::inode& i) noexcept { return static_cast<ext4_sb_info&>(i.i_sb); }
@@ -253,7 +254,7 @@ void release_pending_frees(ext4_sb_info& sb);
 // As above where the change is one that fdatasync needs too: i_data and i_disksize are written as well. Under i_data_sem wherever
 // somebody else may change those now.
 [[nodiscard]] result<> mark_inode_dirty_data(handle& h, ext4_inode_info& inode);
-// A copy of the inode's slot, all s_inode_size bytes of it, as long as the buffer is held.
+// Where the inode lies in its table block: s_inode_size bytes at OFFSET.
 struct inode_slot {
   dev::buffer_ref buffer;
   std::uint32_t offset = 0;
@@ -270,7 +271,8 @@ inline constexpr std::uint32_t credits_inode = 1;
 
 [[nodiscard]] result<> orphan_add(handle& h, ext4_inode_info& inode);   // credits: 3 (super block, this inode)
 [[nodiscard]] result<> orphan_del(handle* h, ext4_inode_info& inode);   // credits: 4; null: in memory only
-[[nodiscard]] result<> orphan_cleanup(ext4_sb_info& sb);                // at mount, read-write: end truncates, delete the unlinked
+// At mount, read-write: ends truncates, deletes the unlinked. A list that makes no sense is refused (EUCLEAN, MESSAGE) before anything is changed.
+[[nodiscard]] result<> orphan_cleanup(ext4_sb_info& sb, std::string& message);
 inline constexpr std::uint32_t credits_orphan = 4;
 
 // ---- map_blocks.cc ----------------------------------------------------------------------------------------------------------------

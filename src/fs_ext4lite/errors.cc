@@ -1,0 +1,70 @@
+// Corruption found at run time: said, remembered, and answered as errors= demands. Linux: __ext4_error (fs/ext4/super.c).
+//
+// The record goes into the super block with the next write of it. A mount that never changed anything writes it nowhere: an image that was only
+// read, or whose change was refused, stays byte for byte as it was.
+#include <algorithm>
+#include <cstring>
+
+#include <fmt/format.h>
+
+#include "fs_ext4lite/ext4.h"
+
+namespace xip::ext4lite {
+namespace {
+
+void remember(ext4_sb_info& sb, std::uint32_t ino, const std::source_location& where) {
+  mutex_guard guard{sb.s_error_lock};
+  error_record& r = sb.s_error_record;
+  const std::string_view path{where.file_name()};
+  const std::string_view file = path.substr(path.rfind('/') + 1);
+  const auto copy_name = [&](char (&to)[32]) {
+    std::memset(to, 0, sizeof to);
+    file.copy(to, sizeof to - 1);
+  };
+  r.last_time = vfs::current_time().seconds;
+  r.last_ino = ino;
+  r.last_line = where.line();
+  copy_name(r.last_func);
+  if (r.count++ != 0) return;
+  r.first_time = r.last_time;
+  r.first_ino = ino;
+  r.first_line = r.last_line;
+  copy_name(r.first_func);
+}
+
+void follow_errors_option(ext4_sb_info& sb) {
+  if (sb.is_rdonly()) return;
+  switch (sb.s_errors) {
+    case errors_mode::continue_:
+      return;
+    case errors_mode::remount_ro:
+      sb.s_flags.fetch_or(vfs::sb_rdonly, std::memory_order_relaxed);
+      sb.s_kernel.printk(vfs::log_level::error, fmt::format("ext4 ({}): read-only from now on (errors=remount-ro)", sb.s_id));
+      return;
+    case errors_mode::panic:
+      sb.s_shutdown.store(true, std::memory_order_relaxed);
+      sb.s_kernel.printk(vfs::log_level::error, fmt::format("ext4 ({}): shut down, every change fails from now on (errors=panic)", sb.s_id));
+      return;
+  }
+}
+
+[[nodiscard]] std::unexpected<error> report(ext4_sb_info& sb, std::uint32_t ino, const std::string& text, const std::source_location& where) {
+  sb.s_kernel.printk(vfs::log_level::error, text);
+  sb.s_error_seen.store(true, std::memory_order_relaxed);
+  remember(sb, ino, where);
+  follow_errors_option(sb);
+  return fail(EUCLEAN);
+}
+
+}  // namespace
+
+std::unexpected<error> corrupted(ext4_sb_info& sb, std::string_view what, std::source_location where) {
+  return report(sb, 0, fmt::format("ext4 ({}): {}", sb.s_id, what), where);
+}
+
+std::unexpected<error> corrupted(const vfs::inode& inode, std::string_view what, std::source_location where) {
+  ext4_sb_info& sb = sbi_of(inode);
+  return report(sb, inode.i_ino.value(), fmt::format("ext4 ({}): inode {}: {}", sb.s_id, inode.i_ino.value(), what), where);
+}
+
+}  // namespace xip::ext4lite

@@ -1,0 +1,285 @@
+// Inodes as they are read: iget, what each field must hold, attributes, eviction. Linux: fs/ext4/inode.c.
+//
+// Lock chains:
+//   invalidate_lock -> jbd2_handle -> i_data_sem
+#include <algorithm>
+#include <cstring>
+
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include <fmt/format.h>
+
+#include <xip/vfs/ops.h>
+
+#include "fs_ext4lite/checksum.h"
+#include "fs_ext4lite/group.h"
+#include "fs_ext4lite/inode.h"
+#include "fs_ext4lite/inode_fields.h"
+#include "xip/entry.h"
+
+namespace xip::ext4lite {
+namespace {
+
+[[nodiscard]] std::span<const std::byte> bytes_in(const ext4_sb_info& sb, const inode_slot& slot) noexcept {
+  return slot.buffer->data().subspan(slot.offset, sb.s_inode_size);
+}
+
+// ---- what a slot may hold -------------------------------------------------------------------------------------------------------------
+
+[[nodiscard]] bool known_type(std::uint32_t mode) noexcept {
+  return S_ISREG(mode) || S_ISDIR(mode) || S_ISLNK(mode) || S_ISCHR(mode) || S_ISBLK(mode) || S_ISFIFO(mode) || S_ISSOCK(mode);
+}
+
+[[nodiscard]] result<> check_features(ext4_inode_info& inode) {
+  const std::uint32_t flags = inode.i_flags_disk.load(std::memory_order_relaxed);
+  const char* name = (flags & inline_data_fl) != 0 ? "inline data" : (flags & encrypt_fl) != 0 ? "encryption" : (flags & verity_fl) != 0 ? "fs-verity" : nullptr;
+  if (name == nullptr) return {};
+  const ext4_sb_info& sb = sbi_of(inode);
+  sb.s_kernel.printk(vfs::log_level::warning, fmt::format("ext4 ({}): inode {} uses {}, which is not supported", sb.s_id, inode.i_ino.value(), name));
+  return fail(EOPNOTSUPP);
+}
+
+[[nodiscard]] result<> check_type(ext4_inode_info& inode, const ext4_inode& raw) {
+  const std::uint32_t mode = raw.i_mode;
+  if (!known_type(mode)) return corrupted(inode, fmt::format("mode {:#o} names no file type", mode));
+  if (inode.i_ino.value() == root_ino && !S_ISDIR(mode)) return corrupted(inode, fmt::format("the root has mode {:#o}, not a directory's", mode));
+  return {};
+}
+
+[[nodiscard]] result<> check_size(ext4_inode_info& inode, std::uint64_t size) {
+  if (size <= static_cast<std::uint64_t>(INT64_MAX)) return {};
+  return corrupted(inode, fmt::format("size {:#x} is negative", size));
+}
+
+[[nodiscard]] result<> check_file_acl(ext4_inode_info& inode) {
+  if (inode.i_file_acl == 0 || data_blocks_valid(sbi_of(inode), pblk_t{inode.i_file_acl}, 1)) return {};
+  return corrupted(inode, fmt::format("attribute block {} lies outside the file system or in its metadata", inode.i_file_acl));
+}
+
+// ---- filling in ------------------------------------------------------------------------------------------------------------------------
+
+void read_owner_and_links(ext4_inode_info& inode, const ext4_inode& raw) noexcept {
+  inode.i_mode.store(raw.i_mode, std::memory_order_relaxed);
+  inode.i_uid.store(raw.i_uid | std::uint32_t{raw.i_uid_high} << 16, std::memory_order_relaxed);
+  inode.i_gid.store(raw.i_gid | std::uint32_t{raw.i_gid_high} << 16, std::memory_order_relaxed);
+  inode.i_nlink.store(raw.i_links_count, std::memory_order_relaxed);
+  inode.i_dtime.store(raw.i_dtime, std::memory_order_relaxed);
+  inode.i_flags_disk.store(raw.i_flags, std::memory_order_relaxed);
+  if (fits_in_slot(inode.i_extra_isize, offsetof(ext4_inode, i_projid), sizeof raw.i_projid)) inode.i_projid = raw.i_projid;
+}
+
+void read_times(ext4_inode_info& inode, const ext4_inode& raw) noexcept {
+  const auto extra = [&](std::size_t offset, const le32& field) {
+    return fits_in_slot(inode.i_extra_isize, offset, sizeof field) ? std::optional<std::uint32_t>{field} : std::nullopt;
+  };
+  vfs::inode_times t;
+  t.atime = decode_time(raw.i_atime, extra(offsetof(ext4_inode, i_atime_extra), raw.i_atime_extra));
+  t.mtime = decode_time(raw.i_mtime, extra(offsetof(ext4_inode, i_mtime_extra), raw.i_mtime_extra));
+  t.ctime = decode_time(raw.i_ctime, extra(offsetof(ext4_inode, i_ctime_extra), raw.i_ctime_extra));
+  if (fits_in_slot(inode.i_extra_isize, offsetof(ext4_inode, i_crtime), sizeof raw.i_crtime))
+    t.btime = decode_time(raw.i_crtime, extra(offsetof(ext4_inode, i_crtime_extra), raw.i_crtime_extra));
+  inode.set_times(t);
+}
+
+[[nodiscard]] std::uint64_t blocks_of(const ext4_sb_info& sb, const ext4_inode& raw) noexcept {
+  if (!sb.has_ro_compat(ro_compat_huge_file)) return raw.i_blocks_lo;
+  const std::uint64_t count = raw.i_blocks_lo | std::uint64_t{raw.i_blocks_high} << 32;
+  return (raw.i_flags & huge_file_fl) != 0 ? count << (sb.s_blocksize_bits - 9) : count;
+}
+
+[[nodiscard]] std::uint64_t size_of(const ext4_sb_info& sb, const ext4_inode& raw) noexcept {
+  const bool high = S_ISREG(raw.i_mode) || (S_ISDIR(raw.i_mode) && sb.has_incompat(incompat_largedir));
+  return raw.i_size_lo | (high ? std::uint64_t{raw.i_size_high} << 32 : 0);
+}
+
+void read_device_number(ext4_inode_info& inode) noexcept {
+  const std::uint32_t mode = inode.i_mode.load(std::memory_order_relaxed);
+  if (!S_ISCHR(mode) && !S_ISBLK(mode)) return;
+  le32 words[2];
+  std::memcpy(words, inode.i_data, sizeof words);
+  inode.i_rdev = decode_device(words[0], words[1]);
+}
+
+[[nodiscard]] result<> read_inode(ext4_inode_info& inode, const ext4_inode& raw) {
+  const ext4_sb_info& sb = sbi_of(inode);
+  read_owner_and_links(inode, raw);
+  XIP_TRY(check_type(inode, raw));
+  XIP_TRY(check_features(inode));
+  const std::uint64_t size = size_of(sb, raw);
+  XIP_TRY(check_size(inode, size));
+  inode.i_size.store(static_cast<loff_t>(size), std::memory_order_relaxed);
+  inode.i_disksize = static_cast<loff_t>(size);
+  inode.i_blocks.store(blocks_of(sb, raw), std::memory_order_relaxed);
+  inode.i_file_acl = raw.i_file_acl_lo | (sb.has_incompat(incompat_64bit) ? std::uint64_t{raw.i_file_acl_high} << 32 : 0);
+  XIP_TRY(check_file_acl(inode));
+  read_times(inode, raw);
+  std::memcpy(inode.i_data, raw.i_block, sizeof inode.i_data);
+  read_device_number(inode);
+  inode.i_block_group = group_t{(inode.i_ino.value() - 1) / sb.s_inodes_per_group};
+  set_aops_and_ops(inode);
+  return {};
+}
+
+// i_extra_isize decides which fields exist, and what the checksum covers.
+[[nodiscard]] result<> check_slot(ext4_inode_info& inode, std::span<const std::byte> slot, const ext4_inode& raw, pblk_t block) {
+  const ext4_sb_info& sb = sbi_of(inode);
+  if (sb.s_inode_size > good_old_inode_size) {
+    const std::uint32_t extra = raw.i_extra_isize;
+    if (good_old_inode_size + extra > sb.s_inode_size || extra % 4 != 0)
+      return corrupted(inode, fmt::format("extra size {} does not fit an inode of {} bytes (block {})", extra, sb.s_inode_size, block.value()));
+    inode.i_extra_isize = static_cast<std::uint16_t>(extra);
+  }
+  inode.i_generation = raw.i_generation;
+  inode.i_csum_seed = inode_csum_seed(sb, inode.i_ino, inode.i_generation);
+  if (inode_checksum_ok(sb, inode.i_csum_seed, slot)) return {};
+  return corrupted(inode, fmt::format("wrong checksum (block {})", block.value()));
+}
+
+// A name leads to an inode that is not in use: the name is wrong, or was read just before it went.
+[[nodiscard]] result<> check_links(ext4_inode_info& inode, const ext4_inode& raw, bool orphan) {
+  if (raw.i_links_count != 0 || (orphan && raw.i_mode != 0)) return {};
+  if (inode.i_ino.value() == root_ino) return corrupted(inode, "the root has no links");
+  return fail(ESTALE);
+}
+
+[[nodiscard]] result<> fill_inode(ext4_inode_info& inode, bool orphan) {
+  ext4_sb_info& sb = sbi_of(inode);
+  const inode_slot slot = XIP_TRY(inode_slot_of(sb, inode.i_ino));
+  ext4_inode raw{};
+  const std::span<const std::byte> bytes = bytes_in(sb, slot);
+  std::memcpy(&raw, bytes.data(), std::min(sizeof raw, bytes.size()));
+  XIP_TRY(check_slot(inode, bytes, raw, slot.buffer->block()));
+  XIP_TRY(check_links(inode, raw, orphan));
+  return read_inode(inode, raw);
+}
+
+[[nodiscard]] result<vfs::inode_ref> iget(ext4_sb_info& sb, ino_t number, bool orphan) {
+  if (!inode_number_valid(sb, number))
+    return corrupted(sb, fmt::format("inode {} is reserved or beyond the last, {}", number.value(), sb.s_inodes_count));
+  vfs::iget_answer answer = XIP_TRY(vfs::iget_locked(sb, number));
+  if (!answer.is_new) return std::move(answer.ref);
+  if (auto filled = fill_inode(info_of(*answer.ref), orphan); !filled) {
+    vfs::iget_failed(std::move(answer.ref), filled.error());
+    return fail(filled.error());
+  }
+  vfs::unlock_new_inode(*answer.ref);
+  return std::move(answer.ref);
+}
+
+// Linux: ext4_should_enable_dax.
+[[nodiscard]] bool wants_dax(const ext4_inode_info& inode) noexcept {
+  const ext4_sb_info& sb = sbi_of(inode);
+  const std::uint32_t flags = inode.i_flags_disk.load(std::memory_order_relaxed);
+  if (sb.s_options.dax == dax_mode::never || !inode.is_reg() || (flags & journal_data_fl) != 0) return false;
+  if (!sb.s_bdev.has_direct_access() || sb.s_blocksize != page_size) return false;
+  return sb.s_options.dax == dax_mode::always || (flags & dax_fl) != 0;
+}
+
+}  // namespace
+
+result<vfs::inode_ref> ext4_iget(ext4_sb_info& sb, ino_t number) { return iget(sb, number, false); }
+result<vfs::inode_ref> iget_orphan(ext4_sb_info& sb, ino_t number) { return iget(sb, number, true); }
+
+result<inode_slot> inode_slot_of(ext4_sb_info& sb, ino_t number) {
+  if (number.value() == 0 || number.value() > sb.s_inodes_count) return fail(EUCLEAN);
+  const group_t g{(number.value() - 1) / sb.s_inodes_per_group};
+  const std::uint64_t offset = std::uint64_t{(number.value() - 1) % sb.s_inodes_per_group} * sb.s_inode_size;
+  dev::buffer_ref buffer = XIP_TRY(sb.s_buffers->read(inode_table_of(sb, g) + (offset >> sb.s_blocksize_bits)));
+  return inode_slot{std::move(buffer), static_cast<std::uint32_t>(offset & (sb.s_blocksize - 1))};
+}
+
+void set_aops_and_ops(ext4_inode_info& inode) noexcept {
+  const std::uint32_t disk = inode.i_flags_disk.load(std::memory_order_relaxed);
+  std::uint32_t flags = 0;
+  if ((disk & sync_fl) != 0) flags |= vfs::s_sync;
+  if ((disk & append_fl) != 0) flags |= vfs::s_append;
+  if ((disk & immutable_fl) != 0) flags |= vfs::s_immutable;
+  if ((disk & noatime_fl) != 0) flags |= vfs::s_noatime;
+  if (wants_dax(inode)) flags |= vfs::s_dax;
+  inode.i_flags.store(flags, std::memory_order_relaxed);
+  if (inode.is_reg()) {
+    inode.i_op = &ext4_file_inode_operations;
+    inode.i_fop = &ext4_file_operations;
+  } else if (inode.is_dir()) {
+    inode.i_op = &ext4_dir_inode_operations;
+    inode.i_fop = &ext4_dir_operations;
+  } else {
+    inode.i_op = inode.is_symlink() ? &ext4_symlink_inode_operations : &ext4_special_inode_operations;
+  }
+}
+
+result<> ext4_getattr(const vfs::inode& i, vfs::kstat& stat) {
+  const ext4_inode_info& inode = info_of(i);
+  vfs::generic_fillattr(i, stat);
+  stat.has_btime = fits_in_slot(inode.i_extra_isize, offsetof(ext4_inode, i_crtime), sizeof(le32));
+  const std::uint32_t flags = inode.i_flags_disk.load(std::memory_order_relaxed);
+  struct pair {
+    std::uint32_t flag;
+    std::uint64_t attribute;
+  };
+  for (const pair& p : {pair{compr_fl, STATX_ATTR_COMPRESSED}, pair{immutable_fl, STATX_ATTR_IMMUTABLE}, pair{append_fl, STATX_ATTR_APPEND},
+                        pair{nodump_fl, STATX_ATTR_NODUMP}, pair{encrypt_fl, STATX_ATTR_ENCRYPTED}, pair{verity_fl, STATX_ATTR_VERITY}}) {
+    stat.attributes_mask |= p.attribute;
+    if ((flags & p.flag) != 0) stat.attributes |= p.attribute;
+  }
+  stat.attributes_mask |= STATX_ATTR_DAX;
+  if (i.is_dax()) stat.attributes |= STATX_ATTR_DAX;
+  return {};
+}
+
+// ---- the end of an inode ----------------------------------------------------------------------------------------------------------------
+
+namespace {
+
+// A fast symlink keeps its target where the others keep their tree.
+[[nodiscard]] bool has_tree(const ext4_inode_info& inode) noexcept {
+  if (inode.is_reg() || inode.is_dir()) return true;
+  const std::uint64_t attribute_sectors = inode.i_file_acl != 0 ? inode.i_sb.s_blocksize / 512 : 0;
+  return inode.is_symlink() && inode.i_blocks.load(std::memory_order_relaxed) > attribute_sectors;
+}
+
+// Its blocks first, under handles of their own; then the attributes, the orphan record, and the number, under one. A crash before the last leaves
+// it on the orphan list: the next mount does the rest.
+[[nodiscard]] result<> delete_inode(ext4_inode_info& inode) {
+  ext4_sb_info& sb = sbi_of(inode);
+  vfs::i_size_write(inode, 0);
+  if (has_tree(inode)) {
+    exclusive_guard guard{inode.i_mapping.invalidate_lock};
+    XIP_TRY(truncate_blocks(inode));
+  }
+  handle h = XIP_TRY(journal_start(sb, credits_xattr_release + credits_orphan + credits_inode + 2));
+  XIP_TRY(xattr_release(h, inode));
+  XIP_TRY(orphan_del(&h, inode));
+  inode.i_dtime.store(static_cast<std::uint32_t>(vfs::current_time().seconds), std::memory_order_relaxed);
+  {
+    exclusive_guard guard{inode.i_data_sem};
+    inode.i_disksize = 0;
+    XIP_TRY(mark_inode_dirty_data(h, inode));
+  }
+  return free_inode_number(h, inode);
+}
+
+}  // namespace
+
+void evict_inode(vfs::inode& i) noexcept {
+  ext4_inode_info& inode = info_of(i);
+  ext4_sb_info& sb = sbi_of(inode);
+  entry_table::release(i);
+  if (i.i_nlink.load(std::memory_order_relaxed) != 0 || sb.is_rdonly() || sb.s_shutdown.load(std::memory_order_relaxed)) {
+    (void)orphan_del(nullptr, inode);
+    return;
+  }
+  result<> done = fail(ENOMEM);
+  try {
+    done = delete_inode(inode);
+  } catch (const std::bad_alloc&) {
+  }
+  if (done) return;
+  // It stays on the disk's orphan list, for the next mount or e2fsck.
+  (void)orphan_del(nullptr, inode);
+  sb.s_kernel.printk(vfs::log_level::error,
+                     fmt::format("ext4 ({}): inode {} could not be deleted: {}", sb.s_id, inode.i_ino.value(), done.error().message()));
+}
+
+}  // namespace xip::ext4lite

@@ -1,0 +1,76 @@
+// The mount options of this file system. Linux: ext4_param_specs (fs/ext4/super.c).
+#include <algorithm>
+#include <array>
+
+#include <fmt/format.h>
+
+#include "fs_ext4lite/super.h"
+
+namespace xip::ext4lite {
+namespace {
+
+struct named_dax {
+  std::string_view name;
+  dax_mode mode;
+};
+constexpr std::array dax_names{named_dax{"always", dax_mode::always}, named_dax{"never", dax_mode::never}, named_dax{"inode", dax_mode::inode}};
+
+struct named_errors {
+  std::string_view name;
+  errors_mode mode;
+};
+constexpr std::array errors_names{named_errors{"continue", errors_mode::continue_}, named_errors{"remount-ro", errors_mode::remount_ro},
+                                  named_errors{"panic", errors_mode::panic}};
+
+[[nodiscard]] result<> parse_one(std::string_view word, mount_options& options, std::string& message) {
+  const std::size_t equals = std::min(word.find('='), word.size());
+  const std::string_view key = word.substr(0, equals);
+  const bool has_value = equals < word.size();
+  const std::string_view value = word.substr(std::min(equals + 1, word.size()));
+  if (key == "dax") {
+    const auto* known = std::ranges::find(dax_names, has_value ? value : "always", &named_dax::name);
+    if (known == dax_names.end()) {
+      message = fmt::format("dax={} is not known; it may be always, never or inode", value);
+      return fail(EINVAL);
+    }
+    options.dax = known->mode;
+    return {};
+  }
+  if (key == "errors") {
+    const auto* known = std::ranges::find(errors_names, value, &named_errors::name);
+    if (known == errors_names.end()) {
+      message = fmt::format("errors={} is not known; it may be continue, remount-ro or panic", value);
+      return fail(EINVAL);
+    }
+    options.errors = known->mode;
+    return {};
+  }
+  if (word == "noload" || word == "norecovery") {
+    options.noload = true;
+    return {};
+  }
+  message = fmt::format("option \"{}\" is not known; ext4 has dax=, errors= and noload", word);
+  return fail(EINVAL);
+}
+
+}  // namespace
+
+result<> parse_options(std::string_view text, mount_options& options, std::string& message) {
+  while (!text.empty()) {
+    const std::size_t comma = std::min(text.find(','), text.size());
+    const std::string_view word = text.substr(0, comma);
+    text.remove_prefix(std::min(comma + 1, text.size()));
+    if (!word.empty()) XIP_TRY(parse_one(word, options, message));
+  }
+  return {};
+}
+
+void show_options(const vfs::super_block& sb, std::string& out) {
+  const auto& info = static_cast<const ext4_sb_info&>(sb);
+  if (info.s_options.dax != dax_mode::inode) out += fmt::format(",dax={}", std::ranges::find(dax_names, info.s_options.dax, &named_dax::mode)->name);
+  if (info.s_options.errors)
+    out += fmt::format(",errors={}", std::ranges::find(errors_names, *info.s_options.errors, &named_errors::mode)->name);
+  if (info.s_options.noload) out += ",norecovery";
+}
+
+}  // namespace xip::ext4lite

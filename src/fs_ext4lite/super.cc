@@ -1,0 +1,292 @@
+// Mounting, unmounting, remounting. Linux: fs/ext4/super.c.
+//
+// Lock chains:
+//   s_umount -> jbd2_handle
+#include <algorithm>
+#include <cstring>
+#include <new>
+
+#include <fmt/format.h>
+
+#include <xip/base/crc.h>
+#include <xip/fs_ext4lite/ext4lite.h>
+#include <xip/vfs/ops.h>
+
+#include "fs_ext4lite/checksum.h"
+#include "fs_ext4lite/group.h"
+#include "fs_ext4lite/inode.h"
+#include "fs_ext4lite/statfs.h"
+#include "fs_ext4lite/super.h"
+
+namespace xip::ext4lite {
+namespace {
+
+[[nodiscard]] std::pmr::polymorphic_allocator<> allocator_of(const vfs::super_block& sb) noexcept { return {&sb.memory()}; }
+
+// ---- inodes of this file system ------------------------------------------------------------------------------------------------------------
+
+[[nodiscard]] result<vfs::inode*> alloc_inode(vfs::super_block& sb, ino_t number) {
+  try {
+    return allocator_of(sb).new_object<ext4_inode_info>(sb, number);
+  } catch (const std::bad_alloc&) {
+    return fail(ENOMEM);
+  }
+}
+
+void free_inode(vfs::inode* i) noexcept { allocator_of(i->i_sb).delete_object(&info_of(*i)); }
+
+// ---- the super block comes in -----------------------------------------------------------------------------------------------------------------
+
+[[nodiscard]] result<ext4_super_block> read_super_block(vfs::fs_context& fc) {
+  if (fc.source.size() < super_offset + super_size)
+    return fc.errorf(EINVAL, fmt::format("the device has {} bytes, too few for a file system", fc.source.size()));
+  ext4_super_block es;
+  if (auto read = fc.source.read(super_offset, std::as_writable_bytes(std::span{&es, 1})); !read)
+    return fc.errorf(read.error().number(), fmt::format("cannot read the super block: {}", read.error().message()));
+  return es;
+}
+
+[[nodiscard]] result<> check_dax(const mount_options& options, const dev::device& device, std::uint32_t block_size, std::string& message) {
+  if (options.dax != dax_mode::always) return {};
+  if (!device.has_direct_access()) {
+    message = "dax=always: the device has no direct access";
+    return fail(EINVAL);
+  }
+  if (block_size != page_size) {
+    message = fmt::format("dax=always needs blocks of {} bytes, these have {}", page_size, block_size);
+    return fail(EINVAL);
+  }
+  return {};
+}
+
+[[nodiscard]] errors_mode errors_of(const mount_options& options, const ext4_super_block& es) noexcept {
+  if (options.errors) return *options.errors;
+  if (es.s_errors == errors_panic) return errors_mode::panic;
+  return es.s_errors == errors_ro ? errors_mode::remount_ro : errors_mode::continue_;
+}
+
+void take_hash(ext4_sb_info& sb, const ext4_super_block& es) noexcept {
+  std::ranges::copy(es.s_hash_seed, sb.s_hash_seed);
+  sb.s_def_hash_version = es.s_def_hash_version;
+  // Without either flag the hash was made where char is signed.
+  sb.s_hash_unsigned = (es.s_flags & flags_unsigned_hash) != 0;
+}
+
+void take_features(ext4_sb_info& sb, const ext4_super_block& es) noexcept {
+  if (es.s_rev_level == good_old_rev) {
+    sb.s_inode_size = good_old_inode_size;
+    sb.s_first_ino = good_old_first_ino;
+    return;
+  }
+  sb.s_feature_compat = es.s_feature_compat;
+  sb.s_feature_incompat = es.s_feature_incompat;
+  sb.s_feature_ro_compat = es.s_feature_ro_compat;
+  sb.s_inode_size = es.s_inode_size;
+  sb.s_first_ino = es.s_first_ino;
+}
+
+void take_seed(ext4_sb_info& sb, const ext4_super_block& es) noexcept {
+  std::ranges::copy(es.s_uuid, sb.s_uuid);
+  sb.s_csum_seed = sb.has_incompat(incompat_csum_seed) ? es.s_checksum_seed.load() : crc32c(~0u, std::as_bytes(std::span{es.s_uuid}));
+}
+
+// Linux: ext4_max_size. A file has at most 2^32 - 1 blocks; without huge_file its sectors must fit 32 bits, without large_file its size 31.
+[[nodiscard]] loff_t largest_file(const ext4_sb_info& sb) noexcept {
+  const unsigned bits = sb.s_blocksize_bits;
+  std::uint64_t bytes = std::uint64_t{UINT32_MAX} << bits;
+  if (!sb.has_ro_compat(ro_compat_huge_file)) bytes = std::min(bytes, std::uint64_t{UINT32_MAX} >> (bits - 9) << bits);
+  if (!sb.has_ro_compat(ro_compat_large_file)) bytes = std::min<std::uint64_t>(bytes, INT32_MAX);
+  return static_cast<loff_t>(bytes);
+}
+
+// Blocks that conversions may still take when others get ENOSPC: 2 %, at most 4096. Linux: ext4_set_resv_clusters.
+[[nodiscard]] std::uint64_t reserved_for_conversions(const ext4_sb_info& sb) noexcept {
+  return sb.has_incompat(incompat_extents) ? std::min<std::uint64_t>(sb.s_blocks_count / 50, 4096) : 0;
+}
+
+void take_blocks(ext4_sb_info& sb, const ext4_super_block& es) noexcept {
+  const bool has_64bit = sb.has_incompat(incompat_64bit);
+  sb.s_blocks_count = es.s_blocks_count_lo | std::uint64_t{es.s_blocks_count_hi} << 32;
+  sb.s_r_blocks_count = es.s_r_blocks_count_lo | (has_64bit ? std::uint64_t{es.s_r_blocks_count_hi} << 32 : 0);
+  sb.s_first_data_block = pblk_t{es.s_first_data_block};
+  sb.s_blocks_per_group = es.s_blocks_per_group;
+  sb.s_desc_size = has_64bit ? es.s_desc_size.load() : desc_size_32;
+  sb.s_desc_per_block = sb.s_blocksize / sb.s_desc_size;
+  const std::uint64_t data_blocks = sb.s_blocks_count - sb.s_first_data_block.value();
+  sb.s_groups_count = static_cast<std::uint32_t>((data_blocks + sb.s_blocks_per_group - 1) / sb.s_blocks_per_group);
+  sb.s_gdb_count = (sb.s_groups_count + sb.s_desc_per_block - 1) / sb.s_desc_per_block;
+  sb.s_first_meta_bg = es.s_first_meta_bg;
+  sb.s_reserved_gdt_blocks = es.s_reserved_gdt_blocks;
+  std::ranges::copy(es.s_backup_bgs, sb.s_backup_bgs);
+  if (sb.has_incompat(incompat_flex_bg) && es.s_log_groups_per_flex < 32) sb.s_flex_bits = es.s_log_groups_per_flex;
+}
+
+// The geometry is known; descriptors, root, and what is left over from a crash.
+[[nodiscard]] result<> bring_up(ext4_sb_info& sb, const ext4_super_block& es, std::string& message) {
+  take_geometry(sb, es);
+  sb.s_buffers.emplace(sb.s_bdev, sb.s_blocksize_bits, sb.memory());
+  const pblk_t at{super_offset >> sb.s_blocksize_bits};
+  sb.s_sb_offset = static_cast<std::uint32_t>(super_offset & (sb.s_blocksize - 1));
+  sb.s_sbh = XIP_TRY(sb.s_buffers->read(at));
+  sb.s_sbh->set_trigger(super_block_trigger, &sb);
+  XIP_TRY(load_groups(sb, message));
+  sb.s_overhead = overhead_of(sb, es);
+  if (!sb.is_rdonly()) XIP_TRY(orphan_cleanup(sb, message));
+  auto root = ext4_iget(sb, ino_t{root_ino});
+  if (!root) {
+    message = fmt::format("cannot read the root directory: {}; run e2fsck", root.error().message());
+    return fail(root.error());
+  }
+  sb.s_root = root->release();
+  return {};
+}
+
+[[nodiscard]] result<vfs::super_block*> mount_checked(vfs::fs_context& fc) {
+  mount_options options;
+  XIP_TRY(parse_options(fc.options, options, fc.message));
+  const ext4_super_block es = XIP_TRY(read_super_block(fc));
+  XIP_TRY(check_super_block(es, fc.source.size(), fc.message));
+  const bool read_only = (fc.sb_flags & vfs::sb_rdonly) != 0;
+  if (!read_only && fc.source.read_only()) return fc.errorf(EROFS, "the device is read-only; mount with ro");
+  if (!read_only) XIP_TRY(check_writable(es, fc.message));
+  XIP_TRY(check_dax(options, fc.source, 1024u << es.s_log_block_size, fc.message));
+  std::pmr::polymorphic_allocator<> memory{&fc.owner.memory()};
+  auto* sb = memory.new_object<ext4_sb_info>(fc.owner, fc.source);
+  sb->s_flags.store(fc.sb_flags, std::memory_order_relaxed);
+  sb->s_options = options;
+  sb->s_errors = errors_of(options, es);
+  if (const std::string warning = super_block_warning(es, read_only); !warning.empty())
+    fc.owner.printk(vfs::log_level::warning, fmt::format("ext4 ({}): {}", sb->s_id, warning));
+  result<> up = fail(ENOMEM);
+  try {
+    up = bring_up(*sb, es, fc.message);
+  } catch (const std::bad_alloc&) {
+  }
+  if (up) return sb;
+  (void)ext4lite_fs_type_table.kill_sb(sb);
+  return fail(up.error());
+}
+
+// ---- the tables ------------------------------------------------------------------------------------------------------------------------------
+
+[[nodiscard]] result<vfs::super_block*> mount(vfs::fs_context& fc) {
+  try {
+    return mount_checked(fc);
+  } catch (const std::bad_alloc&) {
+    return fail(ENOMEM);
+  }
+}
+
+[[nodiscard]] result<> kill_sb(vfs::super_block* s) {
+  auto* sb = static_cast<ext4_sb_info*>(s);
+  result<> done = fail(ENOMEM);
+  try {
+    done = mark_clean(*sb);
+  } catch (const std::bad_alloc&) {
+  }
+  if (!done)
+    sb->s_kernel.printk(vfs::log_level::error, fmt::format("ext4 ({}): unmounted with changes lost: {}", sb->s_id, done.error().message()));
+  std::pmr::polymorphic_allocator<> memory{&sb->s_kernel.memory()};
+  memory.delete_object(sb);
+  return done;
+}
+
+[[nodiscard]] result<> sync_fs(vfs::super_block& s, bool) { return force_commit(static_cast<ext4_sb_info&>(s)); }
+
+[[nodiscard]] result<> become_writable(ext4_sb_info& sb, std::string& message) {
+  if (sb.s_error_seen.load(std::memory_order_relaxed)) {
+    message = "errors were found: unmount it and run e2fsck";
+    return fail(EROFS);
+  }
+  if (sb.s_bdev.read_only()) {
+    message = "the device is read-only";
+    return fail(EROFS);
+  }
+  XIP_TRY(check_writable(super_block_copy(sb), message));
+  sb.s_flags.fetch_and(~vfs::sb_rdonly, std::memory_order_relaxed);
+  if (auto cleaned = orphan_cleanup(sb, message); !cleaned) {
+    sb.s_flags.fetch_or(vfs::sb_rdonly, std::memory_order_relaxed);
+    return cleaned;
+  }
+  return {};
+}
+
+[[nodiscard]] result<> become_readonly(ext4_sb_info& sb) {
+  sb.s_flags.fetch_or(vfs::sb_rdonly, std::memory_order_relaxed);
+  auto done = mark_clean(sb);
+  if (!done) sb.s_flags.fetch_and(~vfs::sb_rdonly, std::memory_order_relaxed);
+  return done;
+}
+
+[[nodiscard]] result<> remount(vfs::super_block& s, std::uint32_t flags, std::string_view text, std::string& message) {
+  auto& sb = static_cast<ext4_sb_info&>(s);
+  mount_options options = sb.s_options;
+  XIP_TRY(parse_options(text, options, message));
+  if (options.dax != sb.s_options.dax) {
+    message = "dax= cannot be changed by a remount: unmount it first";
+    return fail(EINVAL);
+  }
+  const bool read_only = (flags & vfs::sb_rdonly) != 0;
+  if (read_only && !sb.is_rdonly()) XIP_TRY(become_readonly(sb));
+  if (!read_only && sb.is_rdonly()) XIP_TRY(become_writable(sb, message));
+  sb.s_options = options;
+  sb.s_errors = errors_of(options, super_block_copy(sb));
+  return {};
+}
+
+}  // namespace
+
+ext4_sb_info::ext4_sb_info(vfs::kernel& k, dev::device& d)
+    : vfs::super_block{k, d}, s_group_desc{&k.memory()}, s_groups{&k.memory()}, s_system_zones{&k.memory()} {
+  s_op = &ext4_sops;
+  s_type = &ext4lite_fs_type_table;
+  s_id = d.name();
+}
+
+ext4_sb_info::~ext4_sb_info() {
+  for (group_info* g : s_groups) allocator_of(*this).delete_object(g);
+}
+
+void take_geometry(ext4_sb_info& sb, const ext4_super_block& es) {
+  sb.s_blocksize_bits = 10 + es.s_log_block_size;
+  sb.s_blocksize = 1u << sb.s_blocksize_bits;
+  take_features(sb, es);
+  take_blocks(sb, es);
+  take_seed(sb, es);
+  take_hash(sb, es);
+  sb.s_inodes_per_group = es.s_inodes_per_group;
+  sb.s_inodes_count = es.s_inodes_count;
+  sb.s_itb_per_group = sb.s_inodes_per_group / (sb.s_blocksize / sb.s_inode_size);
+  const std::uint32_t room = sb.s_inode_size - good_old_inode_size;
+  // What mke2fs wrote, or all that we know of; without the feature nobody promised room for it.
+  sb.s_want_extra_isize = std::min<std::uint32_t>(room, es.s_want_extra_isize != 0 ? es.s_want_extra_isize.load() : sizeof(ext4_inode) - good_old_inode_size);
+  sb.s_has_journal = sb.has_compat(compat_has_journal);
+  sb.s_mount_state = es.s_state;
+  sb.s_resuid = es.s_def_resuid;
+  sb.s_resgid = es.s_def_resgid;
+  sb.s_maxbytes = largest_file(sb);
+  sb.s_time_gran = sb.s_inode_size > good_old_inode_size ? 1 : 1'000'000'000;
+  sb.s_resv_blocks = reserved_for_conversions(sb);
+  // Two lives of one inode number must differ: the counter starts where no mount before can have been.
+  sb.s_next_generation.store(crc32c(static_cast<std::uint32_t>(es.s_mnt_count) << 16, std::as_bytes(std::span{&es, 1})), std::memory_order_relaxed);
+}
+
+const vfs::super_operations ext4_sops{
+    .alloc_inode = alloc_inode,
+    .free_inode = free_inode,
+    .evict_inode = evict_inode,
+    .sync_fs = sync_fs,
+    .statfs = ext4_statfs,
+    .remount = remount,
+    .show_options = show_options,
+};
+
+const vfs::file_system_type ext4lite_fs_type_table{.name = "ext4", .mount = mount, .kill_sb = kill_sb};
+
+}  // namespace xip::ext4lite
+
+namespace xip {
+
+const vfs::file_system_type& ext4lite_file_system() noexcept { return ext4lite::ext4lite_fs_type_table; }
+
+}  // namespace xip

@@ -1,0 +1,125 @@
+// When and how the super block is written. Linux: ext4_setup_super, ext4_commit_super (fs/ext4/super.c).
+//
+// Lock chains:
+//   jbd2_handle -> s_error_lock
+#include <algorithm>
+#include <cstring>
+
+#include <fmt/format.h>
+
+#include "fs_ext4lite/checksum.h"
+#include "fs_ext4lite/journal.h"
+#include "fs_ext4lite/super.h"
+
+namespace xip::ext4lite {
+namespace {
+
+inline constexpr std::uint8_t errcode_corrupted = 5;  // EXT4_ERR_EFSCORRUPTED
+
+// Seconds since 1970 in 32 bits, and the next 8.
+struct split_time {
+  std::uint32_t low;
+  std::uint8_t high;
+};
+[[nodiscard]] split_time split(std::int64_t seconds) noexcept {
+  const std::int64_t s = std::clamp<std::int64_t>(seconds, 0, (std::int64_t{1} << 40) - 1);
+  return {static_cast<std::uint32_t>(s), static_cast<std::uint8_t>(s >> 32)};
+}
+
+void set_time(le32& low, std::uint8_t& high, std::int64_t seconds) noexcept {
+  const split_time t = split(seconds);
+  low = t.low;
+  high = t.high;
+}
+
+void put(ext4_sb_info& sb, const ext4_super_block& es) noexcept {
+  std::memcpy(sb.s_sbh->writable().data() + sb.s_sb_offset, &es, sizeof es);
+  sb.s_buffers->mark_dirty(*sb.s_sbh);
+}
+
+[[nodiscard]] result<> write_now(ext4_sb_info& sb) {
+  XIP_TRY(sb.s_buffers->write_one(*sb.s_sbh));
+  return sb.s_bdev.flush_cache();
+}
+
+// The record of errors since the last write moves into ES.
+void put_errors(ext4_sb_info& sb, ext4_super_block& es) {
+  if (!sb.s_error_seen.load(std::memory_order_relaxed)) return;
+  es.s_state = static_cast<std::uint16_t>(es.s_state | error_fs);
+  mutex_guard guard{sb.s_error_lock};
+  error_record& r = sb.s_error_record;
+  if (r.count == 0) return;
+  if (es.s_first_error_time == 0) {
+    set_time(es.s_first_error_time, es.s_first_error_time_hi, r.first_time);
+    es.s_first_error_ino = r.first_ino;
+    es.s_first_error_line = r.first_line;
+    es.s_first_error_errcode = errcode_corrupted;
+    std::memcpy(es.s_first_error_func, r.first_func, sizeof es.s_first_error_func);
+  }
+  set_time(es.s_last_error_time, es.s_last_error_time_hi, r.last_time);
+  es.s_last_error_ino = r.last_ino;
+  es.s_last_error_line = r.last_line;
+  es.s_last_error_errcode = errcode_corrupted;
+  std::memcpy(es.s_last_error_func, r.last_func, sizeof es.s_last_error_func);
+  es.s_error_count = es.s_error_count + r.count;
+  r = {};
+}
+
+void put_counts(const ext4_sb_info& sb, ext4_super_block& es) noexcept {
+  const auto blocks = static_cast<std::uint64_t>(std::max<std::int64_t>(sb.s_freeblocks.load(std::memory_order_relaxed), 0));
+  es.s_free_blocks_count_lo = static_cast<std::uint32_t>(blocks);
+  if (sb.has_incompat(incompat_64bit)) es.s_free_blocks_count_hi = static_cast<std::uint32_t>(blocks >> 32);
+  es.s_free_inodes_count = static_cast<std::uint32_t>(std::max<std::int64_t>(sb.s_freeinodes.load(std::memory_order_relaxed), 0));
+}
+
+}  // namespace
+
+ext4_super_block super_block_copy(const ext4_sb_info& sb) noexcept {
+  ext4_super_block es;
+  std::memcpy(&es, sb.s_sbh->data().data() + sb.s_sb_offset, sizeof es);
+  return es;
+}
+
+// A crash from here on leaves an image without EXT4_VALID_FS.
+result<> begin_writing(ext4_sb_info& sb) {
+  if (sb.s_shutdown.load(std::memory_order_relaxed)) return fail(EIO);
+  const ext4_super_block before = super_block_copy(sb);
+  ext4_super_block es = before;
+  const std::int64_t now = vfs::current_time().seconds;
+  es.s_state = static_cast<std::uint16_t>(es.s_state & ~valid_fs);
+  set_time(es.s_mtime, es.s_mtime_hi, now);
+  set_time(es.s_wtime, es.s_wtime_hi, now);
+  es.s_mnt_count = static_cast<std::uint16_t>(es.s_mnt_count + 1);
+  put(sb, es);
+  if (auto written = write_now(sb); !written) {
+    put(sb, before);  // what lies on the medium now is unknown; the next attempt writes it again
+    sb.s_kernel.printk(vfs::log_level::error, fmt::format("ext4 ({}): cannot write the super block: {}", sb.s_id, written.error().message()));
+    return fail(EIO);
+  }
+  sb.s_written.store(true, std::memory_order_release);
+  return {};
+}
+
+void update_super_block(ext4_sb_info& sb) {
+  ext4_super_block es = super_block_copy(sb);
+  put_counts(sb, es);
+  put_errors(sb, es);
+  set_time(es.s_wtime, es.s_wtime_hi, vfs::current_time().seconds);
+  put(sb, es);
+}
+
+result<> mark_clean(ext4_sb_info& sb) {
+  if (!sb.s_written.load(std::memory_order_acquire)) return {};
+  XIP_TRY(force_commit(sb));
+  exclusive_guard guard{sb.s_handle_barrier};
+  update_super_block(sb);
+  ext4_super_block es = super_block_copy(sb);
+  // What was not clean when it was mounted is not clean now: that is for e2fsck to say.
+  if (!sb.s_error_seen.load(std::memory_order_relaxed)) es.s_state = static_cast<std::uint16_t>(es.s_state | (sb.s_mount_state & valid_fs));
+  put(sb, es);
+  XIP_TRY(write_now(sb));
+  sb.s_written.store(false, std::memory_order_release);
+  return {};
+}
+
+}  // namespace xip::ext4lite
