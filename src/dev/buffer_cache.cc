@@ -2,10 +2,10 @@
 #include <xip/dev/buffer_cache.h>
 
 #include <algorithm>
-#include <cassert>
 #include <cstring>
 #include <new>
 
+#include <xip/base/assert.h>
 #include <xip/base/crc.h>
 #include <xip/base/points.h>
 
@@ -47,7 +47,7 @@ result<> buffer_cache::impl::read_contents(buffer& b) noexcept {
 void buffer_cache::impl::read_ahead(pblk_t first, std::size_t count) noexcept {
   std::array<buffer*, batch_blocks> mine;
   std::array<io_piece, batch_blocks> pieces;
-  assert(count <= batch_blocks);
+  XIP_ASSERT(count <= batch_blocks);
   std::size_t n = 0;
   for (std::size_t i = 0; i < count; ++i) {
     const result<buffer*> pinned = pin(first + i);

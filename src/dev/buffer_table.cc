@@ -1,9 +1,9 @@
 // Which blocks are cached: the hash table in shards, second-chance eviction, forget.
 #include <algorithm>
 #include <bit>
-#include <cassert>
 #include <new>
 
+#include <xip/base/assert.h>
 #include <xip/base/points.h>
 
 #include "dev/buffer_cache_impl.h"
@@ -57,7 +57,7 @@ buffer_cache::impl::~impl() {
         clear_dirty(s, *b);
         remove(s, *b);
       }
-      assert(b->references_.load(std::memory_order_acquire) == 0 && "a buffer outlives its cache");
+      XIP_ASSERT(b->references_.load(std::memory_order_acquire) == 0);  // nobody holds a buffer longer than its cache lives
       free(b);
     }
     memory.deallocate(s.buckets, (bucket_mask + 1) * sizeof(buffer*), alignof(buffer*));

@@ -37,13 +37,14 @@ class block_device_test : public testing::Test {
     return device_->stats().batches - before;
   }
   std::vector<std::byte> file_contents(std::uint64_t offset, std::size_t bytes) const {
-    const std::string all = file_.contents();
+    std::ifstream in{file_.path(), std::ios::binary};
+    in.seekg(static_cast<std::streamoff>(offset));
     std::vector<std::byte> out(bytes);
-    std::transform(all.begin() + static_cast<std::ptrdiff_t>(offset), all.begin() + static_cast<std::ptrdiff_t>(offset + bytes),
-                   out.begin(), [](char c) { return static_cast<std::byte>(c); });
+    in.read(reinterpret_cast<char*>(out.data()), static_cast<std::streamsize>(bytes));
     return out;
   }
 
+  test::watched_by_lockdep watched_;
   test::scratch_file file_{device_bytes};
   std::unique_ptr<device> device_;
 };

@@ -77,6 +77,7 @@ class cache : public testing::Test {
   }
   bool is_pattern(const buffer& b, unsigned seed) { return std::ranges::equal(b.data(), pattern(block_size, seed)); }
 
+  test::watched_by_lockdep watched_;
   std::unique_ptr<device> memory_device_ = std::move(*open_memory(block_count << bits));
   watched_device device_{*memory_device_};
   test::limited_memory memory_;  // one task at a time

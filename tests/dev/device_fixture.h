@@ -19,6 +19,8 @@
 #include <gtest/gtest.h>
 
 #include <xip/dev/devices.h>
+#include <xip/locks/lockdep.h>
+#include <xip/locks/thread_context.h>
 
 namespace xip::dev::test {
 
@@ -40,13 +42,20 @@ class scratch_file {
   scratch_file& operator=(const scratch_file&) = delete;
 
   [[nodiscard]] const std::string& path() const noexcept { return path_; }
-  [[nodiscard]] std::string contents() const {
-    std::ifstream in{path_, std::ios::binary};
-    return {std::istreambuf_iterator<char>{in}, {}};
-  }
 
  private:
   std::string path_;
+};
+
+// While it lives, lockdep watches this thread and the threads it makes; what it finds fails the test.
+class watched_by_lockdep {
+ public:
+  [[nodiscard]] const lockdep& deps() const noexcept { return deps_; }
+
+ private:
+  lockdep deps_{*std::pmr::new_delete_resource(), [](const lockdep_report& report) { ADD_FAILURE() << report.text; }};
+  thread_context context_{.name = "test", .deps = &deps_};
+  current_scope scope_{context_};
 };
 
 enum class kind { memory, pmem, block, block_direct };

@@ -33,6 +33,7 @@ class any_device : public testing::TestWithParam<kind> {
     return out;
   }
 
+  test::watched_by_lockdep watched_;
   test::scratch_file file_{device_bytes};
   std::unique_ptr<device> device_;
 };

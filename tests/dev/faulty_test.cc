@@ -23,6 +23,7 @@ class faults : public testing::Test {
   }
   static int number_of(const result<>& r) { return r ? 0 : r.error().number(); }
 
+  test::watched_by_lockdep watched_;
   std::unique_ptr<device> below_ = std::move(*open_memory(device_bytes));
   std::unique_ptr<faulty_device> device_ = make_faulty(*below_);
 };
