@@ -1,12 +1,26 @@
 #include <xip/base/crc.h>
 
 #include <algorithm>
+#include <array>
 #include <climits>
 
-#include <boost/crc.hpp>
 #include <isa-l/crc.h>
 
 namespace xip {
+namespace {
+
+// What eight shifts do to each byte: 0x8005 reflected is 0xA001.
+constexpr std::array<std::uint16_t, 256> crc16_of_byte = [] {
+  std::array<std::uint16_t, 256> table{};
+  for (unsigned byte = 0; byte < table.size(); ++byte) {
+    unsigned rest = byte;
+    for (int bit = 0; bit < 8; ++bit) rest = (rest & 1) != 0 ? (rest >> 1) ^ 0xA001 : rest >> 1;
+    table[byte] = static_cast<std::uint16_t>(rest);
+  }
+  return table;
+}();
+
+}  // namespace
 
 std::uint32_t crc32c(std::uint32_t seed, std::span<const std::byte> data) noexcept {
   while (!data.empty()) {
@@ -20,12 +34,9 @@ std::uint32_t crc32c(std::uint32_t seed, std::span<const std::byte> data) noexce
 }
 
 std::uint16_t crc16(std::uint16_t seed, std::span<const std::byte> data) noexcept {
-  // Boost takes the remainder before reflection: turn the bits of the seed round.
-  std::uint16_t turned = 0;
-  for (int bit = 0; bit < 16; ++bit) turned = static_cast<std::uint16_t>(turned | ((seed >> bit & 1) << (15 - bit)));
-  boost::crc_optimal<16, 0x8005, 0, 0, true, true> crc{turned};
-  crc.process_bytes(data.data(), data.size());
-  return crc.checksum();
+  for (const std::byte b : data)
+    seed = static_cast<std::uint16_t>((seed >> 8) ^ crc16_of_byte[(seed ^ std::to_integer<unsigned>(b)) & 0xFF]);
+  return seed;
 }
 
 }  // namespace xip

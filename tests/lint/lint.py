@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """The rules of the house that a machine can read.
 
-    lint.py RULE [--root DIR]              exit 1 with one line a violation
-    lint.py globals LIBRARY...             mutable state in these archives
-    lint.py --self-test RULE [--cxx CXX]   the rule finds every planted violation and is silent about what only looks like one
+    lint.py RULE [--root DIR]                 exit 1 with one line a violation
+    lint.py globals [--root DIR] LIBRARY...   mutable state in these archives
+    lint.py --self-test RULE [--cxx CXX]      the rule finds every planted violation and is silent about what only looks like one
 """
 import os
 import subprocess
@@ -50,7 +50,7 @@ def globals_found_in(text, cxx):
         with open(source, "w", encoding="utf-8") as f:
             f.write(text + "\n")
         subprocess.run([cxx, "-std=c++2b", "-O1", "-fPIC", "-c", source, "-o", output], check=True)
-        return symbols.globals_in([output])
+        return symbols.globals_in([output], folder)
 
 
 def self_test(rule, cxx):
@@ -78,7 +78,7 @@ def main(arguments):
     if words[:1] == ["--self-test"] and len(words) == 2 and words[1] in (*RULES, "globals"):
         return self_test(words[1], options["--cxx"])
     if words[:1] == ["globals"] and len(words) > 1:
-        return report(symbols.globals_in(words[1:]))
+        return report(symbols.globals_in(words[1:], options["--root"]))
     if len(words) == 1 and words[0] in RULES:
         return report(RULES[words[0]](options["--root"]))
     print(__doc__, file=sys.stderr)

@@ -30,7 +30,7 @@ def blocking(root):
 RESERVED = re.compile(
     r"__(?:VA_OPT__|VA_ARGS__|FILE__|LINE__|func__|FUNCTION__|PRETTY_FUNCTION__|attribute__|builtin_\w+|has_\w+|cpp_\w+|cplusplus|GNUC\w*|clang\w*|x86_64__|"
     r"aarch64__|SSE\w*|AVX\w*|CLWB\w*|CLFLUSHOPT\w*|SANITIZE_\w+|cxa_\w+|cxxabi\w*|tsan_\w+|asan_\w+|lsan_\w+|ubsan_\w+|sanitizer_\w+|kernel_\w+|int128|u?int128_t|"
-    r"[sub]\d+|[lb]e\d+|linux__|BYTE_ORDER__|ORDER_\w+|extension__|restrict|volatile__|asm__|NR_\w+|m\d+i?|cpuid\w*|get_cpuid\w*|thread|errno_location)$"
+    r"[sub]\d+|[lb]e\d+|linux__|i386__|BYTE_ORDER__|ORDER_\w+|extension__|restrict|volatile__|asm__|NR_\w+|m\d+i?|cpuid\w*|get_cpuid\w*|thread|errno_location)$"
     r"|_(?:exit|Exit|mm\d*_\w+|GNU_SOURCE|GLIBCXX\w*|GLIBC\w*|DEFAULT_SOURCE|LARGEFILE64_SOURCE|FILE_OFFSET_BITS|Bool|tile_\w+|xgetbv|IO\w*|[SP]C_\w+)$")
 # Virtual functions of std::pmr::memory_resource.
 STANDARD = ("do_allocate", "do_deallocate", "do_is_equal")
