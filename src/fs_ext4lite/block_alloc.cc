@@ -15,7 +15,7 @@
 
 #include <xip/base/points.h>
 #include <xip/dev/block_observer.h>
-#include <xip/vfs/task.h>
+#include <xip/vfs/kernel.h>
 
 #include "fs_ext4lite/bitmap.h"
 #include "fs_ext4lite/group.h"
@@ -29,10 +29,7 @@ inline constexpr std::uint32_t good_at_goal = 8;     // so many blocks right at 
 
 // Root's reserve is for root, and for whom the super block names.
 [[nodiscard]] bool may_use_reserve(const ext4_sb_info& sb) noexcept {
-  const vfs::task* task = vfs::current_task();
-  if (task == nullptr || task->who.uid == 0 || task->who.uid == sb.s_resuid) return true;
-  if (sb.s_resgid == 0) return false;
-  return task->who.gid == sb.s_resgid || std::ranges::find(task->who.groups, sb.s_resgid) != task->who.groups.end();
+  return vfs::capable() || vfs::current_fsuid() == sb.s_resuid || (sb.s_resgid != 0 && vfs::in_group(sb.s_resgid));
 }
 
 // Blocks that the running task may take now.
