@@ -11,7 +11,7 @@ namespace xip {
 // (an ext4 chain starts from ~0). Source: ext4's crc32c_le convention; computed by ISA-L.
 [[nodiscard]] std::uint32_t crc32c(std::uint32_t seed, std::span<const std::byte> data) noexcept;
 
-// CRC-16 with the reflected polynomial 0x8005, continued from SEED (ext4 starts from 0xFFFF); computed by Boost.CRC.
+// CRC-16 with the reflected polynomial 0x8005, continued from SEED (ext4 starts from 0xFFFF).
 [[nodiscard]] std::uint16_t crc16(std::uint16_t seed, std::span<const std::byte> data) noexcept;
 
 }  // namespace xip
