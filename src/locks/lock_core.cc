@@ -31,7 +31,8 @@ waiter* lock_core::grant() noexcept {
   std::uint32_t seen = word_.load(std::memory_order_relaxed);
   do {
     if ((seen & in_the_way) != 0) return nullptr;
-  } while (!word_.compare_exchange_weak(seen, ((seen & ~queued) + holders) | still_queued, std::memory_order_acq_rel, std::memory_order_relaxed));
+  } while (!word_.compare_exchange_weak(seen, ((seen & ~queued) + holders) | still_queued, std::memory_order_acq_rel,
+                                        std::memory_order_relaxed));
   return queue_.take_up_to(*last);
 }
 
@@ -86,6 +87,13 @@ void lock_core::hand_over() noexcept {
     granted = grant();
   }
   wake_list(granted);
+}
+
+unsigned lock_core::waiters() noexcept {
+  const raw_spin_guard guard{queue_lock_};
+  unsigned count = 0;
+  for (const waiter* w = queue_.first(); w != nullptr; w = w->next) ++count;
+  return count;
 }
 
 void lock_core::downgrade(const lock_class& cls) noexcept {

@@ -62,14 +62,15 @@ bool lockdep::impl::nests_properly(thread_context& me, const lock_class& cls, co
     if (h.cls != &cls) continue;
     const bool again = instance != nullptr && h.instance == instance;
     if (again || (!cls.nests && h.subclass == how.subclass)) {
-      const char* const which = again ? " again, the same one, and holds\n" : " and holds another of its class, with no order between them:\n";
+      const char* const which =
+          again ? " again, the same one, and holds\n" : " and holds another of its class, with no order between them:\n";
       complain(me, lockdep_problem::recursion, "takes " + std::string{cls.name} + which + describe_held(me));
       return false;
     }
     if (cls.nests && h.subclass > how.subclass) {
       complain(me, lockdep_problem::inversion,
-               "takes " + std::string{cls.name} + " of subclass " + std::to_string(how.subclass) + " within a higher one, and they ascend:\n" +
-                   describe_held(me));
+               "takes " + std::string{cls.name} + " of subclass " + std::to_string(how.subclass) +
+                   " within a higher one, and they ascend:\n" + describe_held(me));
       return false;
     }
   }
@@ -87,7 +88,8 @@ bool lockdep::impl::may_block_here(thread_context& me, const lock_class& cls) {
 
 // The edges that the new chain adds. Not empty: the cycle that the first wrong one closes, itself last; that one is not added, so that the
 // graph stays without cycles and the same mistake is found again.
-std::vector<lock_graph::edge> lockdep::impl::add_edges(const thread_context& me, lock_node taken, bool exclusive, lock_graph::stack_id stack) {
+std::vector<lock_graph::edge> lockdep::impl::add_edges(const thread_context& me, lock_node taken, bool exclusive,
+                                                       lock_graph::stack_id stack) {
   for (std::uint32_t i = 0; i < me.held_count; ++i) {
     const held_lock& h = me.held[i];
     if (graph.has_edge(h.class_id, taken, h.exclusive, exclusive)) continue;
@@ -159,7 +161,8 @@ bool lockdep::release(thread_context& me, const lock_class& cls, const void* ins
   if (impl_ == nullptr) return true;
   held_lock* const h = find_held(me, cls, instance);
   if (h == nullptr) {
-    impl_->complain(me, lockdep_problem::not_held, "gives back " + std::string{cls.name} + ", which it does not hold. It holds\n" + impl_->describe_held(me));
+    impl_->complain(me, lockdep_problem::not_held,
+                    "gives back " + std::string{cls.name} + ", which it does not hold. It holds\n" + impl_->describe_held(me));
     return false;
   }
   held_lock* const end = me.held.data() + me.held_count--;
@@ -181,8 +184,9 @@ void lockdep::assert_held(thread_context& me, const lock_class& cls, const void*
   if (impl_ == nullptr) return;
   const held_lock* const h = find_held(me, cls, instance);
   if (h != nullptr && (h->exclusive || !exclusive)) return;
-  impl_->complain(me, lockdep_problem::not_held,
-                  "must hold " + std::string{cls.name} + (exclusive ? " exclusive" : "") + " here and does not. It holds\n" + impl_->describe_held(me));
+  impl_->complain(
+      me, lockdep_problem::not_held,
+      "must hold " + std::string{cls.name} + (exclusive ? " exclusive" : "") + " here and does not. It holds\n" + impl_->describe_held(me));
 }
 
 bool lockdep::holds(const thread_context& me, const lock_class& cls, const void* instance) const noexcept {

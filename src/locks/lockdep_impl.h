@@ -45,8 +45,8 @@ struct lockdep::impl {
   [[nodiscard]] bool nests_properly(thread_context& me, const lock_class& cls, const void* instance, request how);
   [[nodiscard]] bool may_block_here(thread_context& me, const lock_class& cls);
   [[nodiscard]] bool extend_order(thread_context& me, lock_node taken, request how, std::uint64_t key, lock_graph::stack_id& stack);
-  [[nodiscard]] std::vector<lock_graph::edge> add_edges(const thread_context& me, lock_node taken, bool exclusive, lock_graph::stack_id stack)
-      XIP_REQUIRES(spin);
+  [[nodiscard]] std::vector<lock_graph::edge> add_edges(const thread_context& me, lock_node taken, bool exclusive,
+                                                        lock_graph::stack_id stack) XIP_REQUIRES(spin);
 };
 
 }  // namespace xip

@@ -42,7 +42,8 @@ std::string lockdep::impl::describe_held(const thread_context& me) {
       stack = graph.stack(h.stack);
     }
     const auto functions = callers(stack);
-    text += "  " + graph.name_of(h.class_id) + " (" + how(h.exclusive) + "), taken in " + (functions.empty() ? "?" : functions.front()) + "\n";
+    text +=
+        "  " + graph.name_of(h.class_id) + " (" + how(h.exclusive) + "), taken in " + (functions.empty() ? "?" : functions.front()) + "\n";
   }
   return text;
 }

@@ -24,7 +24,7 @@ class mapped_file {
   explicit mapped_file(const char* path) noexcept {
     const int fd = ::open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) return;
-    struct stat status {};
+    struct stat status{};
     if (::fstat(fd, &status) == 0 && status.st_size > 0) {
       void* memory = ::mmap(nullptr, static_cast<std::size_t>(status.st_size), PROT_READ, MAP_PRIVATE, fd, 0);
       if (memory != MAP_FAILED) bytes_ = {static_cast<const std::byte*>(memory), static_cast<std::size_t>(status.st_size)};
@@ -148,10 +148,10 @@ std::vector<std::string> function_names(std::span<void* const> addresses) {
 }
 
 bool is_lock_machinery(std::string_view name) noexcept {
-  static constexpr std::string_view ours[] = {
-      "xip::lockdep::",   "xip::lock_core::",   "xip::spin_core::",      "xip::mutex<",        "xip::rw_semaphore<", "xip::spin_lock<",
-      "xip::mutex_guard", "xip::shared_guard<", "xip::exclusive_guard<", "xip::spin_guard<",   "xip::wait_queue::",  "xip::completion::",
-      "xip::kthread::",   "xip::pseudo_",       "xip::might_wait_for",   "xip::stack_trace::"};
+  static constexpr std::string_view ours[] = {"xip::lockdep::",        "xip::lock_core::", "xip::spin_core::",    "xip::mutex<",
+                                              "xip::rw_semaphore<",    "xip::spin_lock<",  "xip::mutex_guard",    "xip::shared_guard<",
+                                              "xip::exclusive_guard<", "xip::spin_guard<", "xip::wait_queue::",   "xip::completion::",
+                                              "xip::kthread::",        "xip::pseudo_",     "xip::might_wait_for", "xip::stack_trace::"};
   return name == "?" || std::ranges::any_of(ours, [name](std::string_view start) { return name.starts_with(start); }) ||
          name.find(" xip::wait_queue::") != std::string_view::npos;  // a template: "bool xip::wait_queue::..."
 }

@@ -9,7 +9,8 @@
 
 namespace xip {
 
-// A running thread with a context of its own (scheduler, lockdep and point sink taken from the maker's). Joined by join() or the destructor.
+// A running thread with a context of its own (scheduler, lockdep and point sink taken from the maker's). Joined by join() or the
+// destructor.
 class kthread {
  public:
   // ENOMEM, EAGAIN (the host has no more threads). NAME must outlive the thread.

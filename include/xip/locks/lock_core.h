@@ -2,7 +2,8 @@
 // the lock is handed to the first of them.
 //
 // One word holds the state: writer (somebody holds it exclusive), queued (somebody waits), and the number of readers.
-//  - While queued is set nobody takes the lock by itself: grant() hands it over under queue_lock_, to one writer or to all readers up to the
+//  - While queued is set nobody takes the lock by itself: grant() hands it over under queue_lock_, to one writer or to all readers up to
+//  the
 //    next writer. So a reader never overtakes a waiting writer, and nobody starves.
 //  - A reader counts itself before it looks. If it then sees writer or queued it takes its count back under queue_lock_, queues and calls
 //    grant(). Such a count can keep the lock from a writer only until then, so no hand-over is lost.
@@ -99,6 +100,8 @@ class lock_core {
 
   // Somebody waits. True as soon as it cannot come in any more, and until it has the lock.
   [[nodiscard]] bool has_waiters() const noexcept { return (word_.load(std::memory_order_acquire) & queued) != 0; }
+  // How many wait.
+  [[nodiscard]] unsigned waiters() noexcept;
 
  private:
   static constexpr std::uint32_t writer = 1;
@@ -110,9 +113,7 @@ class lock_core {
     return word_.compare_exchange_strong(free, writer, std::memory_order_acquire, std::memory_order_relaxed);
   }
   // False: the count stays, and wait_shared takes it back.
-  [[nodiscard]] bool count_reader() noexcept {
-    return (word_.fetch_add(one_reader, std::memory_order_acquire) & (writer | queued)) == 0;
-  }
+  [[nodiscard]] bool count_reader() noexcept { return (word_.fetch_add(one_reader, std::memory_order_acquire) & (writer | queued)) == 0; }
   [[nodiscard]] bool take_shared() noexcept {
     std::uint32_t seen = word_.load(std::memory_order_relaxed);
     while ((seen & (writer | queued)) == 0)

@@ -22,8 +22,9 @@ class XIP_CAPABILITY("mutex") mutex {
   // Fails loudly unless the running thread holds it (checked where lockdep is compiled in).
   void assert_held() const noexcept XIP_ASSERT_CAPABILITY(this) { core_.assert_held_exclusive(Class); }
 
-  // Somebody waits for it and cannot come in any more.
+  // Somebody, or how many, wait for it and cannot come in any more.
   [[nodiscard]] bool has_waiters() const noexcept { return core_.has_waiters(); }
+  [[nodiscard]] unsigned waiters() noexcept { return core_.waiters(); }
 
  private:
   lock_core core_;

@@ -32,8 +32,9 @@ class XIP_CAPABILITY("rw_semaphore") rw_semaphore {
   void assert_held() const noexcept XIP_ASSERT_CAPABILITY(this) { core_.assert_held_exclusive(Class); }
   void assert_held_shared() const noexcept XIP_ASSERT_SHARED_CAPABILITY(this) { core_.assert_held_any(Class); }
 
-  // Somebody waits for it and cannot come in any more.
+  // Somebody, or how many, wait for it and cannot come in any more.
   [[nodiscard]] bool has_waiters() const noexcept { return core_.has_waiters(); }
+  [[nodiscard]] unsigned waiters() noexcept { return core_.waiters(); }
 
  private:
   lock_core core_;
@@ -56,7 +57,9 @@ template <class Lock>
 class XIP_SCOPED_CAPABILITY shared_guard {
  public:
   shared_guard(Lock& l, already_locked_t) noexcept XIP_REQUIRES_SHARED(l) : lock_{l} {}
-  explicit shared_guard(Lock& l, lock_subclass subclass = subclass_normal) noexcept XIP_ACQUIRE_SHARED(l) : lock_{l} { l.lock_shared(subclass); }
+  explicit shared_guard(Lock& l, lock_subclass subclass = subclass_normal) noexcept XIP_ACQUIRE_SHARED(l) : lock_{l} {
+    l.lock_shared(subclass);
+  }
   ~shared_guard() XIP_RELEASE() { lock_.unlock_shared(); }
   shared_guard(const shared_guard&) = delete;
   shared_guard& operator=(const shared_guard&) = delete;

@@ -35,7 +35,8 @@ class sched_hook {
   virtual bool block(waiter& w, nanoseconds deadline) noexcept = 0;
   // Once for each waiter, from any thread, before or after its block(); W is gone when block() has returned, so touch it last here.
   virtual void wake(waiter& w) noexcept = 0;
-  // Start BODY(ARGUMENT) in CONTEXT (its id is the scheduler's to set) as a thread of this scheduler; join waits for its end.
+  // Start BODY(ARGUMENT) as a thread of this scheduler; join waits for its end. BODY makes CONTEXT current itself; a scheduler that
+  // runs several on one host thread sets it again with switch_current at each switch, and sets CONTEXT's id.
   virtual std::uint64_t spawn(thread_context& context, void (*body)(void*), void* argument) noexcept = 0;
   virtual void join(std::uint64_t thread) noexcept = 0;
   virtual nanoseconds monotonic_now() noexcept = 0;

@@ -28,14 +28,14 @@ inline constexpr std::size_t max_held_locks = 48;
 struct thread_context {
   const char* name = "thread";
   std::uint32_t id = 0;
-  sched_hook* sched = nullptr;      // null: the host's threads
-  lockdep* deps = nullptr;          // null: unchecked
-  point_sink* points = nullptr;     // null: nobody listens
-  void* task = nullptr;             // vfs::task, for those above
-  void* journal_info = nullptr;     // the handle this thread has open, as current->journal_info
+  sched_hook* sched = nullptr;   // null: the host's threads
+  lockdep* deps = nullptr;       // null: unchecked
+  point_sink* points = nullptr;  // null: nobody listens
+  void* task = nullptr;          // vfs::task, for those above
+  void* journal_info = nullptr;  // the handle this thread has open, as current->journal_info
   std::uint32_t held_count = 0;
   std::array<held_lock, max_held_locks> held{};
-  std::uint64_t contended = 0;      // how often this thread had to wait for a mutex or rw_semaphore, ever
+  std::uint64_t contended = 0;  // how often this thread had to wait for a mutex or rw_semaphore, ever
 };
 
 // Null: this host thread has not been given one. Thread state in the sense of Linux's `current`; changed by current_scope and

@@ -44,8 +44,9 @@ class wait_queue {
     if (has_waiters()) wake(true);
   }
 
-  // Somebody sleeps here and nobody has begun to wake it.
-  [[nodiscard]] bool has_waiters() const noexcept { return waiting_.load(std::memory_order_acquire) != 0; }
+  // Somebody, or how many, sleep here and nobody has begun to wake them.
+  [[nodiscard]] bool has_waiters() const noexcept { return waiters() != 0; }
+  [[nodiscard]] unsigned waiters() const noexcept { return waiting_.load(std::memory_order_acquire); }
 
  private:
   // Queued before LOCK is dropped: whoever changes the condition takes LOCK after that and finds us. False: the deadline passed.
