@@ -163,10 +163,10 @@ TEST_F(WindowTest, WaitsForSpaceWithNoHandleOpenThenGivesUpWithWhatItHas) {
   EXPECT_EQ(written, data.size());  // one slice, a written block, one more slice after a wait
   EXPECT_EQ(std::ranges::count(file.inode.log, "wait"), 1);
   EXPECT_EQ(std::ranges::count(file.inode.log, "wait with a handle open"), 0);
-  file.inode.space_left = 0;
+  file.inode.space_to_come = 1;
   const auto more = pattern(2 * slice_pages * block, 9);
   EXPECT_EQ(file.write(1 << 20, more.data(), more.size()), slice_pages * block);  // the wait gave space for one
-  file.inode.space_left = 0;
+  EXPECT_EQ(file.write(2 << 20, more.data(), more.size()).error(), ENOSPC);
 }
 
 TEST_F(WindowTest, MemoryThatIsNotThereWhileLockedGoesThroughABounce) {

@@ -57,6 +57,7 @@ struct toy_inode final : vfs::inode {
   int lookups = 0;                  // get_blocks without a slice
   std::uint64_t next_free = 0;      // next block to allocate
   int space_left = 1 << 20;         // allocations until ENOSPC
+  int space_to_come = 1;           // how many more allocations waiting brings
   int convert_error = 0;
   std::function<void(extent_map&)> lie;       // spoils an answer
   std::function<void()> on_get_blocks;
@@ -130,8 +131,10 @@ inline result<> set_size(vfs::inode& i, loff_t size, write_slice&) {
 }
 inline bool wait_for_space(vfs::inode& i, unsigned attempt) {
   of(i).log.push_back(of(i).handle_open ? "wait with a handle open" : "wait");
-  if (attempt == 0) of(i).space_left = 1;
-  return attempt == 0;
+  if (attempt != 0 || of(i).space_to_come == 0) return false;
+  --of(i).space_to_come;
+  of(i).space_left = 1;
+  return true;
 }
 
 inline constexpr xip_ops ops{
