@@ -94,7 +94,7 @@ struct buffer_cache::impl {
   void insert(shard& s, buffer& b) noexcept XIP_REQUIRES(s.lock);
   void remove(shard& s, buffer& b) noexcept XIP_REQUIRES(s.lock);
   void clear_dirty(shard& s, buffer& b) noexcept XIP_REQUIRES(s.lock);
-  // Unlinks up to BUDGET buffers' worth of old ones into a chain through hash_next_; what was looked at is taken off BUDGET.
+  // Unlinks old buffers into a chain through hash_next_, looking at each of the shard once; what was looked at is taken off BUDGET.
   [[nodiscard]] buffer* collect_old(shard& s, std::size_t& budget) noexcept XIP_EXCLUDES(s.lock);
   [[nodiscard]] bool over_limit() const noexcept;
   [[nodiscard]] buffer* allocate(pblk_t block) noexcept;

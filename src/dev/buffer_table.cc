@@ -141,10 +141,11 @@ bool buffer_cache::impl::over_limit() const noexcept {
   return cached.load(std::memory_order_relaxed) > limit_blocks + dirty.load(std::memory_order_relaxed);
 }
 
+// Twice around at the most: what had its second chance in the first round can go in the second.
 void buffer_cache::impl::shrink(pblk_t start) noexcept {
   std::size_t budget = eviction_budget;
   const auto first = static_cast<std::size_t>(&shard_of(start) - shards.data());
-  for (std::size_t i = 0; i < shard_count && budget != 0 && over_limit(); ++i) {
+  for (std::size_t i = 0; i < 2 * shard_count && budget != 0 && over_limit(); ++i) {
     for (buffer* old = collect_old(shards[(first + i) % shard_count], budget); old != nullptr;) {
       buffer* next = old->hash_next_;
       check_before_eviction(*old);
@@ -157,15 +158,14 @@ void buffer_cache::impl::shrink(pblk_t start) noexcept {
 buffer* buffer_cache::impl::collect_old(shard& s, std::size_t& budget) noexcept {
   buffer* chain = nullptr;
   spin_guard guard{s.lock};
-  buffer* first_needed = nullptr;  // seen again: the list is through
+  const buffer* first_spared = nullptr;  // seen again: the list is through
   while (budget != 0 && over_limit()) {
     buffer* b = s.by_age.front();
-    if (b == nullptr || b == first_needed) break;
+    if (b == nullptr || b == first_spared) break;
     --budget;
-    const bool needed =
-        b->references_.load(std::memory_order_acquire) != 0 || b->on_dirty_list_ || b->dirty_.load(std::memory_order_acquire);
-    if (needed || b->used_.exchange(false, std::memory_order_relaxed)) {
-      if (needed && first_needed == nullptr) first_needed = b;
+    const bool dirty_or_held = b->references_.load(std::memory_order_acquire) != 0 || b->on_dirty_list_ || b->dirty();
+    if (dirty_or_held || b->used_.exchange(false, std::memory_order_relaxed)) {
+      if (first_spared == nullptr) first_spared = b;
       s.by_age.erase(*b);
       s.by_age.push_back(*b);
       continue;

@@ -117,8 +117,8 @@ TEST_F(block_device_test, a_file_that_became_shorter_gives_eio) {
   if (IsSkipped()) return;
   std::filesystem::resize_file(file_.path(), 10000);
   std::vector<std::byte> out(8192);
-  EXPECT_EQ(device_->read(8192, out).error(), EIO);
-  EXPECT_EQ(device_->read(65536, out).error(), EIO);
+  EXPECT_EQ(test::errno_of(device_->read(8192, out)), EIO);
+  EXPECT_EQ(test::errno_of(device_->read(65536, out)), EIO);
   EXPECT_TRUE(device_->read(0, out).has_value());
 }
 
@@ -168,6 +168,20 @@ TEST_F(block_device_test, direct_io_hands_aligned_memory_over_as_it_is) {
   std::vector<io_piece> pieces;
   for (std::size_t i = 0; i < 32; ++i) pieces.push_back({i * 32768, static_cast<std::byte*>(memory.get()) + i * 32768, 32768});
   EXPECT_EQ(submissions([&] { EXPECT_TRUE(device_->read_batch(pieces).has_value()); }), 1u);
+}
+
+TEST_F(block_device_test, direct_io_ends_with_the_last_whole_sector) {
+  std::filesystem::resize_file(file_.path(), 20001);
+  opened o = open_block(file_.path(), {.direct = true});
+  if (!o) GTEST_SKIP() << o.error().message;
+  const std::uint64_t end = (*o)->size();
+  EXPECT_EQ(end % 512, 0u);
+  EXPECT_GT(end, 20001u - 4096);
+  EXPECT_LT(end, 20001u);
+  EXPECT_TRUE((*o)->write(end - 1, pattern(1, 1)).has_value());
+  EXPECT_EQ(test::errno_of((*o)->write(end, pattern(1, 1))), ERANGE);
+  o->reset();
+  EXPECT_EQ(std::filesystem::file_size(file_.path()), 20001u);
 }
 
 TEST_F(block_device_test, parallel_direct_writes_within_one_sector_all_survive) {

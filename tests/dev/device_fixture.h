@@ -85,6 +85,12 @@ inline bool denied_by_host(kind k, const open_failure& why) {
   return (k == kind::block || k == kind::block_direct) && (why.code == EPERM || why.code == ENOSYS || why.code == EINVAL);
 }
 
+// The errno a call failed with; 0 where it did not.
+template <class T>
+[[nodiscard]] int errno_of(const result<T>& r) noexcept {
+  return r.has_value() ? 0 : r.error().number();
+}
+
 // BYTES bytes that say where they belong: SEED and the distance from the start.
 inline std::vector<std::byte> pattern(std::size_t bytes, unsigned seed) {
   std::vector<std::byte> out(bytes);

@@ -13,15 +13,14 @@ class faults : public testing::Test {
  protected:
   int read(std::uint64_t offset, std::size_t bytes) {
     std::vector<std::byte> out(bytes);
-    return number_of(device_->read(offset, out));
+    return test::errno_of(device_->read(offset, out));
   }
-  int write(std::uint64_t offset, std::size_t bytes) { return number_of(device_->write(offset, pattern(bytes, 1))); }
+  int write(std::uint64_t offset, std::size_t bytes) { return test::errno_of(device_->write(offset, pattern(bytes, 1))); }
   // Bytes of the window, or minus the errno.
   long window_bytes(std::uint64_t offset, std::size_t bytes, access_intent intent = access_intent::read) {
     const auto w = device_->direct_access(offset, bytes, intent);
     return w ? static_cast<long>(w->bytes) : -w.error().number();
   }
-  static int number_of(const result<>& r) { return r ? 0 : r.error().number(); }
 
   test::watched_by_lockdep watched_;
   std::unique_ptr<device> below_ = std::move(*open_memory(device_bytes));
@@ -67,13 +66,13 @@ TEST_F(faults, a_batch_is_one_access) {
   auto data = pattern(1024, 1);
   const io_piece pieces[] = {{0, data.data(), 512}, {4096, data.data(), 512}};
   EXPECT_TRUE(device_->write_batch(pieces).has_value());
-  EXPECT_EQ(number_of(device_->write_batch(pieces)), EIO);
+  EXPECT_EQ(test::errno_of(device_->write_batch(pieces)), EIO);
   EXPECT_TRUE(device_->write_batch(pieces).has_value());
 }
 
 TEST_F(faults, flush_fails_by_rule) {
   (void)device_->add({.kind = what::eio_flush, .times = 1});
-  EXPECT_EQ(number_of(device_->flush_cache()), EIO);
+  EXPECT_EQ(test::errno_of(device_->flush_cache()), EIO);
   EXPECT_TRUE(device_->flush_cache().has_value());
   EXPECT_EQ(below_->stats().flushes, 1u);
 }
@@ -148,8 +147,8 @@ TEST_F(faults, a_write_that_fails_below_clears_no_poison) {
   (void)top->add({.kind = what::poison, .offset = 0, .bytes = 4096});
   (void)device_->add({.kind = what::eio_write, .times = 1});
   std::vector<std::byte> page(4096);
-  EXPECT_EQ(number_of(top->write(0, page)), EIO);
-  EXPECT_EQ(number_of(top->read(0, page)), EIO);
+  EXPECT_EQ(test::errno_of(top->write(0, page)), EIO);
+  EXPECT_EQ(test::errno_of(top->read(0, page)), EIO);
 }
 
 // The bad-block record goes last: readers stay out until the new bytes are drained.
@@ -197,9 +196,9 @@ TEST_F(faults, strike_devices_without_windows_too) {
   (void)top->add({.kind = what::poison, .offset = 0, .bytes = 1});
   std::vector<std::byte> page(4096);
   EXPECT_FALSE(top->has_direct_access());
-  EXPECT_EQ(number_of(top->read(0, page)), EIO);
-  EXPECT_EQ(number_of(top->write(0, page)), 0);
-  EXPECT_EQ(number_of(top->read(0, page)), 0);
+  EXPECT_EQ(test::errno_of(top->read(0, page)), EIO);
+  EXPECT_EQ(test::errno_of(top->write(0, page)), 0);
+  EXPECT_EQ(test::errno_of(top->read(0, page)), 0);
 }
 
 }  // namespace

@@ -81,8 +81,8 @@ TEST_F(recording, records_nothing_that_failed_below) {
   const auto top = make_recording(*faults, log_);
   (void)faults->add({.kind = fault_rule::what::eio_write});
   (void)faults->add({.kind = fault_rule::what::eio_flush});
-  EXPECT_EQ(top->write(0, pattern(512, 1)).error(), EIO);
-  EXPECT_EQ(top->flush_cache().error(), EIO);
+  EXPECT_EQ(test::errno_of(top->write(0, pattern(512, 1))), EIO);
+  EXPECT_EQ(test::errno_of(top->flush_cache()), EIO);
   EXPECT_TRUE(log_.lines.empty());
 }
 
@@ -94,9 +94,9 @@ TEST_F(recording, keeps_discards_from_the_medium) {
 
 TEST_F(recording, dies_alone) {
   device_->kill();
-  EXPECT_EQ(device_->direct_access(0, 1, access_intent::read).error(), EIO);
-  EXPECT_EQ(device_->write(0, pattern(1, 1)).error(), EIO);
-  EXPECT_EQ(device_->flush_cache().error(), EIO);
+  EXPECT_EQ(test::errno_of(device_->direct_access(0, 1, access_intent::read)), EIO);
+  EXPECT_EQ(test::errno_of(device_->write(0, pattern(1, 1))), EIO);
+  EXPECT_EQ(test::errno_of(device_->flush_cache()), EIO);
   EXPECT_TRUE(log_.lines.empty());
   EXPECT_TRUE(below_->write(0, pattern(1, 1)).has_value());
 }
@@ -107,7 +107,7 @@ TEST_F(recording, stands_on_any_device) {
   if (!block) GTEST_SKIP() << block.error().message;
   const auto top = make_recording(**block, log_);
   EXPECT_FALSE(top->has_direct_access());
-  EXPECT_EQ(top->direct_access(0, 1, access_intent::read).error(), EOPNOTSUPP);
+  EXPECT_EQ(test::errno_of(top->direct_access(0, 1, access_intent::read)), EOPNOTSUPP);
   ASSERT_TRUE(top->write(512, pattern(512, 1)).has_value());
   EXPECT_EQ(log_.lines, lines{"write 512+512"});
   EXPECT_EQ(top->name(), "recording:block:" + file.path());
@@ -119,8 +119,8 @@ TEST_F(recording, is_as_read_only_as_what_it_stands_on) {
   ASSERT_TRUE(pmem.has_value()) << pmem.error().message;
   const auto top = make_recording(**pmem, log_);
   EXPECT_TRUE(top->read_only());
-  EXPECT_EQ(top->direct_access(0, 1, access_intent::write).error(), EROFS);
-  EXPECT_EQ(top->write(0, pattern(1, 1)).error(), EROFS);
+  EXPECT_EQ(test::errno_of(top->direct_access(0, 1, access_intent::write)), EROFS);
+  EXPECT_EQ(test::errno_of(top->write(0, pattern(1, 1))), EROFS);
 }
 
 TEST_F(recording, stacks) {

@@ -152,6 +152,7 @@ class buffer_cache {
   void for_each(void (*visit)(void* argument, buffer& b), void* argument);
 
  private:
+  friend struct buffer_cache_probe;  // a test that must see who waits
   struct impl;
   device& device_;
   unsigned block_bits_;
