@@ -1,7 +1,7 @@
 // ext4lite's own state and the calls between its files. Linux: fs/ext4/ext4.h.
 //
 // Lock classes of this room, inside i_rwsem and invalidate_lock, outer first: jbd2_handle (an open handle, shared; a commit, exclusive),
-// i_data_sem, then s_orphan_lock, s_bitmap_lock, and the spin locks: group_lock, i_raw_lock, extent cache (with a sequence counter).
+// i_data_sem, then s_orphan_lock, s_xattr_lock, s_bitmap_lock, and the spin locks: group_lock, i_raw_lock, extent cache (with a sequence counter).
 #pragma once
 
 #include <atomic>
@@ -35,6 +35,7 @@ namespace xip::ext4lite {
 inline constexpr lock_class jbd2_handle_class{"jbd2_handle"};
 inline constexpr lock_class i_data_sem_class{"i_data_sem"};
 inline constexpr lock_class s_orphan_lock_class{"s_orphan_lock"};
+inline constexpr lock_class s_xattr_lock_class{"s_xattr_lock"};
 inline constexpr lock_class s_bitmap_lock_class{"s_bitmap_lock"};
 inline constexpr lock_class group_lock_class{"group_lock", lock_kind::spinning};
 inline constexpr lock_class i_raw_lock_class{"i_raw_lock", lock_kind::spinning};
@@ -145,6 +146,7 @@ struct ext4_sb_info : vfs::super_block {
   std::atomic<std::uint64_t> s_commit_sequence{0};  // commits that are durable
   mutex<s_error_lock_class> s_error_lock;
   error_record s_error_record XIP_GUARDED_BY(s_error_lock);
+  mutex<s_xattr_lock_class> s_xattr_lock;          // the share counts of attribute blocks
   mutex<s_bitmap_lock_class> s_bitmap_lock;        // a bitmap is checked, or made for an uninitialised group
   std::atomic<group_info*> s_stale_groups{nullptr};
 
@@ -179,6 +181,7 @@ struct ext4_inode_info : vfs::inode {
   std::atomic<std::uint64_t> i_sync_tid{0};
   std::atomic<std::uint64_t> i_datasync_tid{0};
   std::atomic<std::uint32_t> i_dir_start_lookup{0};
+  std::atomic<std::uint32_t> i_dir_version{0};   // rises with each change of a directory's blocks
   struct open_write* i_write = nullptr;          // the write_iter under way (file_hooks.h). under i_rwsem exclusive
 };
 
@@ -294,19 +297,19 @@ inline constexpr std::uint32_t map_create_written = 1u << 2;    // allocate hole
 
 // ---- dir.cc, htree.cc: as name_hooks and orphan need them ---------------------------------------------------------------------------
 
-struct dir_entry_location;
 [[nodiscard]] result<ino_t> dir_find(ext4_inode_info& dir, std::string_view name);  // ENOENT
 [[nodiscard]] result<> dir_add(handle& h, ext4_inode_info& dir, std::string_view name, ino_t ino, std::uint32_t mode);  // EEXIST is not checked
 [[nodiscard]] result<> dir_remove(handle& h, ext4_inode_info& dir, std::string_view name, ino_t ino);
 [[nodiscard]] result<bool> dir_is_empty(ext4_inode_info& dir);
 [[nodiscard]] result<> dir_init(handle& h, ext4_inode_info& dir, ino_t parent);  // the first block with . and ..
 [[nodiscard]] result<> dir_iterate(vfs::file& f, vfs::dir_context& ctx);
+void dir_release(vfs::inode& dir, vfs::file& f) noexcept;
 // Block LBLK of directory DIR, checksum verified, or EUCLEAN. Null for a hole.
 [[nodiscard]] result<dev::buffer_ref> dir_read_block(ext4_inode_info& dir, lblk_t lblk);
 // Allocates and returns block LBLK (i_size grows to hold it), with the directory-leaf trigger set.
 [[nodiscard]] result<dev::buffer_ref> dir_append_block(handle& h, ext4_inode_info& dir, lblk_t& lblk);
-[[nodiscard]] std::uint32_t credits_dir_add(const ext4_sb_info& sb) noexcept;
-[[nodiscard]] std::uint32_t credits_dir_remove(const ext4_sb_info& sb) noexcept;
+[[nodiscard]] std::uint32_t credits_dir_add(const ext4_inode_info& dir) noexcept;
+[[nodiscard]] std::uint32_t credits_dir_remove(const ext4_inode_info& dir) noexcept;
 
 // ---- xattr.cc ---------------------------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,170 @@
+// read_iter, write_iter, fsync and llseek of regular files: they choose the locks, the XIP core moves the bytes. Linux: fs/ext4/file.c.
+//
+// i_rwsem shared keeps a read from seeing half a write, and blocks from being freed under it; exclusive, a write has the file for itself.
+// An extending write leaves i_size alone until its bytes are in place. What a failed one allocated past it is truncated away.
+//
+// Lock chains:
+//   i_rwsem -> jbd2_handle -> i_data_sem
+//   i_rwsem -> dax_entry
+//   i_rwsem -> invalidate_lock
+#include <algorithm>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <xip/xip/mapping.h>
+
+#include "fs_ext4lite/file_hooks.h"
+
+namespace xip::ext4lite {
+namespace {
+
+// ---- read
+
+result<std::size_t> ext4_file_read_iter(vfs::kiocb& iocb, vfs::iov_iter& to) {
+  vfs::inode& inode = *iocb.ki_filp.f_inode;
+  if (to.count() == 0) return 0;
+  const auto read = [&]() -> result<std::size_t> {
+    if ((iocb.ki_flags & vfs::iocb_nowait) != 0) [[unlikely]] {
+      if (!inode.i_rwsem.try_lock_shared()) return fail(EAGAIN);
+      shared_guard guard{inode.i_rwsem, already_locked};
+      return xip_mapping_read(iocb, to, ext4_xip_ops);
+    }
+    shared_guard guard{inode.i_rwsem};
+    return xip_mapping_read(iocb, to, ext4_xip_ops);
+  };
+  auto done = read();
+  if (done.has_value()) file_accessed(iocb.ki_filp);
+  return done;
+}
+
+// ---- write
+
+// Makes a write known to the slices' hooks as long as it runs.
+class open_write_scope {
+ public:
+  explicit open_write_scope(ext4_inode_info& inode) noexcept : inode_{inode} { inode_.i_write = &write_; }
+  ~open_write_scope() { inode_.i_write = nullptr; }
+  open_write_scope(const open_write_scope&) = delete;
+  open_write_scope& operator=(const open_write_scope&) = delete;
+  [[nodiscard]] open_write& operator*() noexcept { return write_; }
+
+ private:
+  ext4_inode_info& inode_;
+  open_write write_;
+};
+
+// Every byte of [POS, POS + BYTES) is written already and within the file: a write there waits for no space and no commit.
+[[nodiscard]] result<bool> overwrites_only(ext4_inode_info& inode, loff_t pos, std::size_t bytes) {
+  const loff_t end = pos + static_cast<loff_t>(bytes);
+  const unsigned bits = inode.i_sb.s_blocksize_bits;
+  if (end > i_size_read(inode)) return false;
+  for (lblk_t lblk = lblk_of(pos, bits); pos_of(lblk, bits) < end;) {
+    const extent_map em = XIP_TRY(map_blocks(nullptr, inode, lblk, lblk_of(end - 1, bits) - lblk + 1, 0));
+    if (em.type != extent_type::mapped) return false;
+    lblk += em.len;
+  }
+  return true;
+}
+
+// After the core: i_size covers what arrived, and nothing stays behind it.
+[[nodiscard]] result<> finish_extension(ext4_inode_info& inode, const open_write& write, loff_t reached, bool whole)
+    XIP_REQUIRES(inode.i_rwsem) {
+  if (reached > i_size_read(inode)) {
+    handle h = XIP_TRY(journal_start(sbi_of(inode), credits_orphan + credits_inode));
+    XIP_TRY(extend_size(h, inode, reached));
+  }
+  if (whole && !write.on_orphan_list) return {};
+  exclusive_guard guard{inode.i_mapping.invalidate_lock};
+  auto truncated = truncate_blocks(inode);
+  if (!truncated.has_value() && inode.i_nlink.load(std::memory_order_relaxed) != 0) XIP_TRY(orphan_del(nullptr, inode));
+  return truncated;
+}
+
+// i_size grows from OLD_SIZE.
+[[nodiscard]] result<std::size_t> write_past_size(vfs::kiocb& iocb, vfs::iov_iter& from, ext4_inode_info& inode, loff_t old_size)
+    XIP_REQUIRES(inode.i_rwsem) {
+  const loff_t start = iocb.ki_pos;
+  const std::size_t wanted = from.count();
+  if (start > old_size) XIP_TRY(xip_zero_tail(inode, old_size, start, ext4_xip_ops));
+  open_write_scope write{inode};
+  const auto written = xip_mapping_write(iocb, from, ext4_xip_ops);
+  const std::size_t done = written.value_or(0);
+  const auto finished = finish_extension(inode, *write, start + static_cast<loff_t>(done), done == wanted);
+  // The bytes are there, but a size that could not be stored does not cover them.
+  if (!finished.has_value() && i_size_read(inode) < start + static_cast<loff_t>(done)) {
+    iocb.ki_pos = start;
+    return fail(finished.error());
+  }
+  return written;
+}
+
+[[nodiscard]] result<std::size_t> write_locked(vfs::kiocb& iocb, vfs::iov_iter& from, ext4_inode_info& inode) XIP_REQUIRES(inode.i_rwsem) {
+  const std::size_t count = XIP_TRY(vfs::generic_write_checks(iocb, from));
+  if (count == 0) return 0;
+  if ((iocb.ki_flags & vfs::iocb_nowait) != 0 && !XIP_TRY(overwrites_only(inode, iocb.ki_pos, count))) return fail(EAGAIN);
+  XIP_TRY(vfs::file_modified(iocb.ki_filp));
+  const loff_t size = i_size_read(inode);
+  if (iocb.ki_pos + static_cast<loff_t>(count) > size) return write_past_size(iocb, from, inode, size);
+  open_write_scope write{inode};
+  return xip_mapping_write(iocb, from, ext4_xip_ops);
+}
+
+result<std::size_t> ext4_file_write_iter(vfs::kiocb& iocb, vfs::iov_iter& from) {
+  ext4_inode_info& inode = info_of(*iocb.ki_filp.f_inode);
+  const auto write = [&]() -> result<std::size_t> {
+    if ((iocb.ki_flags & vfs::iocb_nowait) != 0) [[unlikely]] {
+      if (!inode.i_rwsem.try_lock()) return fail(EAGAIN);
+      exclusive_guard guard{inode.i_rwsem, already_locked};
+      return write_locked(iocb, from, inode);
+    }
+    exclusive_guard guard{inode.i_rwsem};
+    return write_locked(iocb, from, inode);
+  };
+  return without_exceptions([&]() -> result<std::size_t> {
+    const std::size_t written = XIP_TRY(write());
+    if (written == 0) return 0;
+    return vfs::generic_write_sync(iocb, iocb.ki_pos - static_cast<loff_t>(written), written);
+  });
+}
+
+// ---- the rest
+
+result<loff_t> ext4_llseek(vfs::file& f, loff_t offset, int whence) {
+  shared_guard guard{f.f_inode->i_rwsem};
+  return xip_seek(*f.f_inode, offset, whence, ext4_xip_ops);
+}
+
+}  // namespace
+
+result<> ext4_fsync(vfs::file& f, loff_t, loff_t, bool datasync) {
+  return without_exceptions([&]() -> result<> {
+    const ext4_inode_info& inode = info_of(*f.f_inode);
+    ext4_sb_info& sb = sbi_of(inode);
+    if (sb.s_shutdown.load(std::memory_order_relaxed)) return fail(EIO);
+    if (sb.is_rdonly()) return {};
+    const std::uint64_t tid = (datasync ? inode.i_datasync_tid : inode.i_sync_tid).load(std::memory_order_relaxed);
+    const bool committed = tid <= sb.s_commit_sequence.load(std::memory_order_acquire);
+    XIP_TRY(commit_tid(sb, tid));
+    // A commit has flushed the device after the data; without one, data that only overwrote is still to be flushed.
+    if (!committed) return {};
+    return sb.s_bdev.flush_cache();
+  });
+}
+
+const vfs::file_operations ext4_file_operations{
+    .llseek = ext4_llseek,
+    .read_iter = ext4_file_read_iter,
+    .write_iter = ext4_file_write_iter,
+    .fsync = ext4_fsync,
+    .fallocate = ext4_fallocate,
+};
+
+const vfs::inode_operations ext4_file_inode_operations{
+    .setattr = ext4_setattr,
+    .getattr = ext4_getattr,
+    .update_time = ext4_update_time,
+    .fiemap = ext4_fiemap,
+};
+
+}  // namespace xip::ext4lite

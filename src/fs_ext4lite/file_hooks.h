@@ -1,0 +1,48 @@
+// Between file_hooks.cc, slice_ops.cc, range_hooks.cc, setattr.cc and truncate.cc.
+#pragma once
+
+#include <new>
+#include <optional>
+#include <utility>
+
+#include <xip/base/result.h>
+#include <xip/xip/xip_ops.h>
+
+#include "fs_ext4lite/ext4.h"
+#include "fs_ext4lite/journal.h"
+
+namespace xip::ext4lite {
+
+// ---- slice_ops.cc --------------------------------------------------------------------------------------------------------------------
+
+// What the XIP core asks: both for DAX inodes and for others.
+extern const xip_ops ext4_xip_ops;
+
+// A write_iter under way, on its stack; slices keep their handle here.
+struct open_write {
+  std::optional<handle> slice_handle;
+  loff_t converted_end = 0;           // blocks before it (bytes) have been made written by this write
+  bool on_orphan_list = false;        // put there by this write
+  std::optional<error> orphan_error;  // why it could not be
+};
+
+// i_size and i_disksize become SIZE in H; what this write has put on the orphan list leaves it. i_rwsem exclusive. credits: credits_orphan
+// + credits_inode.
+[[nodiscard]] result<> extend_size(handle& h, ext4_inode_info& inode, loff_t size) XIP_REQUIRES(inode.i_rwsem);
+
+// ---- file_hooks.cc --------------------------------------------------------------------------------------------------------------------
+
+// Also a directory's fsync.
+[[nodiscard]] result<> ext4_fsync(vfs::file& f, loff_t start, loff_t end, bool datasync);
+
+// What CALL answers; an exception becomes ENOMEM: none crosses a hook.
+template <class Call>
+[[nodiscard]] auto without_exceptions(Call&& call) noexcept -> decltype(call()) {
+  try {
+    return std::forward<Call>(call)();
+  } catch (const std::bad_alloc&) {
+    return fail(ENOMEM);
+  }
+}
+
+}  // namespace xip::ext4lite

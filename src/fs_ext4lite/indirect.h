@@ -1,0 +1,32 @@
+// Files of ext2 and ext3: a map of direct, indirect, double and triple indirect blocks in place of an extent tree. Linux:
+// fs/ext4/indirect.c.
+//
+// They are read, overwritten and taken away; nothing is allocated in them.
+#pragma once
+
+#include <cstdint>
+
+#include <xip/base/result.h>
+#include <xip/xip/extent_map.h>
+
+#include "fs_ext4lite/ext4.h"
+#include "fs_ext4lite/journal.h"
+
+namespace xip::ext4lite {
+
+[[nodiscard]] inline bool has_extents(const ext4_inode_info& inode) noexcept {
+  return (inode.i_flags_disk.load(std::memory_order_relaxed) & extents_fl) != 0;
+}
+
+// How large such a file can be, with blocks of 1 << BITS bytes.
+[[nodiscard]] loff_t indirect_max_bytes(unsigned bits) noexcept;
+// The blocks from LBLK on that lie beside each other, or the hole there; at most MAX. EUCLEAN, EIO, EFBIG.
+[[nodiscard]] result<extent_map> indirect_find(ext4_inode_info& inode, lblk_t lblk, std::uint32_t max)
+    XIP_REQUIRES_SHARED(inode.i_data_sem);
+// Some block lies at or behind FIRST.
+[[nodiscard]] bool indirect_has_blocks_from(const ext4_inode_info& inode, lblk_t first) noexcept XIP_REQUIRES_SHARED(inode.i_data_sem);
+// The last run of blocks at or behind FIRST, or an indirect block that has become empty, is freed. False: there is none left.
+// mark_inode_dirty_data is the caller's. credits: credits_for_removal.
+[[nodiscard]] result<bool> indirect_remove_last_run(handle& h, ext4_inode_info& inode, lblk_t first) XIP_REQUIRES(inode.i_data_sem);
+
+}  // namespace xip::ext4lite

@@ -1,0 +1,169 @@
+// Which block of the device holds which block of a file, and changing that. Linux: ext4_map_blocks (fs/ext4/inode.c).
+//
+// A crash after the commit of an allocation finds unwritten blocks, which read as zeros; conversion is made only when the bytes are in
+// place.
+//
+// Lock chains:
+//   i_rwsem -> i_data_sem -> i_es_lock
+//   i_rwsem -> jbd2_handle -> i_data_sem -> i_es_lock
+//   invalidate_lock -> i_data_sem
+//   dax_entry -> i_data_sem
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include <xip/base/points.h>
+
+#include "fs_ext4lite/extent_tree.h"
+#include "fs_ext4lite/indirect.h"
+
+namespace xip::ext4lite {
+namespace {
+
+// A whole extent or hole as the tree has it, cut to what was asked for.
+[[nodiscard]] extent_map cut_to(extent_map em, lblk_t lblk, std::uint32_t max) noexcept {
+  const std::uint32_t skipped = lblk - em.lblk;
+  if (em.type != extent_type::hole) em.pblk += skipped;
+  em.lblk = lblk;
+  em.len = std::min(em.len - skipped, max);
+  return em;
+}
+
+[[nodiscard]] extent_map answer(const ext4_inode_info& inode, extent_map em, std::uint32_t max) noexcept {
+  em.len = std::min(em.len, max);
+  const bool committed =
+      inode.i_datasync_tid.load(std::memory_order_relaxed) <= sbi_of(inode).s_commit_sequence.load(std::memory_order_relaxed);
+  if (!committed) em.flags |= em_dirty;
+  return em;
+}
+
+// What the medium says; remembered.
+[[nodiscard]] result<extent_map> look_up(ext4_inode_info& inode, lblk_t lblk, std::uint32_t max) XIP_REQUIRES_SHARED(inode.i_data_sem) {
+  XIP_POINT(ext4_map_blocks, inode.i_ino.value(), lblk.value());
+  if (extent_map em; inode.i_es.lookup(lblk, em)) return cut_to(em, lblk, max);
+  const extent_map em = has_extents(inode) ? XIP_TRY(find_extent(inode, lblk)) : XIP_TRY(indirect_find(inode, lblk, max));
+  inode.i_es.insert(em, inode.i_sb.memory());
+  return cut_to(em, lblk, max);
+}
+
+[[nodiscard]] extent_type type_for(std::uint32_t flags) noexcept {
+  return (flags & map_create_written) != 0 ? extent_type::mapped : extent_type::unwritten;
+}
+
+// HOLE gets blocks, in one extent, from its beginning on. ENOSPC leaves everything as it was.
+[[nodiscard]] result<extent_map> allocate(handle& h, ext4_inode_info& inode, const extent_map& hole, std::uint32_t flags)
+    XIP_REQUIRES(inode.i_data_sem) {
+  if (!has_extents(inode)) return fail(EOPNOTSUPP);
+  const extent_type type = type_for(flags);
+  const bool unwritten = type == extent_type::unwritten;
+  const pblk_t goal = XIP_TRY(find_goal(inode, hole.lblk));
+  const allocated got = XIP_TRY(alloc_blocks(h, inode, goal, std::min(hole.len, max_len_of(unwritten))));
+  const auto inserted = insert_extent(h, inode, {hole.lblk, got.count, got.first, unwritten});
+  if (!inserted.has_value()) {
+    XIP_TRY(free_blocks(h, inode, got.first, got.count, false));
+    XIP_TRY(mark_inode_dirty_data(h, inode));
+    return fail(inserted.error());
+  }
+  XIP_POINT(ext4_extent_inserted, inode.i_ino.value(), hole.lblk.value(), got.first.value());
+  const extent_map em{hole.lblk, got.count, got.first, type, 0};
+  inode.i_es.insert(em, inode.i_sb.memory());
+  XIP_TRY(mark_inode_dirty_data(h, inode));
+  return extent_map{em.lblk, em.len, em.pblk, em.type, em_new};
+}
+
+// COUNT blocks of the device from FIRST become zeros, drained.
+[[nodiscard]] result<> zero_through_window(dev::device& device, std::uint64_t offset, std::uint64_t bytes) {
+  while (bytes != 0) {
+    const dev::window window = XIP_TRY(device.direct_access(offset, bytes, dev::access_intent::write));
+    device.zero(window.data, window.bytes);
+    offset += window.bytes;
+    bytes -= window.bytes;
+  }
+  device.drain();
+  return {};
+}
+
+alignas(page_size) constexpr std::array<std::byte, std::size_t{64} << 10> zeros{};
+
+[[nodiscard]] result<> zero_through_requests(dev::device& device, std::uint64_t offset, std::uint64_t bytes) {
+  while (bytes != 0) {
+    const std::size_t piece = std::min<std::uint64_t>(bytes, zeros.size());
+    XIP_TRY(device.write(offset, std::span{zeros}.first(piece)));
+    offset += piece;
+    bytes -= piece;
+  }
+  return {};
+}
+
+[[nodiscard]] result<> zero_blocks(ext4_inode_info& inode, pblk_t first, std::uint32_t count) {
+  dev::device& device = inode.i_sb.s_bdev;
+  const unsigned bits = inode.i_sb.s_blocksize_bits;
+  const std::uint64_t bytes = std::uint64_t{count} << bits;
+  if (bytes == 0) return {};
+  return inode.is_dax() ? zero_through_window(device, bytes_of(first, bits), bytes)
+                        : zero_through_requests(device, bytes_of(first, bits), bytes);
+}
+
+// No block is left for the tree: the rest of the unwritten extent around [LBLK, LBLK + LEN) is zeroed and all of it becomes written. A
+// crash before the commit leaves it unwritten, which reads the same. Linux: ext4_ext_zeroout.
+[[nodiscard]] result<> convert_with_surroundings(handle& h, ext4_inode_info& inode, lblk_t lblk, std::uint32_t len)
+    XIP_REQUIRES(inode.i_data_sem) {
+  const extent_map whole = XIP_TRY(find_extent(inode, lblk));
+  const std::uint32_t before = lblk - whole.lblk;
+  const std::uint32_t behind = whole.len - before - len;
+  XIP_TRY(zero_blocks(inode, whole.pblk, before));
+  XIP_TRY(zero_blocks(inode, whole.pblk + (before + len), behind));
+  XIP_TRY(convert_whole_extent(h, inode, lblk));
+  inode.i_es.insert({whole.lblk, whole.len, whole.pblk, extent_type::mapped, 0}, inode.i_sb.memory());
+  return {};
+}
+
+[[nodiscard]] result<extent_map> convert(handle& h, ext4_inode_info& inode, extent_map em) XIP_REQUIRES(inode.i_data_sem) {
+  auto done = convert_extent(h, inode, em.lblk, em.len);
+  if (!done.has_value() && done.error() == ENOSPC) done = convert_with_surroundings(h, inode, em.lblk, em.len);
+  XIP_TRY(mark_inode_dirty_data(h, inode));
+  if (!done.has_value()) return fail(done.error());
+  em.type = extent_type::mapped;
+  inode.i_es.insert(em, inode.i_sb.memory());
+  XIP_POINT(ext4_extent_converted, inode.i_ino.value(), em.lblk.value(), em.len);
+  return em;
+}
+
+[[nodiscard]] result<extent_map> change_mapping(handle& h, ext4_inode_info& inode, lblk_t lblk, std::uint32_t max, std::uint32_t flags) {
+  exclusive_guard guard{inode.i_data_sem};
+  const extent_map em = XIP_TRY(look_up(inode, lblk, max));
+  if (em.type == extent_type::hole && (flags & (map_create_unwritten | map_create_written)) != 0) return allocate(h, inode, em, flags);
+  if (em.type == extent_type::unwritten && (flags & map_convert) != 0) return convert(h, inode, em);
+  return em;
+}
+
+// Whether EM, the answer of a look-up, is what FLAGS ask for already.
+[[nodiscard]] bool satisfies(const extent_map& em, std::uint32_t flags) noexcept {
+  if (em.type == extent_type::hole) return (flags & (map_create_unwritten | map_create_written)) == 0;
+  return em.type == extent_type::mapped || (flags & map_convert) == 0;
+}
+
+}  // namespace
+
+result<extent_map> map_blocks(handle* h, ext4_inode_info& inode, lblk_t lblk, std::uint32_t max, std::uint32_t flags) {
+  if (extent_map em; inode.i_es.lookup(lblk, em) && satisfies(em, flags)) [[likely]]
+    return answer(inode, em, max);
+  if (lblk.value() == extent_max_block || max == 0) return fail(EFBIG);
+  max = std::min(max, extent_max_block - lblk.value());
+  if (flags != 0 && h != nullptr) return answer(inode, XIP_TRY(change_mapping(*h, inode, lblk, max, flags)), max);
+  shared_guard guard{inode.i_data_sem};
+  return answer(inode, XIP_TRY(look_up(inode, lblk, max)), max);
+}
+
+std::uint32_t credits_for_one_extent(const ext4_inode_info& inode) noexcept {
+  auto& sem = const_cast<ext4_inode_info&>(inode).i_data_sem;
+  shared_guard guard{sem};
+  const std::uint32_t levels = has_extents(inode) ? tree_node{reinterpret_cast<const std::byte*>(inode.i_data)}.depth() + 1u : 1u;
+  // On each level a node, a new one beside it, and that one's bitmap and descriptor; a root that grows; the data's bitmap and descriptor;
+  // the inode; a level that goes.
+  return 4 * levels + 3 + 2 + credits_inode + 2;
+}
+
+}  // namespace xip::ext4lite

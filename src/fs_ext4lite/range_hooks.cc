@@ -1,0 +1,153 @@
+// fallocate and fiemap of regular files. Linux: ext4_fallocate (fs/ext4/extents.c), ext4_fiemap.
+//
+// Preallocation goes extent by extent, each under a handle of its own that also moves i_size: a crash in between leaves a file that is
+// as long as what it has got, all of it reading as zeros.
+//
+// Lock chains:
+//   i_rwsem -> jbd2_handle -> i_data_sem
+//   i_rwsem -> i_data_sem
+#include <algorithm>
+
+#include <fcntl.h>
+#include <linux/falloc.h>
+#include <linux/fiemap.h>
+
+#include <xip/xip/mapping.h>
+
+#include "fs_ext4lite/file_hooks.h"
+#include "fs_ext4lite/indirect.h"
+
+namespace xip::ext4lite {
+namespace {
+
+// ---- fallocate
+
+inline constexpr int known_modes =
+    FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE | FALLOC_FL_COLLAPSE_RANGE | FALLOC_FL_ZERO_RANGE | FALLOC_FL_INSERT_RANGE;
+
+// What is wrong with a request to move the tail of a file, in the order in which Linux looks.
+[[nodiscard]] result<> check_move(const ext4_inode_info& inode, int mode, loff_t offset, loff_t length) {
+  const loff_t block_mask = loff_t{inode.i_sb.s_blocksize} - 1;
+  const loff_t size = i_size_read(inode);
+  if (!has_extents(inode)) return fail(EOPNOTSUPP);
+  if (((offset | length) & block_mask) != 0) return fail(EINVAL);
+  if (mode == FALLOC_FL_COLLAPSE_RANGE) {
+    if (offset + length >= size) return fail(EINVAL);
+  } else {
+    if (length > inode.i_sb.s_maxbytes - size) return fail(EFBIG);
+    if (offset >= size) return fail(EINVAL);
+  }
+  return {};
+}
+
+// i_size goes up to what has been allocated, but not past END.
+[[nodiscard]] result<> cover_allocated(handle& h, ext4_inode_info& inode, loff_t allocated_end, loff_t end) XIP_REQUIRES(inode.i_rwsem) {
+  const loff_t reached = std::min(allocated_end, end);
+  if (reached <= i_size_read(inode)) return {};
+  return extend_size(h, inode, reached);
+}
+
+// Blocks from LBLK on, at most COUNT of them in one extent; how many there are now.
+[[nodiscard]] result<std::uint32_t> allocate_some(ext4_inode_info& inode, lblk_t lblk, std::uint32_t count, loff_t new_size)
+    XIP_REQUIRES(inode.i_rwsem) {
+  handle h = XIP_TRY(journal_start(sbi_of(inode), credits_for_one_extent(inode) + credits_inode));
+  const extent_map em = XIP_TRY(map_blocks(&h, inode, lblk, count, map_create_unwritten));
+  XIP_TRY(cover_allocated(h, inode, pos_of(lblk, inode.i_sb.s_blocksize_bits) + (loff_t{em.len} << inode.i_sb.s_blocksize_bits), new_size));
+  return em.len;
+}
+
+// NEW_SIZE 0: the size stays as it is.
+[[nodiscard]] result<> allocate_range(ext4_inode_info& inode, loff_t offset, loff_t length, loff_t new_size) XIP_REQUIRES(inode.i_rwsem) {
+  const unsigned bits = inode.i_sb.s_blocksize_bits;
+  const std::uint64_t end = blocks_for(static_cast<std::uint64_t>(offset + length), bits);
+  if (end > extent_max_block) return fail(EFBIG);
+  lblk_t lblk = lblk_of(offset, bits);
+  unsigned attempt = 0;
+  while (lblk.value() < end) {
+    const auto some = allocate_some(inode, lblk, static_cast<std::uint32_t>(end - lblk.value()), new_size);
+    if (some.has_value()) {
+      lblk += *some;
+      attempt = 0;
+    } else if (some.error() != ENOSPC || !should_retry_alloc(sbi_of(inode), attempt++)) {
+      return fail(some.error());
+    }
+  }
+  return {};
+}
+
+[[nodiscard]] result<> fallocate_locked(vfs::file& f, ext4_inode_info& inode, int mode, loff_t offset, loff_t length)
+    XIP_REQUIRES(inode.i_rwsem) {
+  if ((mode & (FALLOC_FL_COLLAPSE_RANGE | FALLOC_FL_INSERT_RANGE)) != 0) XIP_TRY(check_move(inode, mode, offset, length));
+  if ((mode & ~FALLOC_FL_KEEP_SIZE) != 0 || !has_extents(inode)) return fail(EOPNOTSUPP);
+  const loff_t size = i_size_read(inode);
+  const loff_t new_size = (mode & FALLOC_FL_KEEP_SIZE) == 0 && offset + length > size ? offset + length : 0;
+  if (new_size != 0) XIP_TRY(vfs::inode_newsize_ok(inode, new_size));
+  XIP_TRY(vfs::file_modified(f));
+  if (new_size != 0) XIP_TRY(xip_zero_tail(inode, size, new_size, ext4_xip_ops));
+  return allocate_range(inode, offset, length, new_size);
+}
+
+// ---- fiemap
+
+[[nodiscard]] std::uint32_t flags_of(const ext4_inode_info& inode, const extent_map& em) noexcept {
+  std::uint32_t flags = 0;
+  if (em.type == extent_type::unwritten) flags |= FIEMAP_EXTENT_UNWRITTEN;
+  if (!has_extents(inode)) flags |= FIEMAP_EXTENT_MERGED;
+  return flags;
+}
+
+// The next mapped or unwritten stretch from LBLK on; a hole when there is none before END.
+[[nodiscard]] result<extent_map> next_stretch(ext4_inode_info& inode, std::uint64_t lblk, std::uint64_t end) {
+  while (lblk < end) {
+    const auto max = static_cast<std::uint32_t>(std::min<std::uint64_t>(end - lblk, extent_max_block));
+    const extent_map em = XIP_TRY(map_blocks(nullptr, inode, lblk_t{static_cast<std::uint32_t>(lblk)}, max, 0));
+    if (em.type != extent_type::hole) return em;
+    lblk += em.len;
+  }
+  return extent_map{};
+}
+
+[[nodiscard]] result<> fiemap_locked(ext4_inode_info& inode, vfs::fiemap_context& ctx, std::uint64_t begin, std::uint64_t end) {
+  const unsigned bits = inode.i_sb.s_blocksize_bits;
+  extent_map em = XIP_TRY(next_stretch(inode, begin, end));
+  while (em.len != 0) {
+    const std::uint64_t behind = std::uint64_t{em.lblk.value()} + em.len;
+    const extent_map next = XIP_TRY(next_stretch(inode, behind, extent_max_block));
+    vfs::fiemap_extent out{pos_of(em.lblk, bits), bytes_of(em.pblk, bits), std::uint64_t{em.len} << bits, flags_of(inode, em)};
+    if (next.len == 0) out.flags |= FIEMAP_EXTENT_LAST;
+    if (!ctx.fill(ctx, out) || next.len == 0 || next.lblk.value() >= end) break;
+    em = next;
+    em.len = static_cast<std::uint32_t>(std::min<std::uint64_t>(em.len, end - em.lblk.value()));
+  }
+  return {};
+}
+
+}  // namespace
+
+result<> ext4_fallocate(vfs::file& f, int mode, loff_t offset, loff_t length) {
+  return without_exceptions([&]() -> result<> {
+    ext4_inode_info& inode = info_of(*f.f_inode);
+    if ((mode & ~known_modes) != 0) return fail(EOPNOTSUPP);
+    {
+      exclusive_guard guard{inode.i_rwsem};
+      XIP_TRY(fallocate_locked(f, inode, mode, offset, length));
+    }
+    if ((f.f_flags.load(std::memory_order_relaxed) & O_SYNC) != O_SYNC) return {};
+    return commit_tid(sbi_of(inode), inode.i_sync_tid.load(std::memory_order_relaxed));
+  });
+}
+
+result<> ext4_fiemap(vfs::inode& i, vfs::fiemap_context& ctx, loff_t start, std::uint64_t length) {
+  return without_exceptions([&]() -> result<> {
+    ext4_inode_info& inode = info_of(i);
+    const unsigned bits = i.i_sb.s_blocksize_bits;
+    if (length == 0) return {};
+    const std::uint64_t last =
+        static_cast<std::uint64_t>(start) + std::min<std::uint64_t>(length, UINT64_MAX - static_cast<std::uint64_t>(start)) - 1;
+    shared_guard guard{i.i_rwsem};
+    return fiemap_locked(inode, ctx, static_cast<std::uint64_t>(start) >> bits,
+                         std::min<std::uint64_t>((last >> bits) + 1, extent_max_block));
+  });
+}
+
+}  // namespace xip::ext4lite

@@ -1,0 +1,68 @@
+// Changing attributes; the size among them. Linux: ext4_setattr (fs/ext4/inode.c).
+//
+// The size moves before a block is freed, and i_disksize with it in one handle; a shrinking file is on the orphan list from that handle on.
+// A crash before its commit finds the old file, later ones a file of the new size whose blocks past it are freed by the orphan pass.
+//
+// Lock chains:
+//   i_rwsem -> jbd2_handle
+//   i_rwsem -> invalidate_lock -> dax_entry
+//   i_rwsem -> invalidate_lock -> jbd2_handle -> i_data_sem
+//   i_rwsem -> invalidate_lock -> jbd2_handle -> s_orphan_lock
+#include <xip/xip/mapping.h>
+
+#include "fs_ext4lite/file_hooks.h"
+#include "fs_ext4lite/indirect.h"
+
+namespace xip::ext4lite {
+namespace {
+
+[[nodiscard]] result<> check_new_size(const ext4_inode_info& inode, loff_t size) {
+  XIP_TRY(vfs::inode_newsize_ok(inode, size));
+  if (!has_extents(inode) && size > indirect_max_bytes(inode.i_sb.s_blocksize_bits)) return fail(EFBIG);
+  return {};
+}
+
+// The handle in which the file gets its new size.
+[[nodiscard]] result<> store_size(ext4_inode_info& inode, const vfs::iattr& attr) {
+  const loff_t old = i_size_read(inode);
+  handle h = XIP_TRY(journal_start(sbi_of(inode), credits_inode + credits_orphan));
+  if (attr.ia_size < old) XIP_TRY(orphan_add(h, inode));
+  vfs::inode_touch_mtime_ctime(inode);
+  vfs::setattr_copy(inode, attr);
+  exclusive_guard guard{inode.i_data_sem};
+  const loff_t old_disksize = std::exchange(inode.i_disksize, attr.ia_size);
+  if (auto marked = mark_inode_dirty_data(h, inode); !marked.has_value()) {
+    inode.i_disksize = old_disksize;
+    return marked;
+  }
+  i_size_write(inode, attr.ia_size);
+  return {};
+}
+
+[[nodiscard]] result<> change_size(ext4_inode_info& inode, const vfs::iattr& attr) XIP_REQUIRES(inode.i_rwsem) {
+  const loff_t old = i_size_read(inode);
+  XIP_TRY(check_new_size(inode, attr.ia_size));
+  exclusive_guard guard{inode.i_mapping.invalidate_lock};
+  if (attr.ia_size > old) XIP_TRY(xip_zero_tail(inode, old, attr.ia_size, ext4_xip_ops));
+  auto done = store_size(inode, attr);
+  // Also with the size it had: what was preallocated past it goes.
+  if (done.has_value() && attr.ia_size <= old) done = truncate_blocks(inode);
+  // The disk's list keeps it for the next mount; ours must not point at an inode that may go.
+  if (!done.has_value() && inode.i_nlink.load(std::memory_order_relaxed) != 0) XIP_TRY(orphan_del(nullptr, inode));
+  return done;
+}
+
+}  // namespace
+
+result<> ext4_setattr(vfs::inode& i, const vfs::iattr& attr) {
+  return without_exceptions([&]() -> result<> {
+    ext4_inode_info& inode = info_of(i);
+    exclusive_guard guard{inode.i_rwsem};
+    if ((attr.ia_valid & vfs::attr_size) != 0) return change_size(inode, attr);
+    handle h = XIP_TRY(journal_start(sbi_of(i), credits_inode));
+    vfs::setattr_copy(i, attr);
+    return mark_inode_dirty(h, inode);
+  });
+}
+
+}  // namespace xip::ext4lite

@@ -1,0 +1,106 @@
+// What the XIP core asks of ext4lite: where blocks lie, and the handle around a slice of a write.
+//
+// An extending write that needs more than one slice leaves written blocks past i_size between two of them. The handle of such a slice puts
+// the inode on the orphan list, so that a crash there is undone by the orphan pass (truncate to the size on disk); the slice that ends the
+// write sets the size and takes it off in one handle. A write of one slice needs no record: allocation, conversion and size are one
+// transaction.
+//
+// Lock chains:
+//   i_rwsem -> jbd2_handle -> i_data_sem
+//   i_rwsem -> jbd2_handle -> s_orphan_lock
+//   i_rwsem -> i_data_sem
+#include <algorithm>
+
+#include "fs_ext4lite/file_hooks.h"
+
+namespace xip::ext4lite {
+namespace {
+
+[[nodiscard]] handle& handle_of(const write_slice& slice) noexcept { return *static_cast<handle*>(slice.handle); }
+
+result<extent_map> ext4_get_blocks(vfs::inode& i, lblk_t lblk, std::uint32_t max, write_slice* slice) {
+  return without_exceptions([&] {
+    if (slice == nullptr) return map_blocks(nullptr, info_of(i), lblk, max, 0);
+    return map_blocks(&handle_of(*slice), info_of(i), lblk, max, map_create_unwritten);
+  });
+}
+
+result<> ext4_start_slice(vfs::inode& i, write_slice& slice) {
+  return without_exceptions([&]() -> result<> {
+    ext4_inode_info& inode = info_of(i);
+    open_write& write = *inode.i_write;
+    if (write.orphan_error) return fail(*write.orphan_error);
+    write.slice_handle.emplace(XIP_TRY(journal_start(sbi_of(i), credits_for_one_extent(inode) + credits_orphan + credits_inode)));
+    slice.handle = &*write.slice_handle;
+    return {};
+  });
+}
+
+// Blocks were made written behind the last one that i_size covers.
+[[nodiscard]] bool leaves_blocks_past_size(const vfs::inode& i, const open_write& write) noexcept {
+  const loff_t covered = (i_size_read(i) + i.i_sb.s_blocksize - 1) & -loff_t{i.i_sb.s_blocksize};
+  return write.converted_end > covered;
+}
+
+void ext4_stop_slice(vfs::inode& i, write_slice& slice) noexcept {
+  ext4_inode_info& inode = info_of(i);
+  open_write& write = *inode.i_write;
+  const bool linked = i.i_nlink.load(std::memory_order_relaxed) != 0;  // else it is on the list already
+  if (linked && !write.on_orphan_list && leaves_blocks_past_size(i, write)) {
+    const auto added = without_exceptions([&] { return orphan_add(handle_of(slice), inode); });
+    write.on_orphan_list = added.has_value();
+    if (!added.has_value()) write.orphan_error = added.error();
+  }
+  slice.handle = nullptr;
+  write.slice_handle.reset();
+}
+
+result<> ext4_convert_unwritten(vfs::inode& i, lblk_t lblk, std::uint32_t len, write_slice& slice) {
+  return without_exceptions([&]() -> result<> {
+    ext4_inode_info& inode = info_of(i);
+    while (len != 0) {
+      const extent_map em = XIP_TRY(map_blocks(&handle_of(slice), inode, lblk, len, map_convert));
+      if (em.type != extent_type::mapped) return corrupted(i, "a block that was being written has become a hole");
+      lblk += em.len;
+      len -= em.len;
+    }
+    inode.i_write->converted_end = std::max(inode.i_write->converted_end, pos_of(lblk, i.i_sb.s_blocksize_bits));
+    return {};
+  });
+}
+
+result<> ext4_set_size(vfs::inode& i, loff_t size, write_slice& slice) {
+  return without_exceptions([&] {
+    ext4_inode_info& inode = info_of(i);
+    inode.i_rwsem.assert_held();
+    return extend_size(handle_of(slice), inode, size);
+  });
+}
+
+bool ext4_wait_for_space(vfs::inode& i, unsigned attempt) { return should_retry_alloc(sbi_of(i), attempt); }
+
+}  // namespace
+
+result<> extend_size(handle& h, ext4_inode_info& inode, loff_t size) {
+  {
+    exclusive_guard guard{inode.i_data_sem};
+    inode.i_disksize = size;
+    XIP_TRY(mark_inode_dirty_data(h, inode));
+    i_size_write(inode, size);
+  }
+  if (inode.i_write == nullptr || !inode.i_write->on_orphan_list) return {};
+  XIP_TRY(orphan_del(&h, inode));
+  inode.i_write->on_orphan_list = false;
+  return {};
+}
+
+const xip_ops ext4_xip_ops{
+    .get_blocks = ext4_get_blocks,
+    .start_slice = ext4_start_slice,
+    .stop_slice = ext4_stop_slice,
+    .convert_unwritten = ext4_convert_unwritten,
+    .set_size = ext4_set_size,
+    .wait_for_space = ext4_wait_for_space,
+};
+
+}  // namespace xip::ext4lite
