@@ -12,11 +12,17 @@
 namespace xip {
 namespace {
 
-// Names of the functions of STACK, the innermost that is not a lock's own first.
+// The innermost of the functions FIRST to LAST that is not a lock's own. In front of the locks there may be what took the stack.
+template <class Iterator>
+Iterator outside_locks(Iterator first, Iterator last) {
+  const auto machinery = std::find_if(first, last, is_lock_machinery);
+  return std::find_if_not(machinery == last ? first : machinery, last, is_lock_machinery);
+}
+
+// Names of the functions of STACK, who took the lock first.
 std::vector<std::string> callers(const stack_trace& stack) {
   std::vector<std::string> names = function_names(stack.addresses());
-  const auto outside = std::ranges::find_if_not(names, is_lock_machinery);
-  names.erase(names.begin(), outside);
+  names.erase(names.begin(), outside_locks(names.begin(), names.end()));
   return names;
 }
 
@@ -82,7 +88,7 @@ std::vector<lock_edge> lockdep::impl::edges() {
   auto first = names.begin();
   for (std::size_t i = 0; i < seen.size(); ++i) {
     const auto last = first + stacks[i].depth;
-    const auto outside = std::find_if_not(first, last, is_lock_machinery);
+    const auto outside = outside_locks(first, last);
     all.push_back({graph.name_of(seen[i].before), graph.name_of(seen[i].after), seen[i].before_exclusive, seen[i].after_exclusive,
                    outside == last ? "?" : *outside});
     first = last;
