@@ -20,9 +20,9 @@
 #include <xip/vfs/kernel.h>
 #include <xip/vfs/task.h>
 
-#include "bench.h"
 #include "command.h"
 #include "paired.h"
+#include "verbs.h"
 
 namespace xip::tool {
 namespace {
@@ -74,8 +74,6 @@ void make_image(const std::string& path) {
   ::waitpid(child, &status, 0);
   if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) give_up("mke2fs: could not make an image; is the package e2fsprogs installed?");
 }
-
-}  // namespace
 
 // One image on persistent memory with a file of written blocks in it, the same file on the host's tmpfs, and plain memory of the same bytes.
 struct bench_bed {
@@ -133,8 +131,6 @@ struct bench_bed {
     }
   }
 };
-
-namespace {
 
 // Runs PER_ROUND operations of both a round until the benchmark has enough.
 template <class Figure, class Baseline>
@@ -256,7 +252,7 @@ void force_pmem(char** argv) {
 
 }  // namespace
 
-int bench_main(int argc, char** argv) {
+int bench_verb(int argc, char** argv) {
   if (argc > 1 && (std::strcmp(argv[1], "--help") == 0 || std::strcmp(argv[1], "-h") == 0)) {
     fmt::print(
         "xip bench [--benchmark_filter=REGEX] [--benchmark_format=json] ...\n"

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "command.h"
-#include "image_verbs.h"
+#include "verbs.h"
 
 namespace xip::tool {
 namespace {
@@ -42,7 +42,7 @@ result<bool> copy_out(vfs::task& task, const std::string& path) {
 
 }  // namespace
 
-int cat_main(int argc, char** argv) {
+int cat_verb(int argc, char** argv) {
   CLI::App app{"Write files of an image to standard output", "cat"};
   std::vector<std::string> arguments;
   app.add_option("IMAGE:/PATH", arguments, "regular files")->required();

@@ -9,7 +9,7 @@
 #include "command.h"
 #include "copy.h"
 #include "sizes.h"
-#include "image_verbs.h"
+#include "verbs.h"
 
 namespace xip::tool {
 namespace {
@@ -108,7 +108,7 @@ int run_request(const request& r) {
 
 }  // namespace
 
-int cp_main(int argc, char** argv) {
+int cp_verb(int argc, char** argv) {
   CLI::App app{"Copy files between the host and images, as cp -a does: modes, owners (as root), times, holes, links and every file type are kept", "cp"};
   request r;
   std::vector<std::string> arguments;

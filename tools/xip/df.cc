@@ -3,7 +3,7 @@
 
 #include "command.h"
 #include "sizes.h"
-#include "image_verbs.h"
+#include "verbs.h"
 
 namespace xip::tool {
 namespace {
@@ -27,7 +27,7 @@ void print_inodes(const std::string& image, const vfs::kstatfs& s) {
 
 }  // namespace
 
-int df_main(int argc, char** argv) {
+int df_verb(int argc, char** argv) {
   CLI::App app{"Show how full an image is", "df"};
   bool human = false, inodes = false;
   std::string argument;

@@ -4,7 +4,7 @@
 
 #include "command.h"
 #include "sizes.h"
-#include "image_verbs.h"
+#include "verbs.h"
 
 namespace xip::tool {
 namespace {
@@ -18,7 +18,7 @@ result<> allocate(vfs::task& task, const std::string& path, int mode, loff_t off
 
 }  // namespace
 
-int fallocate_main(int argc, char** argv) {
+int fallocate_verb(int argc, char** argv) {
   CLI::App app{"Allocate blocks for a file in an image; they read as zeros", "fallocate"};
   bool keep_size = false;
   std::string length_text, offset_text = "0", argument;

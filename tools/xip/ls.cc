@@ -8,7 +8,7 @@
 
 #include "command.h"
 #include "tree.h"
-#include "image_verbs.h"
+#include "verbs.h"
 
 namespace xip::tool {
 namespace {
@@ -109,7 +109,7 @@ int list_places(listing& l, const std::vector<place>& places) {
 
 }  // namespace
 
-int ls_main(int argc, char** argv) {
+int ls_verb(int argc, char** argv) {
   CLI::App app{"List directories of an image, a name a line, sorted", "ls"};
   bool detailed = false, recursive = false, all = false;
   std::vector<std::string> arguments;

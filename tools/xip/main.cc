@@ -15,6 +15,17 @@ constexpr int usage_exit = 2;
 
 constexpr verb verbs[] = {
     {"check", "run scenarios on ext4 images and ask e2fsck after each", check_verb},
+    {"ls", "list directories of an image", ls_verb},
+    {"cat", "write files of an image to standard output", cat_verb},
+    {"cp", "copy files between the host and images, as cp -a", cp_verb},
+    {"stat", "show what inodes of an image say", stat_verb},
+    {"map", "show where the contents of files lie", map_verb},
+    {"df", "show how full an image is", df_verb},
+    {"mkdir", "make directories in an image", mkdir_verb},
+    {"rm", "remove files from an image", rm_verb},
+    {"truncate", "set the size of files in an image", truncate_verb},
+    {"fallocate", "allocate blocks for a file in an image", fallocate_verb},
+    {"bench", "time libxip, each figure beside a baseline of the same run", bench_verb},
 };
 
 void print_help(std::FILE* to) {

@@ -5,7 +5,7 @@
 #include <linux/fiemap.h>
 
 #include "command.h"
-#include "image_verbs.h"
+#include "verbs.h"
 
 namespace xip::tool {
 namespace {
@@ -54,7 +54,7 @@ result<> print_map(vfs::task& task, const place& p) {
 
 }  // namespace
 
-int map_main(int argc, char** argv) {
+int map_verb(int argc, char** argv) {
   CLI::App app{"Show where the contents of files lie: their extents, with flags", "map"};
   std::vector<std::string> arguments;
   app.add_option("IMAGE:/PATH", arguments, "regular files or directories")->required();

@@ -5,7 +5,7 @@
 #include <sys/stat.h>
 
 #include "command.h"
-#include "image_verbs.h"
+#include "verbs.h"
 
 namespace xip::tool {
 namespace {
@@ -25,7 +25,7 @@ result<> make_with_parents(vfs::task& task, const std::string& path, unsigned mo
 
 }  // namespace
 
-int mkdir_main(int argc, char** argv) {
+int mkdir_verb(int argc, char** argv) {
   CLI::App app{"Make directories in an image", "mkdir"};
   bool parents = false;
   std::string mode_text = "755";

@@ -6,7 +6,7 @@
 
 #include "command.h"
 #include "tree.h"
-#include "image_verbs.h"
+#include "verbs.h"
 
 namespace xip::tool {
 namespace {
@@ -56,7 +56,7 @@ bool remove_entry(const removal& r, const std::string& path) {
 
 }  // namespace
 
-int rm_main(int argc, char** argv) {
+int rm_verb(int argc, char** argv) {
   CLI::App app{"Remove files from an image", "rm"};
   bool recursive = false, force = false;
   std::vector<std::string> arguments;

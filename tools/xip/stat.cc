@@ -6,7 +6,7 @@
 #include <sys/sysmacros.h>
 
 #include "command.h"
-#include "image_verbs.h"
+#include "verbs.h"
 
 namespace xip::tool {
 namespace {
@@ -41,7 +41,7 @@ result<> print_stat(vfs::task& task, const place& p) {
 
 }  // namespace
 
-int stat_main(int argc, char** argv) {
+int stat_verb(int argc, char** argv) {
   CLI::App app{"Show what the inodes of an image say", "stat"};
   std::vector<std::string> arguments;
   app.add_option("IMAGE:/PATH", arguments, "files of any kind; a symlink is shown itself")->required();

@@ -5,7 +5,7 @@
 
 #include "command.h"
 #include "sizes.h"
-#include "image_verbs.h"
+#include "verbs.h"
 
 namespace xip::tool {
 namespace {
@@ -21,7 +21,7 @@ result<> resize(vfs::task& task, const std::string& path, const std::string& siz
 
 }  // namespace
 
-int truncate_main(int argc, char** argv) {
+int truncate_verb(int argc, char** argv) {
   CLI::App app{"Set the size of files in an image; a file that grows ends in a hole", "truncate"};
   bool no_create = false;
   std::string size_text;

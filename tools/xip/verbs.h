@@ -10,6 +10,17 @@ struct verb {
   int (*run)(int argc, char** argv);
 };
 
+int bench_verb(int argc, char** argv);
+int cat_verb(int argc, char** argv);
 int check_verb(int argc, char** argv);
+int cp_verb(int argc, char** argv);
+int df_verb(int argc, char** argv);
+int fallocate_verb(int argc, char** argv);
+int ls_verb(int argc, char** argv);
+int map_verb(int argc, char** argv);
+int mkdir_verb(int argc, char** argv);
+int rm_verb(int argc, char** argv);
+int stat_verb(int argc, char** argv);
+int truncate_verb(int argc, char** argv);
 
 }  // namespace xip::tool
