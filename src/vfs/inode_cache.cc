@@ -40,8 +40,15 @@ using shard = super_block::inode_cache::shard;
 [[nodiscard]] shard& shard_of(inode& i) noexcept { return shard_of(i.i_sb, i.i_ino); }
 
 // A mount has one thread until its root can be looked up.
-void make_cache(super_block& sb) {
-  if (sb.s_inodes == nullptr) sb.s_inodes = make_object<super_block::inode_cache>(sb.memory());
+[[nodiscard]] result<> make_cache(super_block& sb) noexcept {
+  if (sb.s_inodes != nullptr) [[likely]]
+    return {};
+  try {
+    sb.s_inodes = make_object<super_block::inode_cache>(sb.memory());
+    return {};
+  } catch (const std::bad_alloc&) {
+    return fail(ENOMEM);
+  }
 }
 
 [[nodiscard]] inode*& bucket_of(shard& s, ino_t number) noexcept XIP_REQUIRES(s.lock) {
@@ -177,7 +184,7 @@ void iput(inode* i) noexcept {
 }
 
 result<iget_answer> iget_locked(super_block& sb, ino_t number) {
-  make_cache(sb);
+  XIP_TRY(make_cache(sb));
   shard& s = shard_of(sb, number);
   inode* found;
   {
@@ -216,7 +223,7 @@ void iget_failed(inode_ref ref, error why) noexcept {
 }
 
 result<> insert_inode_locked(inode& i) {
-  make_cache(i.i_sb);
+  XIP_TRY(make_cache(i.i_sb));
   shard& s = shard_of(i);
   inode_ref known;
   mutex_guard guard{s.lock};

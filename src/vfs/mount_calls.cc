@@ -5,6 +5,7 @@
 //   namespace_sem -> s_umount
 //   namespace_sem -> i_rwsem/2 -> mount_lock
 #include <algorithm>
+#include <memory>
 #include <utility>
 
 #include <xip/vfs/ops.h>
@@ -49,31 +50,34 @@ struct explanation {
   return {};
 }
 
+struct mount_deleter {
+  std::pmr::memory_resource& memory;
+  void operator()(mount* m) const noexcept { free_object(memory, m); }
+};
+
+// A file system that was mounted and gets no place after all.
+[[nodiscard]] std::unexpected<error> give_back(super_block& sb, error why) {
+  sb.s_root = nullptr;
+  (void)sb.s_type->kill_sb(&sb);
+  return fail(why);
+}
+
 // The mounted file system of SOURCE, on no place yet; its root is cached.
 [[nodiscard]] result<mount*> make_mount(kernel& k, const file_system_type& type, dev::device& source, std::string_view options, explanation& why) {
   const parsed_options parsed = parse_mount_options(options, sb_relatime);
-  mount* m = make_object<mount>(k.memory(), k.memory());
+  std::unique_ptr<mount, mount_deleter> m{make_object<mount>(k.memory(), k.memory()), {k.memory()}};
   fs_context fc{k, source, parsed.sb_flags, parsed.rest, {}};
   auto made = type.mount(fc);
   why.text = std::move(fc.message);
-  if (!made) {
-    free_object(k.memory(), m);
-    return fail(made.error());
-  }
-  super_block& sb = **made;
+  super_block& sb = *XIP_TRY(made);
   m->mnt_sb = &sb;
   sb.s_type = &type;
   sb.s_flags.fetch_or(fc.sb_flags, std::memory_order_relaxed);
   sb.s_dev = k.internals().next_dev.fetch_add(1, std::memory_order_relaxed);
   auto root = d_make_root(sb, sb.s_root);
-  if (!root) {
-    sb.s_root = nullptr;
-    (void)type.kill_sb(&sb);
-    free_object(k.memory(), m);
-    return fail(root.error());
-  }
+  if (!root) return give_back(sb, root.error());
   m->mnt_root = *root;
-  return m;
+  return m.release();
 }
 
 // The end of a mount that nobody can find any more: its caches, then the super block. The error of the last write-back.

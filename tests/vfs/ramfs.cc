@@ -381,15 +381,17 @@ void ram_evict(inode& i) noexcept {
   ram_device& disk = disk_of(i);
   ++disk.evictions;
   if (disk.in_evict) disk.in_evict(i);
-  mutex_guard guard{disk.lock};
-  if (i.i_nlink != 0) {
-    store(i);
-    return;
+  {
+    mutex_guard guard{disk.lock};
+    if (i.i_nlink != 0) {
+      store(i);
+      return;
+    }
+    ++disk.deletions;
+    disk.nodes.erase(i.i_ino.value());
+    disk.free_inos.push_back(i.i_ino.value());
   }
-  ++disk.deletions;
-  disk.nodes.erase(i.i_ino.value());
-  disk.free_inos.push_back(i.i_ino.value());
-  if (disk.in_delete) disk.in_delete(i);
+  if (disk.after_delete) disk.after_delete(i);
 }
 
 result<> ram_sync_fs(super_block& sb, bool) {
@@ -463,7 +465,12 @@ result<super_block*> ram_mount(fs_context& fc) {
   auto& disk = static_cast<ram_device&>(fc.source);
   if (disk.fail_mount != 0) return fc.errorf(disk.fail_mount, "told to fail");
   if (!fc.options.empty()) return fc.errorf(EINVAL, "unknown mount option '" + std::string{fc.options} + "'");
-  auto* sb = std::pmr::polymorphic_allocator<>{&fc.owner.memory()}.new_object<ram_super_block>(fc.owner, fc.source);
+  ram_super_block* sb;
+  try {
+    sb = std::pmr::polymorphic_allocator<>{&fc.owner.memory()}.new_object<ram_super_block>(fc.owner, fc.source);
+  } catch (const std::bad_alloc&) {
+    return fc.errorf(ENOMEM, "no memory");
+  }
   sb->s_op = disk.without_optional_hooks ? &ram_least_super_operations : &ram_super_operations;
   sb->s_flags = fc.sb_flags;
   sb->s_maxbytes = loff_t{1} << 40;

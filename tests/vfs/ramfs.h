@@ -60,7 +60,7 @@ class ram_device final : public dev::device {
   int fail_mount = 0, fail_kill = 0, fail_sync = 0, fail_fsync = 0, fail_open = 0, fail_read_inode = 0, fail_remount = 0, fail_create_after_insert = 0;
   // Called in the middle of things.
   std::function<void(inode&)> in_evict, in_lookup, in_read_inode;
-  std::function<void(inode&)> in_delete;  // the number is about to be given back
+  std::function<void(inode&)> after_delete;  // the number was given back, the inode is not gone yet
   bool without_optional_hooks = false;    // mount with tables that have only what a file system must have
 
  private:
