@@ -1,0 +1,185 @@
+// Blocks: placement, reserve, freeing, and that nothing freed comes back before its commit.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "fs_ext4lite/group.h"
+#include "fs_ext4lite/image.h"
+#include "fs_ext4lite/journal.h"
+
+namespace xip::ext4lite::test {
+namespace {
+
+using testing::HasSubstr;
+
+// The root inode stands for any inode: allocation keeps its i_blocks only.
+struct Alloc : testing::Test {
+  image disk = make_image("-b 1024 -g 1024 -m 0 -O ^has_journal", "4M");
+  bare_mount m{disk};
+  std::uint64_t blocks_of_root = 0;
+
+  void SetUp() override {
+    ASSERT_TRUE(m.ok()) << m.failure();
+    blocks_of_root = m.root().i_blocks;
+  }
+  [[nodiscard]] result<allocated> alloc(pblk_t goal, std::uint32_t want, std::uint32_t flags = 0) {
+    handle h = *journal_start(m.sb(), 2);
+    return alloc_blocks(h, m.root(), goal, want, flags);
+  }
+  [[nodiscard]] result<> free(pblk_t first, std::uint32_t count, std::uint32_t groups = 1) {
+    handle h = *journal_start(m.sb(), 2 * groups);
+    return free_blocks(h, m.root(), first, count, false);
+  }
+  // A stretch of free blocks in the middle of group G.
+  [[nodiscard]] pblk_t middle_of(std::uint32_t g) { return first_block_of(m.sb(), group_t{g}) + 700; }
+};
+
+TEST_F(Alloc, TakesTheGoalAndWhatFollows) {
+  const auto got = alloc(middle_of(1), 10);
+  ASSERT_TRUE(got);
+  EXPECT_EQ(got->first, middle_of(1));
+  EXPECT_EQ(got->count, 10u);
+  EXPECT_EQ(m.root().i_blocks, blocks_of_root + 20);
+  ASSERT_TRUE(free(got->first, got->count));
+  EXPECT_EQ(m.root().i_blocks, blocks_of_root);
+  m.unmount_and_check(disk);
+}
+
+TEST_F(Alloc, AppendsAfterTheLast) {
+  pblk_t goal = middle_of(1);
+  for (int i = 0; i < 20; ++i) {
+    const auto got = alloc(goal, 3);
+    ASSERT_TRUE(got);
+    EXPECT_EQ(got->first, goal);
+    goal = got->first + got->count;
+  }
+}
+
+TEST_F(Alloc, SkipsAHoleThatIsTooSmall) {
+  const pblk_t at = middle_of(1);
+  ASSERT_TRUE(alloc(at + 4, 4));  // leaves four blocks before it
+  const auto got = alloc(at, 40);
+  ASSERT_TRUE(got);
+  EXPECT_EQ(got->count, 40u);
+  EXPECT_EQ(got->first, at + 8);
+}
+
+TEST_F(Alloc, GoesToAnotherGroupForALongRun) {
+  const pblk_t goal = first_block_of(m.sb(), group_t{2}) - 4;
+  ASSERT_TRUE(alloc(middle_of(1), 8));
+  const auto got = alloc(goal, 800);
+  ASSERT_TRUE(got);
+  EXPECT_EQ(got->count, 800u);
+  EXPECT_NE(group_of(m.sb(), got->first), group_t{1});
+}
+
+TEST_F(Alloc, TakesTheLongestRunWhenNoneIsLongEnough) {
+  const auto got = alloc(middle_of(0), 100000);
+  ASSERT_TRUE(got);
+  EXPECT_GT(got->count, 300u);
+  EXPECT_LE(got->count, m.sb().s_blocks_per_group);
+}
+
+TEST_F(Alloc, HandsOutEveryBlockOnceAndThenNone) {
+  std::set<std::uint64_t> seen;
+  const auto total = static_cast<std::uint64_t>(m.sb().s_freeblocks);
+  for (;;) {
+    const auto got = alloc(middle_of(2), 37, alloc_use_reserved);
+    if (!got) {
+      EXPECT_EQ(got.error(), ENOSPC);
+      break;
+    }
+    for (std::uint32_t i = 0; i < got->count; ++i) EXPECT_TRUE(seen.insert((got->first + i).value()).second);
+  }
+  EXPECT_EQ(seen.size(), total);
+  EXPECT_EQ(m.sb().s_freeblocks, 0);
+  for (const std::uint64_t b : seen) ASSERT_TRUE(free(pblk_t{b}, 1));
+  m.unmount_and_check(disk);
+}
+
+TEST_F(Alloc, FreedBlocksWaitForTheCommit) {
+  const auto got = alloc(middle_of(1), 8);
+  ASSERT_TRUE(got);
+  ASSERT_TRUE(free(got->first, 8));
+  const auto meanwhile = alloc(got->first, 8);
+  ASSERT_TRUE(meanwhile);
+  EXPECT_TRUE(meanwhile->first >= got->first + 8 || meanwhile->first + 8 <= got->first);
+  ASSERT_TRUE(force_commit(m.sb()));
+  const auto again = alloc(got->first, 8);
+  ASSERT_TRUE(again);
+  EXPECT_EQ(again->first, got->first);
+}
+
+TEST_F(Alloc, AFullDiskGetsItsBlocksBackByACommit) {
+  std::vector<allocated> all;
+  while (auto got = alloc(middle_of(0), 64, alloc_use_reserved)) all.push_back(*got);
+  ASSERT_TRUE(free(all.back().first, all.back().count));
+  EXPECT_EQ(alloc(all.back().first, 1, alloc_use_reserved).error(), ENOSPC);
+  EXPECT_TRUE(should_retry_alloc(m.sb(), 0));
+  EXPECT_TRUE(alloc(all.back().first, 1, alloc_use_reserved));
+  EXPECT_FALSE(should_retry_alloc(m.sb(), 1)) << "nothing is pending any more";
+}
+
+TEST_F(Alloc, FreeingTwiceIsCorruption) {
+  const auto got = alloc(middle_of(1), 4);
+  ASSERT_TRUE(got);
+  ASSERT_TRUE(free(got->first, 4));
+  const std::int64_t before = m.sb().s_freeblocks;
+  EXPECT_EQ(free(got->first, 4).error(), EUCLEAN);
+  EXPECT_EQ(m.sb().s_freeblocks, before);
+  EXPECT_THAT(m.log(), HasSubstr("which are free already"));
+}
+
+TEST_F(Alloc, FreeingSystemBlocksIsCorruption) {
+  EXPECT_EQ(free(block_bitmap_of(m.sb(), group_t{0}), 1).error(), EUCLEAN);
+  EXPECT_EQ(free(pblk_t{m.sb().s_blocks_count - 1}, 5).error(), EUCLEAN);
+  EXPECT_THAT(m.log(), HasSubstr("outside the file system or its own metadata"));
+}
+
+TEST_F(Alloc, FreesAcrossGroups) {
+  const pblk_t border = first_block_of(m.sb(), group_t{2});
+  const auto before = alloc(border - 4, 4);
+  ASSERT_TRUE(before);
+  ASSERT_EQ(before->first, border - 4);
+  const auto after = alloc(border, 4);
+  ASSERT_TRUE(after);
+  ASSERT_EQ(after->first, border);
+  EXPECT_TRUE(free(before->first, 8, 2));
+  m.unmount_and_check(disk);
+}
+
+TEST_F(Alloc, WhatWasAllocatedAndLostIsFoundByE2fsckAlone) {
+  ASSERT_TRUE(alloc(middle_of(1), 5));
+  ASSERT_TRUE(m.unmount());
+  store(m.device(), disk);
+  std::string output;
+  EXPECT_FALSE(e2fsck_clean(disk.path(), &output));
+  EXPECT_THAT(output, HasSubstr("Block bitmap differences"));
+  EXPECT_THAT(output, testing::Not(HasSubstr("checksum")));
+}
+
+TEST(AllocReserve, IsForRootAndWhomTheSuperBlockNames) {
+  const image disk = make_image("-b 1024 -m 50 -E root_owner=0:0", "4M");
+  bare_mount m{disk};
+  ASSERT_TRUE(m.ok()) << m.failure();
+  m.sb().s_resuid = 42;
+  m.sb().s_resgid = 43;
+  const auto can = [&] { return has_free_blocks(m.sb(), static_cast<std::uint64_t>(m.sb().s_freeblocks) - m.sb().s_resv_blocks); };
+  EXPECT_TRUE(can());
+  m.who() = {.uid = 1000, .gid = 1000, .groups = {}};
+  EXPECT_FALSE(can());
+  m.who().groups = {7, 43};
+  EXPECT_TRUE(can());
+  m.who() = {.uid = 42, .gid = 1, .groups = {}};
+  EXPECT_TRUE(can());
+  m.who().uid = 1;
+  handle h = *journal_start(m.sb(), 64);
+  std::uint64_t taken = 0;
+  while (auto got = alloc_blocks(h, m.root(), pblk_t{2000}, 100)) taken += got->count;
+  EXPECT_EQ(static_cast<std::uint64_t>(m.sb().s_freeblocks), m.sb().s_r_blocks_count + m.sb().s_resv_blocks);
+  EXPECT_GT(taken, 0u);
+}
+
+}  // namespace
+}  // namespace xip::ext4lite::test

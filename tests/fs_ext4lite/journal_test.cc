@@ -1,0 +1,128 @@
+// Handles and commits: joining, credits, what is durable when, errors=.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <xip/base/config.h>
+
+#include "fs_ext4lite/image.h"
+#include "fs_ext4lite/journal.h"
+#include "fs_ext4lite/super.h"
+
+namespace xip::ext4lite::test {
+namespace {
+
+using testing::HasSubstr;
+
+struct Journal : testing::Test {
+  image disk = make_image();
+  bare_mount m{disk};
+  void SetUp() override { ASSERT_TRUE(m.ok()) << m.failure(); }
+};
+
+TEST_F(Journal, AStartInsideAnOpenHandleJoinsIt) {
+  handle outer = *journal_start(m.sb(), 4);
+  EXPECT_EQ(current().journal_info, &outer);
+  {
+    handle inner = *journal_start(m.sb(), 2);
+    EXPECT_EQ(current().journal_info, &outer);
+    EXPECT_EQ(inner.tid(), outer.tid());
+    EXPECT_EQ(inner.credits_left(), 4u);
+  }
+  EXPECT_EQ(current().journal_info, &outer);
+  handle greedy = *journal_start(m.sb(), 9);
+  EXPECT_EQ(outer.credits_left(), 9u) << "the outer one gets the difference";
+  greedy.stop();
+  outer.stop();
+  EXPECT_EQ(current().journal_info, nullptr);
+}
+
+TEST_F(Journal, AChangeIsDurableAfterItsCommitOnly) {
+  const std::uint64_t tid = [&] {
+    handle h = *journal_start(m.sb(), 1);
+    m.root().i_uid = 4242;
+    EXPECT_TRUE(mark_inode_dirty(h, m.root()));
+    return h.tid();
+  }();
+  EXPECT_EQ(m.root().i_sync_tid, tid);
+  EXPECT_EQ(m.root().i_datasync_tid, 0u);
+  EXPECT_LT(m.sb().s_commit_sequence, tid);
+  store(m.device(), disk);
+  EXPECT_THAT(debugfs(disk.path(), "stat <2>"), testing::Not(HasSubstr("User:  4242")));
+  ASSERT_TRUE(commit_tid(m.sb(), tid));
+  EXPECT_EQ(m.sb().s_commit_sequence, tid);
+  store(m.device(), disk);
+  EXPECT_THAT(debugfs(disk.path(), "stat <2>"), HasSubstr("User:  4242"));
+  const std::uint64_t flushes = m.device().stats().flushes;
+  ASSERT_TRUE(commit_tid(m.sb(), tid));
+  EXPECT_EQ(m.device().stats().flushes, flushes) << "durable already";
+}
+
+TEST_F(Journal, AReadOnlyMountStartsNoHandle) {
+  m.sb().s_flags |= vfs::sb_rdonly;
+  EXPECT_EQ(journal_start(m.sb(), 1).error(), EROFS);
+  EXPECT_FALSE(m.sb().s_written);
+}
+
+#if XIP_LOCKDEP
+TEST_F(Journal, DirtyingMoreThanTheCreditsIsABug) {
+  handle h = *journal_start(m.sb(), 1);
+  ASSERT_TRUE(mark_inode_dirty(h, m.root()));
+  ASSERT_TRUE(mark_inode_dirty(h, m.root())) << "the same buffer costs nothing more";
+  EXPECT_EQ(h.credits_left(), 0u);
+  EXPECT_DEATH((void)dirty_metadata(h, *m.sb().s_sbh), "");
+  ASSERT_TRUE(h.extend(1));
+  EXPECT_TRUE(dirty_metadata(h, *m.sb().s_sbh));
+}
+#endif
+
+TEST(JournalErrors, AreRecordedWithTheNextWrite) {
+  const image disk = make_image();
+  bare_mount m{disk, 0, "errors=continue"};
+  ASSERT_TRUE(m.ok()) << m.failure();
+  journal_start(m.sb(), 1)->stop();
+  EXPECT_EQ(corrupted(m.root(), "test").error(), EUCLEAN);
+  EXPECT_EQ(corrupted(m.sb(), "test").error(), EUCLEAN);
+  EXPECT_TRUE(m.unmount());
+  store(m.device(), disk);
+  const auto es = disk.peek_value<ext4_super_block>(super_offset);
+  EXPECT_NE(es.s_state & error_fs, 0);
+  EXPECT_EQ(es.s_state & valid_fs, 0);
+  EXPECT_EQ(es.s_error_count, 2u);
+  EXPECT_EQ(es.s_first_error_ino, 2u);
+  EXPECT_EQ(es.s_last_error_ino, 0u);
+  EXPECT_STREQ(es.s_first_error_func, "journal_test.cc");
+  EXPECT_THAT(m.log(), HasSubstr("inode 2: test"));
+}
+
+TEST(JournalErrors, AnImageThatWasOnlyReadIsLeftAlone) {
+  const image disk = make_image();
+  const auto before = disk.bytes();
+  bare_mount m{disk};
+  ASSERT_TRUE(m.ok()) << m.failure();
+  EXPECT_EQ(corrupted(m.root(), "test").error(), EUCLEAN);
+  EXPECT_TRUE(m.unmount());
+  store(m.device(), disk);
+  EXPECT_EQ(disk.bytes(), before);
+}
+
+TEST(JournalErrors, RemountRoAndPanicStopChanges) {
+  const image disk = make_image();
+  bare_mount ro{disk, 0, "errors=remount-ro"};
+  ASSERT_TRUE(ro.ok());
+  EXPECT_EQ(corrupted(ro.root(), "test").error(), EUCLEAN);
+  EXPECT_EQ(journal_start(ro.sb(), 1).error(), EROFS);
+  bare_mount panic{disk, 0, "errors=panic"};
+  ASSERT_TRUE(panic.ok());
+  EXPECT_EQ(corrupted(panic.root(), "test").error(), EUCLEAN);
+  EXPECT_EQ(journal_start(panic.sb(), 1).error(), EIO);
+}
+
+TEST(JournalErrors, TheSuperBlockSaysWhatToDo) {
+  const image disk = make_image("-b 4096 -e remount-ro");
+  bare_mount m{disk};
+  ASSERT_TRUE(m.ok());
+  EXPECT_EQ(m.sb().s_errors, errors_mode::remount_ro);
+}
+
+}  // namespace
+}  // namespace xip::ext4lite::test
