@@ -145,7 +145,9 @@ void run::fsck(location here) {
 std::string run::debugfs(const std::string& command, location here) {
   const std::string program = find_tool("debugfs");
   if (program.empty()) throw not_run{"debugfs is missing (package e2fsprogs)"};
-  auto ran = run_tool(program, {"-R", command, parts_.about.image});
+  std::vector<std::string> arguments{"-R", command, parts_.about.image};
+  if (!parts_.mounted) arguments.insert(arguments.begin(), "-w");
+  auto ran = run_tool(program, arguments);
   if (!ran || ran->status != 0) report("debugfs -R '" + command + "'", "exit code 0", ran ? ran->output : text_of(ran.error()), here);
   return ran->output;
 }

@@ -70,7 +70,7 @@ class run {
   void remount(std::string_view options, location here = location::current());
   // e2fsck -fn of the unmounted image must exit 0.
   void fsck(location here = location::current());
-  // Output of `debugfs -R COMMAND` on the image, mounted or not; the scenario must need the tool.
+  // Output of `debugfs -R COMMAND` on the image; commands that change it are for an unmounted one. The scenario must need the tool.
   [[nodiscard]] std::string debugfs(const std::string& command, location here = location::current());
   // A checksum of all bytes of the device.
   [[nodiscard]] std::uint32_t device_checksum(location here = location::current());

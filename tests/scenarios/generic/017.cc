@@ -1,0 +1,27 @@
+// What: a sparse file with a block at powers of two up to 8 TiB: data, holes between, sizes, blocks, all after a new mount too.
+// Why: block numbers above 2^31 and byte offsets above 2^32 go through every shift and cast.
+// Groups: auto quick rw sparse. Needs: nothing.
+#include "helpers.h"
+
+XIP_SCENARIO("auto quick rw sparse", "blocks far apart") {
+  const loff_t block = t.block_size();
+  const int fd = t.create("file");
+  const int last = t.block_size() == 1024 ? 41 : 43;
+  for (int shift = 13; shift < last; shift += 2) t.put(fd, (loff_t{1} << shift) + 17, 100, {.file = 17});
+  t.must(t->close(fd));
+  t.cycle();
+  const int again = t.must(t->open("file", O_RDWR));
+  loff_t at = 0;
+  for (int shift = 13; shift < last; shift += 2) {
+    const loff_t data = loff_t{1} << shift;
+    t.expect_answer(t->lseek(again, at, SEEK_DATA), data, "where data is");
+    t.expect_data(again, data + 17, 100, {.file = 17});
+    t.expect_zeros(again, data, 17);
+    t.expect_zeros(again, data + 117, 50);
+    at = t.must(t->lseek(again, data, SEEK_HOLE));
+    if (shift + 2 < last) t.expect_equal(at, data + block, "where the hole is");
+  }
+  t.expect(t.must(t->fstat(again)).blocks <= 40u * static_cast<std::uint64_t>(block) / 512, "few blocks are in use");
+  t.must(t->ftruncate(again, 0));
+  t.expect_equal(t.must(t->fstat(again)).blocks, 0u, "blocks after truncate");
+}

@@ -1,0 +1,36 @@
+// What: times with nanoseconds, before 1970, after 2038, up to 2446, kept over a new mount; UTIME_NOW, UTIME_OMIT.
+// Why: ext4 keeps 34 bits of seconds and 30 of nanoseconds in two places.
+// Groups: auto quick times. Needs: nothing.
+#include <sys/stat.h>
+
+#include "helpers.h"
+
+XIP_SCENARIO("auto quick times", "nanosecond times and their range") {
+  const std::vector<vfs::timespec64> times{{0, 0},          {0, 999'999'999},           {-1, 1},
+                                           {-2147483648, 0}, {2147483647, 123'456'789}, {2147483648, 5},
+                                           {4294967296, 6},  {1'700'000'000, 999'999'999}, {15032385535, 7}};
+  for (std::size_t i = 0; i < times.size(); ++i) {
+    t.must(t->close(t.create(numbered("f", i))));
+    const vfs::timespec64 both[2] = {times[i], times[times.size() - 1 - i]};
+    t.must(t->utimensat(AT_FDCWD, numbered("f", i), both, 0));
+  }
+  t.cycle();
+  for (std::size_t i = 0; i < times.size(); ++i) {
+    const auto s = t.must(t->stat(numbered("f", i)));
+    t.expect_equal(s.atime, times[i], "atime");
+    t.expect_equal(s.mtime, times[times.size() - 1 - i], "mtime");
+  }
+  const vfs::timespec64 omit[2] = {{0, UTIME_OMIT}, {5, 5}};
+  t.must(t->utimensat(AT_FDCWD, "f0", omit, 0));
+  t.expect_equal(t.must(t->stat("f0")).atime, times[0], "atime that was to be left");
+  t.expect_equal(t.must(t->stat("f0")).mtime, vfs::timespec64{5, 5}, "mtime");
+  const vfs::timespec64 now[2] = {{0, UTIME_NOW}, {0, UTIME_OMIT}};
+  t.must(t->utimensat(AT_FDCWD, "f0", now, 0));
+  t.expect(t.must(t->stat("f0")).atime.seconds > 1'700'000'000, "UTIME_NOW is now");
+  const vfs::timespec64 bad[2] = {{0, 1'000'000'000}, {0, 0}};
+  t.expect_errno(t->utimensat(AT_FDCWD, "f0", bad, 0), EINVAL);
+  const auto stranger = t.new_task({.uid = 1000, .gid = 1000});
+  const vfs::timespec64 some[2] = {{1, 0}, {1, 0}};
+  t.expect_errno(stranger->utimensat(AT_FDCWD, "f0", some, 0), EPERM);
+  t.expect_errno(stranger->utimensat(AT_FDCWD, "f0", nullptr, 0), EACCES);
+}

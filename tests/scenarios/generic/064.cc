@@ -1,0 +1,21 @@
+// What: a file of k extents, read by the copy path, is one batch of requests to the device, as is a whole-block overwrite of it.
+// Why: what mpage_readpages did: extents submitted together, one system call for a request of k extents.
+// Groups: auto quick rw extents. Needs: nothing.
+#include "helpers.h"
+
+XIP_SCENARIO("auto quick rw extents", "one batch for a request of many extents", .mount = "dax=never") {
+  const std::size_t block = t.block_size();
+  constexpr std::uint64_t extents = 20;
+  const int fd = t.create("file");
+  write_every_second_block(t, fd, extents, {.file = 64});
+  t.expect_equal(extents_of(t, fd).size(), extents, "extents");
+  std::vector<std::byte> data(2 * block * extents - block);
+  t.must(t->pread(fd, data.data(), data.size(), 0));  // the tree is cached now
+  const auto before = t.device().stats();
+  t.expect_answer(t->pread(fd, data.data(), data.size(), 0), data.size());
+  const auto after = t.device().stats();
+  t.expect_equal(after.batches - before.batches, 1u, "batches of one read");
+  t.expect_equal(after.pieces - before.pieces, extents, "pieces of one read");
+  for (std::uint64_t i = 0; i < extents; ++i)
+    t.expect_same(compare(std::span{data}.subspan(2 * i * block, block), static_cast<loff_t>(2 * i * block), {.file = 64}));
+}
