@@ -68,7 +68,7 @@ TEST_F(LockdepEdges, EachKindOnce) {
   EXPECT_EQ(texts(), (std::vector<std::string>{"test_rw test_a s x", "test_rw test_a x x"}));
 }
 
-TEST_F(LockdepEdges, TryLockHasNone) {
+TEST_F(LockdepEdges, TryLockHasNone) XIP_NO_THREAD_SAFETY_ANALYSIS {
   const mutex_guard one{a};
   ASSERT_TRUE(b.try_lock());
   b.unlock();
@@ -172,7 +172,7 @@ TEST_F(LockdepEdges, DestructorAppendsThemToFile) {
   EXPECT_EQ(lines.str(), line + line);
 }
 
-TEST_F(LockdepEdges, ContentionIsCountedByClass) {
+TEST_F(LockdepEdges, ContentionIsCountedByClass) XIP_NO_THREAD_SAFETY_ANALYSIS {
   a.lock();
   auto thread = kthread::run("waits", *std::pmr::new_delete_resource(), [this] {
     {
@@ -194,7 +194,7 @@ TEST_F(LockdepEdges, ContentionIsCountedByClass) {
   expect_silence();
 }
 
-TEST_F(LockdepEdges, SpinContentionIsCountedOnlyByName) {
+TEST_F(LockdepEdges, SpinContentionIsCountedOnlyByName) XIP_NO_THREAD_SAFETY_ANALYSIS {
   spin.lock();
   std::atomic<bool> started{false};
   auto thread = kthread::run("spins", *std::pmr::new_delete_resource(), [&] {

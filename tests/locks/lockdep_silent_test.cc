@@ -72,7 +72,7 @@ TEST_F(LockdepSilent, ParentThenOrdinary) {
   expect_silence();
 }
 
-TEST_F(LockdepSilent, TryLockAgainstTheOrder) {
+TEST_F(LockdepSilent, TryLockAgainstTheOrder) XIP_NO_THREAD_SAFETY_ANALYSIS {
   {
     const mutex_guard one{a};
     const mutex_guard two{b};
@@ -83,14 +83,14 @@ TEST_F(LockdepSilent, TryLockAgainstTheOrder) {
   a.unlock();
 }
 
-TEST_F(LockdepSilent, TryLockOfSameClass) {
+TEST_F(LockdepSilent, TryLockOfSameClass) XIP_NO_THREAD_SAFETY_ANALYSIS {
   const mutex_guard one{a};
   ASSERT_TRUE(a2.try_lock());
   expect_silence();
   a2.unlock();
 }
 
-TEST_F(LockdepSilent, TryLockUnderSpinLock) {
+TEST_F(LockdepSilent, TryLockUnderSpinLock) XIP_NO_THREAD_SAFETY_ANALYSIS {
   const spin_guard guard{spin};
   ASSERT_TRUE(a.try_lock());
   ASSERT_TRUE(rw.try_lock_shared());
@@ -99,7 +99,7 @@ TEST_F(LockdepSilent, TryLockUnderSpinLock) {
   a.unlock();
 }
 
-TEST_F(LockdepSilent, FailedTryLockHoldsNothing) {
+TEST_F(LockdepSilent, FailedTryLockHoldsNothing) XIP_NO_THREAD_SAFETY_ANALYSIS {
   thread_context other;
   other.deps = &deps;
   a.lock();

@@ -37,9 +37,9 @@ class RwSemaphore : public threads_fixture {
   std::atomic<bool> leave{false};
 };
 
-TEST_F(RwSemaphore, ReadersShare) {
+TEST_F(RwSemaphore, ReadersShare) XIP_NO_THREAD_SAFETY_ANALYSIS {
   sem.lock_shared();
-  start([this] {
+  start([this]() XIP_NO_THREAD_SAFETY_ANALYSIS {
     EXPECT_TRUE(sem.try_lock_shared());
     EXPECT_FALSE(sem.try_lock());
     sem.unlock_shared();
@@ -48,9 +48,9 @@ TEST_F(RwSemaphore, ReadersShare) {
   sem.unlock_shared();
 }
 
-TEST_F(RwSemaphore, WriterExcludesAll) {
+TEST_F(RwSemaphore, WriterExcludesAll) XIP_NO_THREAD_SAFETY_ANALYSIS {
   sem.lock();
-  start([this] {
+  start([this]() XIP_NO_THREAD_SAFETY_ANALYSIS {
     EXPECT_FALSE(sem.try_lock_shared());
     EXPECT_FALSE(sem.try_lock());
   });
@@ -79,10 +79,10 @@ TEST_F(RwSemaphore, ReadersSeeWholeWrites) {
   EXPECT_EQ(first, 3000);
 }
 
-TEST_F(RwSemaphore, WaitingWriterKeepsNewReadersOut) {
+TEST_F(RwSemaphore, WaitingWriterKeepsNewReadersOut) XIP_NO_THREAD_SAFETY_ANALYSIS {
   sem.lock_shared();
   queue_writer("w", 1);
-  start([this] { EXPECT_FALSE(sem.try_lock_shared()); });
+  start([this]() XIP_NO_THREAD_SAFETY_ANALYSIS { EXPECT_FALSE(sem.try_lock_shared()); });
   threads.back().join();
   queue_reader(2);
   EXPECT_EQ(inside.load(), 0);
@@ -93,7 +93,7 @@ TEST_F(RwSemaphore, WaitingWriterKeepsNewReadersOut) {
   EXPECT_EQ(log, "w");
 }
 
-TEST_F(RwSemaphore, ReadersUpToNextWriterComeInTogether) {
+TEST_F(RwSemaphore, ReadersUpToNextWriterComeInTogether) XIP_NO_THREAD_SAFETY_ANALYSIS {
   sem.lock();
   queue_reader(1);
   queue_reader(2);
@@ -102,7 +102,7 @@ TEST_F(RwSemaphore, ReadersUpToNextWriterComeInTogether) {
   sem.unlock();
   wait_for([this] { return inside.load() == 2; });
   EXPECT_EQ(sem.waiters(), 2u);  // the writer, and the reader behind it
-  start([this] { EXPECT_FALSE(sem.try_lock_shared()); });
+  start([this]() XIP_NO_THREAD_SAFETY_ANALYSIS { EXPECT_FALSE(sem.try_lock_shared()); });
   threads.back().join();
   leave = true;
   join_all();
@@ -110,7 +110,7 @@ TEST_F(RwSemaphore, ReadersUpToNextWriterComeInTogether) {
   EXPECT_EQ(log, "w");
 }
 
-TEST_F(RwSemaphore, WritersInOrderOfArrival) {
+TEST_F(RwSemaphore, WritersInOrderOfArrival) XIP_NO_THREAD_SAFETY_ANALYSIS {
   sem.lock_shared();
   queue_writer("1", 1);
   queue_writer("2", 2);
@@ -121,7 +121,7 @@ TEST_F(RwSemaphore, WritersInOrderOfArrival) {
   EXPECT_EQ(log, "123");
 }
 
-TEST_F(RwSemaphore, OnlyTheLastReaderLetsTheWriterIn) {
+TEST_F(RwSemaphore, OnlyTheLastReaderLetsTheWriterIn) XIP_NO_THREAD_SAFETY_ANALYSIS {
   sem.lock_shared();
   start([this] {
     const shared_guard guard{sem};
@@ -138,7 +138,7 @@ TEST_F(RwSemaphore, OnlyTheLastReaderLetsTheWriterIn) {
   EXPECT_EQ(log, "w");
 }
 
-TEST_F(RwSemaphore, DowngradeLetsQueuedReadersIn) {
+TEST_F(RwSemaphore, DowngradeLetsQueuedReadersIn) XIP_NO_THREAD_SAFETY_ANALYSIS {
   sem.lock();
   queue_reader(1);
   queue_reader(2);
@@ -147,12 +147,12 @@ TEST_F(RwSemaphore, DowngradeLetsQueuedReadersIn) {
   EXPECT_FALSE(sem.has_waiters());
   leave = true;
   join_all();
-  start([this] { EXPECT_FALSE(sem.try_lock()); });
+  start([this]() XIP_NO_THREAD_SAFETY_ANALYSIS { EXPECT_FALSE(sem.try_lock()); });
   join_all();
   sem.unlock_shared();
 }
 
-TEST_F(RwSemaphore, DowngradeDoesNotLetWriterIn) {
+TEST_F(RwSemaphore, DowngradeDoesNotLetWriterIn) XIP_NO_THREAD_SAFETY_ANALYSIS {
   sem.lock();
   queue_writer("w", 1);
   queue_reader(2);
@@ -166,7 +166,7 @@ TEST_F(RwSemaphore, DowngradeDoesNotLetWriterIn) {
   EXPECT_EQ(log, "w");
 }
 
-TEST_F(RwSemaphore, NobodyIsLostInTheCrowd) {
+TEST_F(RwSemaphore, NobodyIsLostInTheCrowd) XIP_NO_THREAD_SAFETY_ANALYSIS {
   // Reads, writes, try-locks and downgrades at once: a lost hand-over would leave a thread asleep for ever.
   int value = 0;
   for (int t = 0; t < 4; ++t)

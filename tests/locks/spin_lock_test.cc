@@ -27,7 +27,7 @@ TEST_F(SpinLock, ExcludesOthers) {
   EXPECT_EQ(counter, 8000);
 }
 
-TEST_F(SpinLock, TryLockFailsWhileHeld) {
+TEST_F(SpinLock, TryLockFailsWhileHeld) XIP_NO_THREAD_SAFETY_ANALYSIS {
   std::atomic<bool> tried{false};
   spin.lock();
   start([&] {
