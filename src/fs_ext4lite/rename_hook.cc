@@ -1,0 +1,134 @@
+// rename and renameat2. Linux: ext4_rename, ext4_cross_rename (fs/ext4/namei.c).
+//
+// All of it under one handle: after a crash the old name stands for the inode, or the new one does. The VFS holds both directories and both
+// inodes.
+//
+// Lock chains:
+//   i_rwsem -> jbd2_handle -> s_orphan_lock
+#include <linux/fs.h>
+
+#include <optional>
+
+#include "fs_ext4lite/name_hooks.h"
+
+namespace xip::ext4lite {
+namespace {
+
+[[nodiscard]] std::uint32_t mode_of(const vfs::inode& i) noexcept { return i.i_mode.load(std::memory_order_relaxed); }
+
+// One end of a rename: a name in a directory, and what it stands for (null: nothing).
+struct rename_end {
+  ext4_inode_info& dir;
+  std::string_view name;
+  ext4_inode_info* inode;
+
+  [[nodiscard]] bool is_dir() const noexcept { return inode != nullptr && inode->is_dir(); }
+};
+
+[[nodiscard]] result<dir_entry_location> locate_end(const rename_end& end) {
+  auto where = XIP_TRY(dir_locate(end.dir, end.name));
+  if (!where || where->found.entry.inode != end.inode->i_ino) return fail(ENOENT);
+  return std::move(*where);
+}
+
+// Both names, the .. of both inodes, the four inodes, an orphan.
+[[nodiscard]] std::uint32_t credits_rename(const rename_end& from, const rename_end& to) noexcept {
+  return credits_dir_add(to.dir) + 2 * credits_dir_remove(from.dir) + 2 + 4 * credits_inode + credits_orphan;
+}
+
+// A directory is about to move from one parent to another.
+[[nodiscard]] result<> check_moved_dir(const rename_end& from, const rename_end& to) {
+  if (!from.is_dir() || &from.dir == &to.dir) return {};
+  // Its .. must be there to be changed.
+  XIP_TRY(dir_parent(*from.inode));
+  return !to.is_dir() && dir_link_max(to.dir) ? result<>{fail(EMLINK)} : result<>{};
+}
+
+[[nodiscard]] result<> move_parent(handle& h, const rename_end& from, const rename_end& to) {
+  if (!from.is_dir() || &from.dir == &to.dir) return {};
+  return dir_set_parent(h, *from.inode, to.dir.i_ino);
+}
+
+// What the new name stood for loses a link.
+[[nodiscard]] result<> drop_target(handle& h, ext4_inode_info& target) {
+  vfs::inode_touch_ctime(target);
+  drop_link(target);
+  if (target.is_dir()) vfs::i_size_write(target, 0);
+  if (target.i_nlink.load(std::memory_order_relaxed) == 0) XIP_TRY(orphan_add(h, target));
+  return mark_inode_dirty(h, target);
+}
+
+// The new name stands for the inode that moves.
+[[nodiscard]] result<> set_new_name(handle& h, const rename_end& from, const rename_end& to,
+                                    const std::optional<dir_entry_location>& there) {
+  if (there) return dir_retarget(h, to.dir, *there, from.inode->i_ino, mode_of(*from.inode));
+  return dir_add(h, to.dir, to.name, from.inode->i_ino, mode_of(*from.inode));
+}
+
+// A directory that moves takes its .. from one parent's count to the other's; one that is replaced leaves its own.
+void count_parents(const rename_end& from, const rename_end& to) noexcept {
+  if (!from.is_dir()) return;
+  if (&from.dir != &to.dir) inc_dir_count(to.dir);
+  if (&from.dir != &to.dir) dec_dir_count(from.dir);
+  if (to.is_dir()) dec_dir_count(to.dir);
+}
+
+[[nodiscard]] result<> rename_once(const rename_end& from, const rename_end& to) {
+  std::optional<dir_entry_location> there;
+  if (to.inode != nullptr) there = XIP_TRY(locate_end(to));
+  if (to.is_dir() && !XIP_TRY(dir_is_empty(*to.inode))) return fail(ENOTEMPTY);
+  // Held, so that looking for it again reads nothing.
+  const dir_entry_location before = XIP_TRY(locate_end(from));
+  XIP_TRY(check_moved_dir(from, to));
+  handle h = XIP_TRY(journal_start(sbi_of(from.dir), credits_rename(from, to)));
+  XIP_TRY(set_new_name(h, from, to, there));
+  // A name that was added may have moved the old one.
+  const dir_entry_location here = XIP_TRY(locate_end(from));
+  XIP_TRY(dir_erase(h, from.dir, here));
+  XIP_TRY(move_parent(h, from, to));
+  count_parents(from, to);
+  vfs::inode_touch_ctime(*from.inode);
+  XIP_TRY(mark_inode_dirty(h, *from.inode));
+  XIP_TRY(names_changed(h, from.dir));
+  XIP_TRY(names_changed(h, to.dir));
+  if (to.inode != nullptr) XIP_TRY(drop_target(h, *to.inode));
+  return finish(h, to.dir);
+}
+
+[[nodiscard]] result<> exchange(const rename_end& a, const rename_end& b) {
+  if (b.inode == nullptr) return fail(ENOENT);
+  const dir_entry_location at_a = XIP_TRY(locate_end(a));
+  const dir_entry_location at_b = XIP_TRY(locate_end(b));
+  XIP_TRY(check_moved_dir(a, b));
+  XIP_TRY(check_moved_dir(b, a));
+  handle h = XIP_TRY(journal_start(sbi_of(a.dir), credits_rename(a, b)));
+  XIP_TRY(dir_retarget(h, a.dir, at_a, b.inode->i_ino, mode_of(*b.inode)));
+  XIP_TRY(dir_retarget(h, b.dir, at_b, a.inode->i_ino, mode_of(*a.inode)));
+  XIP_TRY(move_parent(h, a, b));
+  XIP_TRY(move_parent(h, b, a));
+  if (&a.dir != &b.dir && a.is_dir() != b.is_dir()) {
+    dec_dir_count(a.is_dir() ? a.dir : b.dir);
+    inc_dir_count(a.is_dir() ? b.dir : a.dir);
+  }
+  for (ext4_inode_info* i : {a.inode, b.inode}) {
+    vfs::inode_touch_ctime(*i);
+    XIP_TRY(mark_inode_dirty(h, *i));
+  }
+  XIP_TRY(names_changed(h, a.dir));
+  XIP_TRY(names_changed(h, b.dir));
+  return finish(h, b.dir);
+}
+
+}  // namespace
+
+result<> ext4_rename(vfs::inode& old_dir, std::string_view old_name, vfs::inode& source, vfs::inode& new_dir, std::string_view new_name,
+                     vfs::inode* target, unsigned flags) {
+  if (new_name.size() > name_len_max) return fail(ENAMETOOLONG);
+  if ((flags & ~(RENAME_NOREPLACE | RENAME_EXCHANGE)) != 0) return fail(EINVAL);
+  if ((flags & RENAME_NOREPLACE) != 0 && target != nullptr) return fail(EEXIST);
+  const rename_end from{info_of(old_dir), old_name, &info_of(source)};
+  const rename_end to{info_of(new_dir), new_name, target != nullptr ? &info_of(*target) : nullptr};
+  return with_space(sbi_of(old_dir), [&] { return (flags & RENAME_EXCHANGE) != 0 ? exchange(from, to) : rename_once(from, to); });
+}
+
+}  // namespace xip::ext4lite
