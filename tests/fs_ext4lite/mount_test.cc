@@ -1,0 +1,156 @@
+// From one end to the other: an image of mke2fs, mounted through the VFS, changed by system calls, unmounted, and shown to e2fsck.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "fs_ext4lite/image.h"
+
+namespace xip::ext4lite::test {
+namespace {
+
+using testing::HasSubstr;
+
+class Mount : public testing::TestWithParam<const char*> {};
+
+TEST_P(Mount, FilesAndDirectoriesSurviveAndE2fsckAgrees) {
+  const image disk = make_image(GetParam(), "32M");
+  const std::string large = pattern(3'000'000);
+  {
+    mounted m{disk};
+    ASSERT_TRUE(m.ok()) << m.failure();
+    vfs::task& t = m.task();
+    write_file(t, "/small", "hello");
+    write_file(t, "/large", large);
+    ASSERT_TRUE(t.mkdir("/dir", 0755));
+    ASSERT_TRUE(t.mkdir("/dir/sub", 0755));
+    for (int i = 0; i < 300; ++i) write_file(t, "/dir/file-" + std::to_string(i), std::to_string(i));
+    ASSERT_TRUE(t.symlink("small", "/fast"));
+    ASSERT_TRUE(t.symlink(std::string(200, 'x'), "/slow"));
+    ASSERT_TRUE(t.mknod("/fifo", S_IFIFO | 0600, 0));
+    ASSERT_TRUE(t.link("/small", "/dir/hard"));
+    ASSERT_TRUE(t.rename("/dir/file-7", "/moved"));
+    for (int i = 10; i < 300; i += 2) ASSERT_TRUE(t.unlink("/dir/file-" + std::to_string(i)));
+    EXPECT_EQ(read_file(t, "/large"), large);
+    m.umount_and_check(disk);
+  }
+  mounted m{disk};
+  ASSERT_TRUE(m.ok()) << m.failure();
+  vfs::task& t = m.task();
+  EXPECT_EQ(read_file(t, "/small"), "hello");
+  EXPECT_EQ(read_file(t, "/fast"), "hello");
+  EXPECT_EQ(read_file(t, "/moved"), "7");
+  EXPECT_EQ(read_file(t, "/dir/file-11"), "11");
+  EXPECT_EQ(t.stat("/dir/file-12").error(), ENOENT);
+  EXPECT_EQ(t.readlink("/slow").value(), std::string(200, 'x'));
+  EXPECT_EQ(t.stat("/small")->nlink, 2u);
+  EXPECT_EQ(read_file(t, "/large"), large);
+  ASSERT_TRUE(t.truncate("/large", 1'234'567));
+  EXPECT_EQ(read_file(t, "/large"), large.substr(0, 1'234'567));
+  for (const char* name : {"/small", "/large", "/fast", "/slow", "/fifo", "/moved", "/dir/hard"}) ASSERT_TRUE(t.unlink(name)) << name;
+  for (int i = 0; i < 300; ++i) {
+    if (i == 7 || (i >= 10 && i % 2 == 0)) continue;
+    ASSERT_TRUE(t.unlink("/dir/file-" + std::to_string(i))) << i;
+  }
+  ASSERT_TRUE(t.rmdir("/dir/sub"));
+  ASSERT_TRUE(t.rmdir("/dir"));
+  m.umount_and_check(disk);
+}
+
+INSTANTIATE_TEST_SUITE_P(Mke2fs, Mount,
+                         testing::Values("-b 1024", "-b 2048", "-b 4096", "-b 1024 -O ^metadata_csum", "-b 4096 -O ^metadata_csum",
+                                         "-b 4096 -O ^has_journal", "-b 1024 -O ^64bit", "-b 4096 -O ^64bit", "-b 1024 -g 1024", "-b 1024 -g 1024 -O ^flex_bg",
+                                         "-b 4096 -O ^flex_bg", "-b 1024 -O uninit_bg,^metadata_csum", "-b 4096 -O uninit_bg,^metadata_csum,^64bit",
+                                         "-b 4096 -I 128", "-b 1024 -O meta_bg,^resize_inode -g 512", "-b 4096 -O metadata_csum_seed",
+                                         "-b 4096 -O ^filetype", "-b 1024 -O ^dir_index", "-b 4096 -O large_dir", "-b 4096 -O ^extra_isize,^dir_nlink,^huge_file"));
+
+TEST(MountBehaviour, AnOpenUnlinkedFileLivesUntilItsLastClose) {
+  const image disk = make_image();
+  mounted m{disk};
+  ASSERT_TRUE(m.ok()) << m.failure();
+  vfs::task& t = m.task();
+  const auto before = t.statfs("/");
+  write_file(t, "/f", pattern(100'000));
+  const int fd = *t.open("/f", O_RDONLY);
+  ASSERT_TRUE(t.unlink("/f"));
+  char byte;
+  EXPECT_EQ(t.pread(fd, &byte, 1, 99'999).value(), 1u);
+  EXPECT_LT(t.statfs("/")->bfree, before->bfree);
+  ASSERT_TRUE(t.close(fd));
+  EXPECT_EQ(t.statfs("/")->bfree, before->bfree);
+  EXPECT_EQ(t.statfs("/")->ffree, before->ffree);
+  m.umount_and_check(disk);
+}
+
+TEST(MountBehaviour, AFullDiskRefusesAndRecovers) {
+  const image disk = make_image("-b 1024 -O ^has_journal", "2M");
+  mounted m{disk};
+  ASSERT_TRUE(m.ok()) << m.failure();
+  vfs::task& t = m.task();
+  const std::string piece = pattern(10'000);
+  int made = 0;
+  for (;; ++made) {
+    const int fd = *t.open("/f" + std::to_string(made), O_WRONLY | O_CREAT, 0644);
+    const auto written = t.write(fd, piece.data(), piece.size());
+    ASSERT_TRUE(t.close(fd));
+    if (!written || *written < piece.size()) {
+      EXPECT_EQ(written ? ENOSPC : written.error().number(), ENOSPC);
+      break;
+    }
+  }
+  EXPECT_GT(made, 50);
+  for (int i = 0; i < made; ++i) EXPECT_EQ(read_file(t, "/f" + std::to_string(i)), piece) << i;
+  for (int i = 0; i <= made; ++i) ASSERT_TRUE(t.unlink("/f" + std::to_string(i)));
+  write_file(t, "/again", pattern(1'000'000));
+  EXPECT_EQ(read_file(t, "/again"), pattern(1'000'000));
+  m.umount_and_check(disk);
+}
+
+TEST(MountBehaviour, RefusedCallsLeaveTheImageByteForByte) {
+  const image disk = make_image();
+  const auto before = disk.bytes();
+  mounted m{disk};
+  ASSERT_TRUE(m.ok()) << m.failure();
+  vfs::task& t = m.task();
+  EXPECT_EQ(t.unlink("/nothing").error(), ENOENT);
+  EXPECT_EQ(t.rmdir("/").error(), EBUSY);
+  EXPECT_EQ(t.mkdir("/lost+found", 0755).error(), EEXIST);
+  EXPECT_EQ(t.truncate("/lost+found", 5).error(), EISDIR);
+  EXPECT_EQ(t.open("/lost+found", O_WRONLY).error(), EISDIR);
+  ASSERT_TRUE(m.umount());
+  store(m.device(), disk);
+  EXPECT_EQ(disk.bytes(), before);
+}
+
+TEST(MountBehaviour, RemountGoesBothWays) {
+  const image disk = make_image();
+  mounted m{disk};
+  ASSERT_TRUE(m.ok()) << m.failure();
+  vfs::task& t = m.task();
+  write_file(t, "/f", "one");
+  ASSERT_TRUE(m.kernel().remount("/", "ro"));
+  store(m.device(), disk);
+  EXPECT_TRUE(e2fsck_clean(disk.path())) << "read-only is as clean as unmounted";
+  EXPECT_EQ(t.unlink("/f").error(), EROFS);
+  ASSERT_TRUE(m.kernel().remount("/", "rw"));
+  ASSERT_TRUE(t.unlink("/f"));
+  m.umount_and_check(disk);
+}
+
+TEST(MountBehaviour, SyncedChangesAreOnTheMedium) {
+  const image disk = make_image();
+  mounted m{disk};
+  ASSERT_TRUE(m.ok()) << m.failure();
+  vfs::task& t = m.task();
+  const int fd = *t.open("/f", O_RDWR | O_CREAT, 0644);
+  const std::string data = pattern(50'000);
+  ASSERT_EQ(t.write(fd, data.data(), data.size()).value(), data.size());
+  ASSERT_TRUE(t.fsync(fd));
+  store(m.device(), disk);
+  EXPECT_EQ(debugfs(disk.path(), "cat f").find(data.substr(8)) != std::string::npos, true);
+  ASSERT_TRUE(t.close(fd));
+}
+
+}  // namespace
+}  // namespace xip::ext4lite::test
