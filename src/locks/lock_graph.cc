@@ -15,20 +15,6 @@ lock_graph::lock_graph(std::pmr::memory_resource& memory) : edges_{&memory}, sta
   stacks_.emplace_back();  // number 0: nobody knows
 }
 
-std::size_t lock_graph::slot_of(const lock_class& cls, lock_subclass subclass) noexcept {
-  const auto mixed = (static_cast<std::uint64_t>(reinterpret_cast<std::uintptr_t>(&cls)) + subclass) * 0x9e3779b97f4a7c15u;
-  return static_cast<std::size_t>(mixed >> 32) % slots;
-}
-
-std::optional<lock_node> lock_graph::find(const lock_class& cls, lock_subclass subclass) const noexcept {
-  for (std::size_t slot = slot_of(cls, subclass);; slot = (slot + 1) % slots) {
-    const std::uint16_t number = table_[slot].load(std::memory_order_acquire);
-    if (number == 0) return std::nullopt;
-    const auto n = static_cast<lock_node>(number - 1);
-    if (nodes_[n].cls == &cls && nodes_[n].subclass == subclass) return n;
-  }
-}
-
 std::optional<lock_node> lock_graph::find_or_add(const lock_class& cls, lock_subclass subclass) noexcept {
   if (const auto found = find(cls, subclass)) return found;
   const std::size_t count = node_count_.load(std::memory_order_relaxed);

@@ -35,7 +35,14 @@ class lock_graph {
   explicit lock_graph(std::pmr::memory_resource& memory);
 
   // Without a lock: what others add meanwhile may or may not be found.
-  [[nodiscard]] std::optional<lock_node> find(const lock_class& cls, lock_subclass subclass) const noexcept;
+  [[nodiscard]] std::optional<lock_node> find(const lock_class& cls, lock_subclass subclass) const noexcept {
+    for (std::size_t slot = slot_of(cls, subclass);; slot = (slot + 1) % slots) {
+      const std::uint16_t number = table_[slot].load(std::memory_order_acquire);
+      if (number == 0) return std::nullopt;
+      const auto n = static_cast<lock_node>(number - 1);
+      if (nodes_[n].cls == &cls && nodes_[n].subclass == subclass) return n;
+    }
+  }
   // Nothing when there is no room for more.
   [[nodiscard]] std::optional<lock_node> find_or_add(const lock_class& cls, lock_subclass subclass) noexcept;
   [[nodiscard]] std::size_t node_count() const noexcept { return node_count_.load(std::memory_order_acquire); }
@@ -61,7 +68,10 @@ class lock_graph {
     std::uint32_t first_edge = none;
   };
   static constexpr std::size_t slots = 2 * max_lock_nodes;  // a power of two
-  [[nodiscard]] static std::size_t slot_of(const lock_class& cls, lock_subclass subclass) noexcept;
+  [[nodiscard]] static std::size_t slot_of(const lock_class& cls, lock_subclass subclass) noexcept {
+    const auto mixed = (static_cast<std::uint64_t>(reinterpret_cast<std::uintptr_t>(&cls)) + subclass) * 0x9e3779b97f4a7c15u;
+    return static_cast<std::size_t>(mixed >> 32) % slots;
+  }
 
   std::array<node, max_lock_nodes> nodes_{};
   std::atomic<std::size_t> node_count_{0};

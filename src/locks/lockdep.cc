@@ -45,9 +45,9 @@ void lockdep::impl::complain(thread_context& me, lockdep_problem problem, std::s
   me.deps = deps;
 }
 
-std::optional<lock_node> lockdep::impl::number(thread_context& me, const lock_class& cls, lock_subclass subclass) {
-  std::optional<lock_node> n = graph.find(cls, subclass);
-  if (!n) {
+std::optional<lock_node> lockdep::impl::new_number(thread_context& me, const lock_class& cls, lock_subclass subclass) {
+  std::optional<lock_node> n;
+  {
     const raw_spin_guard guard{spin};
     n = graph.find_or_add(cls, subclass);
   }

@@ -25,7 +25,10 @@ struct lockdep::impl {
   // Judges that ME takes CLS now; true: nothing is wrong with it. STACK becomes the number of a stack that took it like this.
   bool judge(thread_context& me, const lock_class& cls, lock_node taken, const void* instance, request how, lock_graph::stack_id& stack);
   // The number of (CLS, SUBCLASS), given at its first use; reports when there is no room.
-  [[nodiscard]] std::optional<lock_node> number(thread_context& me, const lock_class& cls, lock_subclass subclass);
+  [[nodiscard]] std::optional<lock_node> number(thread_context& me, const lock_class& cls, lock_subclass subclass) {
+    const auto known = graph.find(cls, subclass);
+    return known ? known : new_number(me, cls, subclass);
+  }
   // Hands PROBLEM to the reporter, with no lock of ours held and ME unchecked meanwhile: the reporter may take locks.
   void complain(thread_context& me, lockdep_problem problem, std::string text);
 
@@ -42,6 +45,7 @@ struct lockdep::impl {
   std::array<std::atomic<std::uint64_t>, max_lock_nodes> contended{};
 
  private:
+  [[nodiscard]] std::optional<lock_node> new_number(thread_context& me, const lock_class& cls, lock_subclass subclass);
   [[nodiscard]] bool nests_properly(thread_context& me, const lock_class& cls, const void* instance, request how);
   [[nodiscard]] bool may_block_here(thread_context& me, const lock_class& cls);
   [[nodiscard]] bool extend_order(thread_context& me, lock_node taken, request how, std::uint64_t key, lock_graph::stack_id& stack);
