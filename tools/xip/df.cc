@@ -31,9 +31,9 @@ int df_verb(int argc, char** argv) {
   CLI::App app{"Show how full an image is", "df"};
   bool human = false, inodes = false;
   std::string argument;
+  app.set_help_flag("--help", "this text");
   app.add_flag("-h", human, "sizes as people read them");
   app.add_flag("-i,--inodes", inodes, "inodes in place of blocks");
-  app.set_help_flag("--help", "this text");
   app.add_option("IMAGE", argument, "an image")->required();
   if (const auto code = parse(app, argc, argv)) return *code;
   const place p = parse_place(argument);
