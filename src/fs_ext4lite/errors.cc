@@ -2,6 +2,9 @@
 //
 // The record goes into the super block with the next write of it. A mount that never changed anything writes it nowhere: an image that was only
 // read, or whose change was refused, stays byte for byte as it was.
+//
+// Lock chains:
+//   i_data_sem -> s_error_lock
 #include <algorithm>
 #include <cstring>
 

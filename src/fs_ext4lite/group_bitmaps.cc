@@ -3,6 +3,7 @@
 // Lock chains:
 //   jbd2_handle -> s_bitmap_lock -> group_lock
 //   jbd2_handle -> i_data_sem -> s_bitmap_lock
+//   s_bitmap_lock -> buffer_cache
 #include <algorithm>
 #include <cstring>
 #include <string>

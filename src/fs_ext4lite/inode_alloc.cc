@@ -4,6 +4,8 @@
 //
 // Lock chains:
 //   jbd2_handle -> group_lock
+//   jbd2_handle -> s_inodes
+//   jbd2_handle -> i_lock
 #include <algorithm>
 
 #include <fmt/format.h>

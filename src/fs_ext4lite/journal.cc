@@ -1,4 +1,5 @@
 // Lock chains:
+//   jbd2_handle -> buffer_write -> buffer_cache
 //   jbd2_handle -> s_error_lock
 #include "fs_ext4lite/journal.h"
 

@@ -5,7 +5,7 @@
 //
 // Lock chains:
 //   jbd2_handle -> s_orphan_lock -> i_raw_lock
-//   jbd2_handle -> i_data_sem -> s_orphan_lock
+//   s_orphan_lock -> buffer_cache
 #include <cstring>
 
 #include <fmt/format.h>
@@ -19,8 +19,7 @@ namespace xip::ext4lite {
 namespace {
 
 // The head of the list on disk becomes NUMBER.
-[[nodiscard]] result<> write_head(handle& h, std::uint32_t number) XIP_REQUIRES(h.sb().s_orphan_lock) {
-  ext4_sb_info& sb = h.sb();
+[[nodiscard]] result<> write_head(handle& h, ext4_sb_info& sb, std::uint32_t number) XIP_REQUIRES(sb.s_orphan_lock) {
   const std::span<std::byte> block = XIP_TRY(get_write_access(h, *sb.s_sbh));
   const le32 head{number};
   std::memcpy(block.data() + sb.s_sb_offset + offsetof(ext4_super_block, s_last_orphan), &head, sizeof head);
@@ -116,7 +115,7 @@ result<> orphan_add(handle& h, ext4_inode_info& inode) {
     inode.i_dtime.store(0, std::memory_order_relaxed);
     return marked;
   }
-  XIP_TRY(write_head(h, inode.i_ino.value()));
+  XIP_TRY(write_head(h, sb, inode.i_ino.value()));
   link_first(sb, inode);
   return {};
 }
@@ -131,7 +130,7 @@ result<> orphan_del(handle* h, ext4_inode_info& inode) {
   if (h == nullptr) return {};
   const std::uint32_t next = inode.i_dtime.exchange(0, std::memory_order_relaxed);
   if (before == nullptr) {
-    XIP_TRY(write_head(*h, next));
+    XIP_TRY(write_head(*h, sb, next));
   } else {
     before->i_dtime.store(next, std::memory_order_relaxed);
     XIP_TRY(mark_inode_dirty(*h, *before));

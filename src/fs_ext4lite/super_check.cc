@@ -22,7 +22,6 @@ inline constexpr std::uint32_t writable_ro_compat = ro_compat_sparse_super | ro_
 inline constexpr std::uint32_t log_block_size_max = 2;        // 4 KiB
 inline constexpr std::uint32_t log_block_size_known = 6;      // 64 KiB, the largest that ext4 has
 inline constexpr std::uint32_t least_blocks_per_group = 256;  // mke2fs makes no smaller groups
-inline constexpr std::uint32_t flex_bits_max = 31;
 
 // Names of the bits of FEATURES, those without a name by number.
 [[nodiscard]] std::string names_of(std::uint32_t features, std::span<const feature_name> names, const char* word) {
