@@ -20,14 +20,22 @@ facts() { (cd "$1" && find . -path ./lost+found -prune -o -type d -printf '%y %m
   find . -path ./lost+found -prune -o -type f -print0 | sort -z | xargs -0 sha256sum; find . -type c -exec stat -c '%n %t:%T' {} +; find . -type b -exec stat -c '%n %t:%T' {} +); }
 facts "$tree" >"$scratch/want"
 
+# Inodes of 128 bytes hold whole seconds up to 2038 only: there times are left out of the comparison.
+agree() { # WHAT
+  if [ "$timeless" = yes ]; then sed -i -E 's/ -?[0-9]+\.[0-9]{10} / /' "$scratch/got"; sed -E 's/ -?[0-9]+\.[0-9]{10} / /' "$scratch/want" >"$scratch/want.timeless"
+    expect "$1" diff "$scratch/want.timeless" "$scratch/got"
+  else expect "$1" diff "$scratch/want" "$scratch/got"; fi
+}
+
 exchange() { # NAME MKE2FS-OPTIONS...
-  local name=$1 img=$scratch/$1.img; shift
+  local name=$1 img=$scratch/$1.img timeless=no; shift
+  case " $* " in *" -I 128 "*) timeless=yes;; esac
   new_image "$img" 128M "$@"
   mount -o loop "$img" "$scratch/mnt" || { fail "$name: mount"; return; }
   cp -a "$tree/." "$scratch/mnt/linux" 2>/dev/null || { mkdir "$scratch/mnt/linux"; cp -a "$tree/." "$scratch/mnt/linux/"; }
   umount "$scratch/mnt"
   expect "$name: xip reads what Linux wrote" "$xip" cp -r "$img:/linux" "$scratch/out"
-  facts "$scratch/out" >"$scratch/got"; expect "$name: the same" diff "$scratch/want" "$scratch/got"
+  facts "$scratch/out" >"$scratch/got"; agree "$name: the same"
   rm -rf "$scratch/out"
   clean "$name: after reading" "$img"
   expect "$name: xip writes" "$xip" cp -r "$tree" "$img:/xip"
@@ -36,7 +44,7 @@ exchange() { # NAME MKE2FS-OPTIONS...
   expect "$name: xip thins Linux's index" "$xip" rm "$img:/linux/names/a-name-long-enough-to-fill-blocks-soon-"{1..600}
   clean "$name: after changing" "$img"
   mount -o loop "$img" "$scratch/mnt" || { fail "$name: mount again"; return; }
-  facts "$scratch/mnt/xip" >"$scratch/got"; expect "$name: Linux reads what xip wrote" diff "$scratch/want" "$scratch/got"
+  facts "$scratch/mnt/xip" >"$scratch/got"; agree "$name: Linux reads what xip wrote"
   same "$name: Linux sees the thinned names" 600 "$(ls "$scratch/mnt/linux/names" | wc -l)"
   for n in $(seq 1 700); do : >"$scratch/mnt/xip/names/linux-was-here-too-$n"; rm "$scratch/mnt/xip/names/a-name-long-enough-to-fill-blocks-soon-$n"; done
   rm -r "$scratch/mnt/xip/deep"; truncate -s 100 "$scratch/mnt/xip/bytes-1048576"
