@@ -67,7 +67,7 @@ class open_write_scope {
   return true;
 }
 
-// After the core: i_size covers what arrived, and nothing stays behind it.
+// After the core: i_size covers what arrived, up to REACHED, and nothing stays behind it unless the WHOLE write was made.
 [[nodiscard]] result<> finish_extension(ext4_inode_info& inode, const open_write& write, loff_t reached, bool whole)
     XIP_REQUIRES(inode.i_rwsem) {
   if (reached > i_size_read(inode)) {
@@ -81,7 +81,7 @@ class open_write_scope {
   return truncated;
 }
 
-// i_size grows from OLD_SIZE.
+// i_size grows from OLD_SIZE, by what arrives: not at all if nothing does.
 [[nodiscard]] result<std::size_t> write_past_size(vfs::kiocb& iocb, vfs::iov_iter& from, ext4_inode_info& inode, loff_t old_size)
     XIP_REQUIRES(inode.i_rwsem) {
   const loff_t start = iocb.ki_pos;
@@ -90,9 +90,10 @@ class open_write_scope {
   open_write_scope write{inode};
   const auto written = xip_mapping_write(iocb, from, ext4_xip_ops);
   const std::size_t done = written.value_or(0);
-  const auto finished = finish_extension(inode, *write, start + static_cast<loff_t>(done), done == wanted);
+  const loff_t reached = done == 0 ? old_size : start + static_cast<loff_t>(done);
+  const auto finished = finish_extension(inode, *write, reached, done == wanted);
   // The bytes are there, but a size that could not be stored does not cover them.
-  if (!finished.has_value() && i_size_read(inode) < start + static_cast<loff_t>(done)) {
+  if (!finished.has_value() && i_size_read(inode) < reached) {
     iocb.ki_pos = start;
     return fail(finished.error());
   }

@@ -1,5 +1,4 @@
 // Extent trees on small blocks, so that they become deep with few extents: against a model, and judged by e2fsck.
-#include <set>
 
 #include "fs_ext4lite/tree_file.h"
 
@@ -32,11 +31,12 @@ TEST(extent_tree, sequential_allocation_is_one_extent) {
   file.unmount_and_check(disk);
 }
 
-// Every second block from the right: each insertion is the first of its leaf, so that keys change all the way up, and nodes split in halves.
+// Every second block from the right: each insertion is the first of its leaf, so that keys change all the way up, and nodes split in
+// halves.
 TEST(extent_tree, grows_to_three_levels_and_back) {
   const image disk = image_with_file("-b 1024 -N 64", "32M");
   tree_file file{disk};
-  constexpr std::uint32_t count = 7200;
+  constexpr std::uint32_t count = 9600;
   tree_model model{2 * count + 1};
   for (std::uint32_t i = count; i-- != 0;) {
     const auto em = file.change(2 * i, 1, map_create_written);
@@ -126,7 +126,7 @@ TEST_P(random_changes, leave_the_tree_that_the_model_says) {
   tree_model model{3000};
   for (int step = 0; step < 2500; ++step) {
     const std::uint32_t lblk = random() % model.size();
-    const std::uint32_t most = std::min(1 + random() % 6, model.size() - lblk);
+    const std::uint32_t most = std::min(static_cast<std::uint32_t>(1 + random() % 6), model.size() - lblk);
     const unsigned what = random() % 10;
     if (what < 8) {
       const std::uint32_t flags = what < 3 ? map_create_unwritten : what < 5 ? map_create_written : map_convert;
@@ -136,7 +136,7 @@ TEST_P(random_changes, leave_the_tree_that_the_model_says) {
       ASSERT_LE(em->len, most);
       if (em->type != extent_type::hole) model.apply(*em);
     } else {
-      const std::uint32_t last = std::min(lblk + random() % (what == 8 ? 10 : 200), model.size() - 1);
+      const std::uint32_t last = std::min(static_cast<std::uint32_t>(lblk + random() % (what == 8 ? 10 : 200)), model.size() - 1);
       const auto removed = file.remove(lblk, last);
       ASSERT_TRUE(removed.has_value()) << removed.error().name() << " step " << step;
       model.remove(lblk, last);
@@ -189,15 +189,16 @@ TEST_P(damaged_leaf, is_found_and_named) {
   EXPECT_NE(file.fs().log().find(std::to_string(leaf)), std::string::npos) << file.fs().log();
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    extent_tree, damaged_leaf,
-    testing::Values(damage{"magic", 0, 0x1234, 2, "magic"}, damage{"no_entries", 2, 0, 2, "entries"}, damage{"too_many_entries", 2, 90, 2, "entries"},
-                    damage{"no_room", 4, 0, 2, "room"}, damage{"too_much_room", 4, 85, 2, "room"}, damage{"depth", 6, 1, 2, "depth"},
-                    damage{"first_key", 12, 1, 4, "begins at"}, damage{"no_length", 12 + 4, 0, 2, "has 0 blocks"},
-                    damage{"overlap", 12 + 4, 3, 2, "has 3 blocks"}, damage{"order", 24, 9, 4, "has 1 blocks"},
-                    damage{"outside", 12 + 8, 0x7fffffff, 4, "no file's"}, damage{"far_outside", 12 + 6, 0xffff, 2, "no file's"},
-                    damage{"super_block", 12 + 8, 1, 4, "no file's"}),
-    [](const auto& info) { return std::string{info.param.name}; });
+INSTANTIATE_TEST_SUITE_P(extent_tree, damaged_leaf,
+                         testing::Values(damage{"magic", 0, 0x1234, 2, "magic"}, damage{"no_entries", 2, 0, 2, "entries"},
+                                         damage{"too_many_entries", 2, 90, 2, "entries"}, damage{"no_room", 4, 0, 2, "room"},
+                                         damage{"too_much_room", 4, 85, 2, "room"}, damage{"depth", 6, 1, 2, "depth"},
+                                         damage{"first_key", 12, 1, 4, "begins at"}, damage{"no_length", 12 + 4, 0, 2, "has 0 blocks"},
+                                         damage{"overlap", 12 + 4, 3, 2, "has 3 blocks"}, damage{"order", 24, 9, 4, "has 1 blocks"},
+                                         damage{"outside", 12 + 8, 0x7fffffff, 4, "no file's"},
+                                         damage{"far_outside", 12 + 6, 0xffff, 2, "no file's"},
+                                         damage{"super_block", 12 + 8, 1, 4, "no file's"}),
+                         [](const auto& each) { return std::string{each.param.name}; });
 
 TEST(extent_tree, a_wrong_checksum_is_found) {
   const image disk = image_with_file("-b 1024", "4M");

@@ -1,0 +1,217 @@
+// map_blocks: what it answers, when it runs out of space, and files of ext2 and ext3.
+#include <cerrno>
+#include <cstdio>
+#include <fstream>
+
+#include "fs_ext4lite/tree_file.h"
+
+namespace xip::ext4lite {
+namespace {
+
+using namespace test;
+
+// Fails allocations: the first SKIP succeed.
+class no_space_after final : public point_sink {
+ public:
+  explicit no_space_after(unsigned skip) : skip_{skip}, previous_{std::exchange(current_point_sink, this)} {}
+  ~no_space_after() { current_point_sink = previous_; }
+  void on_point(point, std::uint64_t, std::uint64_t, std::uint64_t) noexcept override {}
+  int inject(point p, std::uint64_t, std::uint64_t) noexcept override {
+    if (p != point::ext4_alloc_blocks) return 0;
+    return skip_ != 0 && skip_-- != 0 ? 0 : ENOSPC;
+  }
+
+ private:
+  unsigned skip_;
+  point_sink* previous_;
+};
+
+std::string device_bytes(tree_file& file, std::uint64_t offset, std::size_t count) {
+  std::string text(count, '\0');
+  EXPECT_TRUE(file.fs().device().read(offset, std::as_writable_bytes(std::span{text})).has_value());
+  return text;
+}
+
+TEST(map_blocks, cuts_an_answer_to_what_was_asked) {
+  const image disk = image_with_file("-b 1024", "4M");
+  tree_file file{disk};
+  const auto made = file.change(10, 20, map_create_written);
+  ASSERT_TRUE(made.has_value());
+  for (int twice = 0; twice < 2; ++twice) {
+    const auto em = file.look(12, 5);
+    ASSERT_TRUE(em.has_value());
+    EXPECT_EQ(em->lblk, lblk_t{12});
+    EXPECT_EQ(em->len, 5u);
+    EXPECT_EQ(em->pblk, made->pblk + 2);
+    const auto hole = file.look(3, 4);
+    ASSERT_TRUE(hole.has_value());
+    EXPECT_EQ(hole->len, 4u);
+    EXPECT_EQ(hole->type, extent_type::hole);
+    file.inode().i_es.clear();
+  }
+}
+
+TEST(map_blocks, refuses_the_block_that_no_file_has) {
+  const image disk = image_with_file("-b 1024", "4M");
+  tree_file file{disk};
+  EXPECT_EQ(file.look(UINT32_MAX, 1).error(), EFBIG);
+  EXPECT_EQ(file.change(UINT32_MAX, 1, map_create_written).error(), EFBIG);
+  EXPECT_EQ(file.change(UINT32_MAX - 1, 10, map_create_unwritten)->len, 1u);
+}
+
+TEST(map_blocks, says_new_once_and_dirty_until_the_commit) {
+  const image disk = image_with_file("-b 1024", "4M");
+  tree_file file{disk};
+  const auto made = file.change(0, 4, map_create_unwritten);
+  ASSERT_TRUE(made.has_value());
+  EXPECT_EQ(made->flags, em_new | em_dirty);
+  EXPECT_EQ(file.change(0, 4, map_create_unwritten)->flags, em_dirty);
+  file.commit();
+  EXPECT_EQ(file.look(0, 4)->flags, 0);
+}
+
+TEST(map_blocks, a_file_goes_on_beside_its_last_block) {
+  const image disk = image_with_file("-b 1024", "8M");
+  tree_file file{disk};
+  const auto first = file.change(0, 8, map_create_written);
+  const auto second = file.change(8, 8, map_create_unwritten);
+  ASSERT_TRUE(first.has_value() && second.has_value());
+  EXPECT_EQ(second->pblk, first->pblk + 8);
+}
+
+// The root has four extents, so that cutting one needs a block for the tree.
+void fill_root(tree_file& file) {
+  ASSERT_EQ(file.change(0, 16, map_create_unwritten)->len, 16u);
+  for (std::uint32_t i = 1; i <= 3; ++i) ASSERT_TRUE(file.change(100 * i, 1, map_create_written).has_value());
+  ASSERT_EQ(file.root_entries(), 4u);
+}
+
+TEST(map_blocks, conversion_without_a_block_for_the_tree_zeroes_the_surroundings) {
+  const image disk = image_with_file("-b 1024", "4M");
+  tree_file file{disk};
+  fill_root(file);
+  const std::uint64_t at = bytes_of(file.look(0, 16)->pblk, 10);
+  const std::string old(16 << 10, 'x');
+  ASSERT_TRUE(file.fs().device().write(at, std::as_bytes(std::span{old})).has_value());
+  {
+    no_space_after full{0};
+    const auto em = file.change(5, 3, map_convert);
+    ASSERT_TRUE(em.has_value()) << em.error().name();
+    EXPECT_EQ(em->len, 3u);
+    EXPECT_EQ(em->type, extent_type::mapped);
+  }
+  EXPECT_EQ(file.depth(), 0u);
+  EXPECT_EQ(file.look(0, 100)->len, 16u);
+  EXPECT_EQ(file.look(0, 100)->type, extent_type::mapped);
+  const std::string now = device_bytes(file, at, old.size());
+  for (std::size_t i = 0; i < now.size(); ++i) ASSERT_EQ(now[i], i / 1024 >= 5 && i / 1024 < 8 ? 'x' : '\0') << "byte " << i;
+  file.unmount_and_check(disk);
+}
+
+TEST(map_blocks, the_second_cut_may_be_the_one_that_finds_no_space) {
+  const image disk = image_with_file("-b 1024", "4M");
+  tree_file file{disk};
+  ASSERT_EQ(file.change(0, 16, map_create_unwritten)->len, 16u);
+  for (std::uint32_t i = 1; i <= 2; ++i) ASSERT_TRUE(file.change(100 * i, 1, map_create_written).has_value());
+  const std::uint64_t at = bytes_of(file.look(0, 16)->pblk, 10);
+  const std::string old(16 << 10, 'x');
+  ASSERT_TRUE(file.fs().device().write(at, std::as_bytes(std::span{old})).has_value());
+  {
+    no_space_after full{0};
+    ASSERT_TRUE(file.change(5, 3, map_convert).has_value());
+  }
+  EXPECT_EQ(file.look(0, 100)->len, 8u);
+  EXPECT_EQ(file.look(8, 100)->type, extent_type::unwritten);
+  const std::string now = device_bytes(file, at, 8 << 10);
+  for (std::size_t i = 0; i < now.size(); ++i) ASSERT_EQ(now[i], i / 1024 >= 5 ? 'x' : '\0') << "byte " << i;
+  file.unmount_and_check(disk);
+}
+
+TEST(map_blocks, allocation_without_a_block_for_the_tree_leaves_nothing_behind) {
+  const image disk = image_with_file("-b 1024", "4M");
+  tree_file file{disk};
+  fill_root(file);
+  const auto before = file.fs().sb().s_freeblocks.load();
+  const auto sectors = file.inode().i_blocks.load();
+  {
+    no_space_after tree_block{1};
+    EXPECT_EQ(file.change(1000, 1, map_create_written).error(), ENOSPC);
+  }
+  EXPECT_EQ(file.fs().sb().s_freeblocks.load(), before);
+  EXPECT_EQ(file.inode().i_blocks.load(), sectors);
+  EXPECT_EQ(file.look(1000, 1)->type, extent_type::hole);
+  ASSERT_TRUE(file.change(1000, 1, map_create_written).has_value());
+  file.unmount_and_check(disk);
+}
+
+// ---- files without extents: made by an image without the feature
+
+image indirect_image(std::size_t bytes) {
+  image made = make_image("-b 1024 -O ^extent,^64bit,^huge_file -N 64", "24M");
+  const std::string source = made.path() + ".source";
+  std::ofstream{source} << pattern(bytes);
+  debugfs(made.path(), "write " + source + " file", true);
+  std::remove(source.c_str());
+  EXPECT_EQ(run_command({"/sbin/tune2fs", "-O", "extent", made.path()}).status, 0);  // as one goes over from ext3
+  return made;
+}
+
+TEST(block_map, reads_through_all_levels_of_indirection) {
+  // 12 direct, 256 indirect, then double indirect.
+  const image disk = indirect_image(3'000'000);
+  mounted fs{disk};
+  ASSERT_TRUE(fs.ok()) << fs.failure();
+  EXPECT_TRUE(read_file(fs.task(), "/file") == pattern(3'000'000));
+}
+
+TEST(block_map, is_overwritten_but_not_extended) {
+  const image disk = indirect_image(300'000);
+  mounted fs{disk};
+  ASSERT_TRUE(fs.ok()) << fs.failure();
+  auto fd = fs.task().open("/file", O_RDWR);
+  ASSERT_TRUE(fd.has_value());
+  EXPECT_EQ(fs.task().pwrite(*fd, "hello", 5, 290000).value_or(0), 5u);
+  EXPECT_EQ(fs.task().pwrite(*fd, "hello", 5, 1000000).error(), EOPNOTSUPP);
+  EXPECT_EQ(fs.task().fstat(*fd)->size, 300000);
+  EXPECT_EQ(fs.task().fallocate(*fd, 0, 0, 400000).error(), EOPNOTSUPP);
+  EXPECT_TRUE(fs.task().close(*fd).has_value());
+  EXPECT_EQ(read_file(fs.task(), "/file").substr(290000, 5), "hello");
+  fs.umount_and_check(disk);
+}
+
+TEST(block_map, is_truncated_step_by_step) {
+  const image disk = indirect_image(3'000'000);
+  mounted fs{disk};
+  ASSERT_TRUE(fs.ok()) << fs.failure();
+  const std::string before = read_file(fs.task(), "/file");
+  for (loff_t size : {2999999, 1000001, 280000, 270000, 13000, 12288, 5000, 1, 0}) {
+    ASSERT_TRUE(fs.task().truncate("/file", size).has_value()) << size;
+    ASSERT_EQ(read_file(fs.task(), "/file"), before.substr(0, static_cast<std::size_t>(size))) << size;
+  }
+  EXPECT_EQ(fs.task().stat("/file")->blocks, 0u);
+  fs.umount_and_check(disk);
+}
+
+TEST(block_map, is_deleted) {
+  const image disk = indirect_image(3'000'000);
+  mounted fs{disk};
+  ASSERT_TRUE(fs.ok()) << fs.failure();
+  ASSERT_TRUE(fs.task().unlink("/file").has_value());
+  fs.umount_and_check(disk);
+}
+
+TEST(block_map, a_pointer_into_metadata_is_corruption) {
+  const image disk = indirect_image(300'000);
+  debugfs(disk.path(), "set_inode_field file block[3] 1", true);
+  mounted fs{disk};
+  ASSERT_TRUE(fs.ok()) << fs.failure();
+  auto fd = fs.task().open("/file", O_RDONLY);
+  ASSERT_TRUE(fd.has_value());
+  char byte;
+  EXPECT_TRUE(fs.task().pread(*fd, &byte, 1, 0).has_value());
+  EXPECT_EQ(fs.task().pread(*fd, &byte, 1, 3 * 1024).error(), EUCLEAN);
+  EXPECT_NE(fs.log().find("block map"), std::string::npos) << fs.log();
+}
+
+}  // namespace
+}  // namespace xip::ext4lite
