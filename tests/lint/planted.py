@@ -33,6 +33,7 @@ PLANTED = {
         ("src/vfs/b.cc", "std::this_thread::yield();\n"),
         ("src/dev/a.cc", "auto t = std::chrono::steady_clock::now();\n"),
         ("src/dev/b.cc", "usleep(5);\n"),
+        ("src/dev/c.cc", "::sched_yield();\n"),
         ("src/xip/a.cc", "flag.notify_all();\n"),
         ("src/xip/b.cc", "  sleep(1);\n"),
         ("tools/xip/a.cc", "#include <thread>\n"),

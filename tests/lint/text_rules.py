@@ -21,6 +21,8 @@ def blocking(root):
             continue
         for number, line in file.lines():
             match = BLOCKING.search(line)
+            if match and match.group(0) == "sched_yield" and file.kind == "tests":
+                continue  # a test may give the processor away while it waits for a state
             if match:
                 problems.append((file.path, number, f"blocks, starts a thread or reads a clock outside src/locks: {match.group(0).strip()}"))
     return problems
