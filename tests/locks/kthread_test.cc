@@ -1,7 +1,8 @@
 #include <xip/locks/kthread.h>
 
 #include <memory_resource>
-#include <new>
+#include <string>
+#include <thread>
 
 #include <gtest/gtest.h>
 
@@ -92,6 +93,12 @@ TEST(Current, DefaultContextHasNothing) {
   EXPECT_EQ(current().sched, nullptr);
   EXPECT_EQ(current().deps, nullptr);
   EXPECT_EQ(current().held_count, 0u);
+}
+
+TEST(Current, EachHostThreadHasItsOwnDefault) {
+  const thread_context* other = nullptr;
+  std::thread{[&] { other = &current(); }}.join();
+  EXPECT_NE(other, &current());
 }
 
 TEST(Current, ScopeRestoresWhatWas) {

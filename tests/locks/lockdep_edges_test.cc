@@ -64,8 +64,16 @@ TEST_F(LockdepEdges, EachKindOnce) {
       const exclusive_guard one{rw};
       const mutex_guard two{a};
     }
+    {
+      const mutex_guard one{b};
+      const shared_guard two{rw};
+    }
+    {
+      const mutex_guard one{b};
+      const exclusive_guard two{rw};
+    }
   }
-  EXPECT_EQ(texts(), (std::vector<std::string>{"test_rw test_a s x", "test_rw test_a x x"}));
+  EXPECT_EQ(texts(), (std::vector<std::string>{"test_rw test_a s x", "test_rw test_a x x", "test_b test_rw x s", "test_b test_rw x x"}));
 }
 
 TEST_F(LockdepEdges, TryLockHasNone) XIP_NO_THREAD_SAFETY_ANALYSIS {
