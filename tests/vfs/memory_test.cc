@@ -92,7 +92,7 @@ TEST_F(memory_use, running_out_is_enomem_wherever_it_happens) {
 }
 
 TEST_F(memory_use, a_task_or_a_mount_that_cannot_be_made_leaves_nothing) {
-  ram_device second{"second"};
+
   ASSERT_OK(t.mkdir("/m", 0755));
   ASSERT_OK(k->mount("ramfs", second, "/m"));
   ASSERT_OK(k->umount("/m"));

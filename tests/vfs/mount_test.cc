@@ -12,7 +12,7 @@ class mounts : public vfs_test {
   }
   void mount_second() { ASSERT_OK(k->mount("ramfs", second, "/m")); }
   [[nodiscard]] std::string message(const std::expected<void, mount_failure>& r) { return r ? "" : r.error().message; }
-  ram_device second{"second"};
+
 };
 
 TEST_F(mounts, a_mount_hides_what_it_covers) {

@@ -144,7 +144,7 @@ TEST_F(parallel, exchanging_names_loses_none) {
 
 TEST_F(parallel, mounting_beside_walking) {
   ASSERT_OK(t.mkdir("/m", 0755));
-  ram_device second{"second"};
+
   in_parallel(3, [&](task& who, unsigned n) {
     for (int i = 0; i < 200; ++i) {
       if (n == 0) {

@@ -62,6 +62,7 @@ class vfs_test : public testing::Test {
 
   counting_resource memory;
   ram_device disk;
+  ram_device second{"second"};  // for a second mount: both outlive the instance
   std::unique_ptr<kernel> k;
   task_ptr root;
   task& t;
