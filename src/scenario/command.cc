@@ -35,7 +35,7 @@ checked check_mkfs(const check_options& options, const check_config& config, con
   if (!options.mkfs) return {};
   auto device = dev::open_memory(64 * mib);
   if (!device) return refuse(3, config, device.error().message);
-  auto made = make_image(use, tool_path(device_kind::memory, **device, {}), &*options.mkfs, {}, true);
+  auto made = make_image(use, tool_path(device_kind::memory, **device, {}), &*options.mkfs, {});
   if (!made) return refuse(2, config, fmt::format("--mkfs: {}", made.error()));
   return {};
 }

@@ -77,9 +77,8 @@ bool copy_data(int from, int to, off_t size) {
 }  // namespace
 
 outcome_or_message make_image(const tools& use, const std::string& path, const std::vector<std::string>* options,
-                              const std::vector<std::string>& extra, bool dry) {
+                              const std::vector<std::string>& extra) {
   std::vector<std::string> arguments = mke2fs_arguments(options, extra);
-  if (dry) arguments.insert(arguments.begin(), "-n");
   arguments.push_back(path);
   const auto ran = run_tool(use.mke2fs, arguments);
   if (!ran) return std::unexpected{fmt::format("{}: {}", use.mke2fs, ran.error().message())};

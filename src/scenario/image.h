@@ -23,10 +23,9 @@ struct tools {
 // A message for a person is the error of all that goes through a tool or the host.
 using outcome_or_message = std::expected<void, std::string>;
 
-// Makes a file system on PATH as mke2fs does with the default options, or with OPTIONS in their place, and EXTRA behind them. DRY: only says
-// whether it would.
+// Makes a file system on PATH as mke2fs does with the default options, or with OPTIONS in their place, and EXTRA behind them.
 [[nodiscard]] outcome_or_message make_image(const tools& use, const std::string& path, const std::vector<std::string>* options,
-                                            const std::vector<std::string>& extra, bool dry = false);
+                                            const std::vector<std::string>& extra);
 // e2fsck -fn must exit 0; its output otherwise.
 [[nodiscard]] outcome_or_message check_image(const tools& use, const std::string& path);
 // The file grows or shrinks to BYTES and reads zero everywhere.

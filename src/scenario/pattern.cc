@@ -45,7 +45,7 @@ std::optional<difference> judge(std::span<const std::byte> found, loff_t offset,
     if (!answer) {
       const auto word = word_around(found, offset, at);
       const auto rest = found.subspan(i);
-      answer = difference{at, 0, expected_text(at), word ? describe(std::as_bytes(std::span{&*word, 1}), at) : describe(rest, at)};
+      answer = difference{at, 0, expected_text(at), word ? describe(std::as_bytes(std::span{&*word, 1}), at & ~loff_t{7}) : describe(rest, at)};
     }
     ++answer->bytes;
   }

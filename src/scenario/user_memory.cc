@@ -26,13 +26,13 @@ std::size_t copy_pieces(void* context, std::byte* user, std::size_t bytes, vfs::
   return done;
 }
 
-std::size_t copy_in(void* context, const std::byte* user, std::size_t bytes, bool, vfs::move_piece move, void* argument) {
-  vfs::might_fault();
+std::size_t copy_in(void* context, const std::byte* user, std::size_t bytes, bool nofault, vfs::move_piece move, void* argument) {
+  if (!nofault) vfs::might_fault();
   return copy_pieces(context, const_cast<std::byte*>(user), bytes, move, argument);
 }
 
-std::size_t copy_out(void* context, std::byte* user, std::size_t bytes, bool, vfs::move_piece move, void* argument) {
-  vfs::might_fault();
+std::size_t copy_out(void* context, std::byte* user, std::size_t bytes, bool nofault, vfs::move_piece move, void* argument) {
+  if (!nofault) vfs::might_fault();
   return copy_pieces(context, user, bytes, move, argument);
 }
 

@@ -37,7 +37,7 @@ TEST_F(CheckCommand, NamesTheSignalOfACrashAndKeepsTheImage) {
   EXPECT_THAT(c.out, HasSubstr("signal SIGILL"));
   EXPECT_THAT(c.out, EndsWith("1 passed, 1 failed, 0 skipped\n"));
   // What the dead scenario had written is in the image.
-  EXPECT_THAT(contents(in_directory("kept/plant-003-memory.img")), HasSubstr("evidence"));
+  EXPECT_NE(contents(in_directory("kept/plant-003-memory.img")).find("evidence"), std::string::npos);
 }
 
 TEST_F(CheckCommand, SaysWhyAScenarioWasNotRun) {
@@ -147,7 +147,7 @@ TEST_F(CheckCommand, TakesMke2fsOptionsInPlaceOfTheDefaults) {
   const called c = on_memory({"plant/001", "other/001", "--mkfs", "-b 1024"});
   EXPECT_EQ(c.exit_code, 0) << c.out;
   EXPECT_THAT(c.out, HasSubstr("other/001 [memory] [not run] needs blocks of 4096 bytes, the image has 1024"));
-  const called bad = on_memory({"plant/001", "--mkfs", "-b 12345"});
+  const called bad = on_memory({"plant/001", "--mkfs", "-O no_such_feature"});
   EXPECT_EQ(bad.exit_code, 2);
   EXPECT_THAT(bad.err, HasSubstr("--mkfs"));
 }

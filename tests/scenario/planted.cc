@@ -23,8 +23,9 @@ void fails(run& t) {
 }
 
 void crashes(run& t) {
-  t.put(t.create("evidence"), 0, 5000, {.file = 7});
-  static_cast<void>(t->fsync(3));
+  const int fd = t.create("evidence");
+  t.put(fd, 0, 5000, {.file = 7});
+  t.must(t->syncfs(fd));
   static_cast<void>(std::raise(SIGILL));
 }
 

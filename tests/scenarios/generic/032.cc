@@ -5,7 +5,7 @@
 
 XIP_SCENARIO("auto quick perms", "owners and modes of new files") {
   t.must(t->chmod(".", 0777));
-  const auto user = t.new_task({.uid = 100'000, .gid = 200'000});
+  auto user = t.new_task({.uid = 100'000, .gid = 200'000});
   user->umask(027);
   t.must(user->close(t.must(user->open("file", O_WRONLY | O_CREAT, 0666))));
   t.must(user->mkdir("dir", 0777));
@@ -16,6 +16,7 @@ XIP_SCENARIO("auto quick perms", "owners and modes of new files") {
   t.must(t->chmod("shared", 02777));
   t.must(user->mkdir("shared/sub", 0755));
   t.must(user->close(t.must(user->open("shared/file", O_WRONLY | O_CREAT, 0644))));
+  user.reset();
   t.cycle();
   const auto expect = [&](const char* path, unsigned mode, unsigned uid, unsigned gid) {
     const auto s = t.must(t->stat(path));

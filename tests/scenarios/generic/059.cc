@@ -1,6 +1,8 @@
 // What: chdir, fchdir, getcwd, and the *at calls on directory descriptors; a working directory that was removed.
 // Why: relative names start where the descriptor says, for every call.
 // Groups: auto quick dir. Needs: nothing.
+#include <linux/stat.h>
+
 #include "helpers.h"
 
 XIP_SCENARIO("auto quick dir", "working directories and dirfds") {
@@ -17,9 +19,9 @@ XIP_SCENARIO("auto quick dir", "working directories and dirfds") {
   t.expect_errno(t->openat(file, "x", O_RDONLY), ENOTDIR);
   t.expect_errno(t->openat(999, "x", O_RDONLY), EBADF);
   t.must(t->openat(999, t.directory() + "/a/file", O_RDONLY));
-  t.expect_equal(t.must(t->statx(a, "file", 0, ~0u)).ino, t.must(t->fstat(file)).ino, "statx of a name below a dirfd");
-  t.expect_equal(t.must(t->statx(file, "", AT_EMPTY_PATH, ~0u)).ino, t.must(t->fstat(file)).ino, "statx of a descriptor");
-  t.expect_errno(t->statx(file, "", 0, ~0u), ENOENT);
+  t.expect_equal(t.must(t->statx(a, "file", 0, STATX_BASIC_STATS)).ino, t.must(t->fstat(file)).ino, "statx of a name below a dirfd");
+  t.expect_equal(t.must(t->statx(file, "", AT_EMPTY_PATH, STATX_BASIC_STATS)).ino, t.must(t->fstat(file)).ino, "statx of a descriptor");
+  t.expect_errno(t->statx(file, "", 0, STATX_BASIC_STATS), ENOENT);
 
   t.must(t->chdir("a/b"));
   t.expect_equal(t.must(t->getcwd()), t.directory() + "/a/b", "the working directory");
