@@ -180,6 +180,7 @@ enum class free_outcome : std::uint8_t { freed, was_free, never_written };
   if ((flags_of(sb, d) & bg_block_uninit) != 0) return free_outcome::never_written;
   if (bitmap_view{bits, first + count}.next_clear(first) != first + count) return free_outcome::was_free;
   if (info.pending_free.empty()) info.pending_free.swap(spare);
+  info.pending_map.store(true, std::memory_order_relaxed);
   set_words(info.pending_free, first, count);
   info.pending_count.fetch_add(count, std::memory_order_relaxed);
   fill_bits(bits, first, count, false);
@@ -200,7 +201,9 @@ enum class free_outcome : std::uint8_t { freed, was_free, never_written };
   const std::span<std::byte> bits = XIP_TRY(get_write_access(h, **bitmap));
   dev::buffer& desc = desc_buffer(sb, g);
   const std::span<std::byte> block = XIP_TRY(get_write_access(h, desc));
-  std::pmr::vector<std::uint64_t> spare((sb.s_blocks_per_group + 63) / 64, 0, &sb.memory());
+  // Memory for the pending bits, made before the spin lock is taken; once a group has it, it stays.
+  const bool has_map = sb.s_groups[g.value()]->pending_map.load(std::memory_order_relaxed);
+  std::pmr::vector<std::uint64_t> spare(has_map ? 0 : (sb.s_blocks_per_group + 63) / 64, 0, &sb.memory());
   const auto offset = static_cast<std::uint32_t>(first - first_block_of(sb, g));
   if (release_in_group(sb, g, bits, desc_within(sb, g, block), offset, count, spare) != free_outcome::freed)
     return corrupted(inode, fmt::format("frees blocks {} to {}, which are free already (block bitmap {})", first.value(),
@@ -269,7 +272,7 @@ void release_pending_frees(ext4_sb_info& sb) {
     if (info->pending_count.load(std::memory_order_relaxed) == 0) continue;
     spin_guard guard{info->lock};
     sb.s_pending_blocks.fetch_sub(info->pending_count.exchange(0, std::memory_order_relaxed), std::memory_order_relaxed);
-    info->pending_free.clear();
+    std::ranges::fill(info->pending_free, 0);
     info->longest_run.store(~0u, std::memory_order_relaxed);
   }
 }

@@ -66,6 +66,7 @@ struct group_info {
   // Blocks freed by metadata that is not durable yet: clear in the bitmap, but not to be handed out. One bit a block; empty: none.
   std::pmr::vector<std::uint64_t> pending_free XIP_GUARDED_BY(lock);
   std::atomic<std::uint32_t> pending_count{0};  // bits set there
+  std::atomic<bool> pending_map{false};         // it is there
   group_info(group_t n, std::pmr::memory_resource& m) : number{n}, pending_free{&m} {}
 };
 
@@ -104,6 +105,7 @@ struct ext4_sb_info : vfs::super_block {
   std::uint32_t s_groups_count = 0;
   std::uint32_t s_gdb_count = 0;
   std::uint32_t s_flex_bits = 0;         // log2 of groups per flex group
+  std::uint32_t s_cluster_bits = 0;      // log2 of blocks per cluster: what a bit of a block bitmap stands for, read-only unless 0
   std::uint32_t s_first_meta_bg = 0;
   std::uint32_t s_reserved_gdt_blocks = 0;
   std::uint32_t s_backup_bgs[2] = {};    // with sparse_super2

@@ -74,6 +74,7 @@ namespace {
 
 [[nodiscard]] result<> read_desc_blocks(ext4_sb_info& sb, std::string& message) {
   sb.s_group_desc.reserve(sb.s_gdb_count);
+  if (!sb.has_incompat(incompat_meta_bg)) sb.s_buffers->read_ahead(desc_block_location(sb, 0), sb.s_gdb_count);
   for (std::uint32_t n = 0; n < sb.s_gdb_count; ++n) {
     const pblk_t at = desc_block_location(sb, n);
     if (at.value() >= sb.s_blocks_count) {

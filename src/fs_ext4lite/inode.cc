@@ -21,6 +21,8 @@
 namespace xip::ext4lite {
 namespace {
 
+inline constexpr std::uint64_t inode_readahead_blocks = 32;
+
 [[nodiscard]] std::span<const std::byte> bytes_in(const ext4_sb_info& sb, const inode_slot& slot) noexcept {
   return slot.buffer->data().subspan(slot.offset, sb.s_inode_size);
 }
@@ -185,7 +187,12 @@ result<inode_slot> inode_slot_of(ext4_sb_info& sb, ino_t number) {
   if (number.value() == 0 || number.value() > sb.s_inodes_count) return fail(EUCLEAN);
   const group_t g{(number.value() - 1) / sb.s_inodes_per_group};
   const std::uint64_t offset = std::uint64_t{(number.value() - 1) % sb.s_inodes_per_group} * sb.s_inode_size;
-  dev::buffer_ref buffer = XIP_TRY(sb.s_buffers->read(inode_table_of(sb, g) + (offset >> sb.s_blocksize_bits)));
+  const std::uint64_t index = offset >> sb.s_blocksize_bits;
+  const pblk_t block = inode_table_of(sb, g) + index;
+  // Where a read is a request, the neighbours come along: who looks at one inode looks at those made after it.
+  if (!sb.s_bdev.has_direct_access() && !sb.s_buffers->find(block))
+    sb.s_buffers->read_ahead(block, static_cast<std::uint32_t>(std::min<std::uint64_t>(inode_readahead_blocks, sb.s_itb_per_group - index)));
+  dev::buffer_ref buffer = XIP_TRY(sb.s_buffers->read(block));
   return inode_slot{std::move(buffer), static_cast<std::uint32_t>(offset & (sb.s_blocksize - 1))};
 }
 

@@ -30,7 +30,7 @@ namespace {
 
 std::uint64_t overhead_of(ext4_sb_info& sb, const ext4_super_block& es) {
   if (es.s_overhead_clusters != 0) {
-    const std::uint64_t blocks = std::uint64_t{es.s_overhead_clusters} << (es.s_log_cluster_size - es.s_log_block_size);
+    const std::uint64_t blocks = std::uint64_t{es.s_overhead_clusters} << sb.s_cluster_bits;
     return std::min(blocks, sb.s_blocks_count);
   }
   std::uint64_t blocks = sb.s_first_data_block.value() + journal_blocks(sb, es);
@@ -43,7 +43,7 @@ result<> ext4_statfs(vfs::super_block& s, vfs::kstatfs& out) {
   out.type = EXT4_SUPER_MAGIC;
   out.bsize = out.frsize = sb.s_blocksize;
   out.blocks = sb.s_blocks_count - sb.s_overhead;
-  out.bfree = clamped(sb.s_freeblocks.load(std::memory_order_relaxed));
+  out.bfree = clamped(sb.s_freeblocks.load(std::memory_order_relaxed)) << sb.s_cluster_bits;
   const std::uint64_t kept = sb.s_r_blocks_count + sb.s_resv_blocks;
   out.bavail = out.bfree > kept ? out.bfree - kept : 0;
   out.files = sb.s_inodes_count;

@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include <xip/base/assert.h>
 #include <xip/base/crc.h>
 #include <xip/fs_ext4lite/ext4lite.h>
 #include <xip/vfs/ops.h>
@@ -115,6 +116,7 @@ void take_blocks(ext4_sb_info& sb, const ext4_super_block& es) noexcept {
   const std::uint64_t data_blocks = sb.s_blocks_count - sb.s_first_data_block.value();
   sb.s_groups_count = static_cast<std::uint32_t>((data_blocks + sb.s_blocks_per_group - 1) / sb.s_blocks_per_group);
   sb.s_gdb_count = (sb.s_groups_count + sb.s_desc_per_block - 1) / sb.s_desc_per_block;
+  if (sb.has_ro_compat(ro_compat_bigalloc)) sb.s_cluster_bits = es.s_log_cluster_size - es.s_log_block_size;
   sb.s_first_meta_bg = es.s_first_meta_bg;
   sb.s_reserved_gdt_blocks = es.s_reserved_gdt_blocks;
   std::ranges::copy(es.s_backup_bgs, sb.s_backup_bgs);
@@ -186,6 +188,8 @@ void take_blocks(ext4_sb_info& sb, const ext4_super_block& es) noexcept {
   }
   if (!done)
     sb->s_kernel.printk(vfs::log_level::error, fmt::format("ext4 ({}): unmounted with changes lost: {}", sb->s_id, done.error().message()));
+  // Every change was made under a handle, or its buffer would be clean and yet not what the medium holds.
+  XIP_DEBUG_ASSERT(!sb->s_buffers || !sb->s_buffers->changed_while_clean());
   std::pmr::polymorphic_allocator<> memory{&sb->s_kernel.memory()};
   memory.delete_object(sb);
   return done;

@@ -63,6 +63,14 @@ class checker {
   [[nodiscard]] bool has_incompat(std::uint32_t f) const noexcept { return (es_.s_feature_incompat & f) != 0; }
   [[nodiscard]] bool has_ro_compat(std::uint32_t f) const noexcept { return (es_.s_feature_ro_compat & f) != 0; }
   [[nodiscard]] std::uint32_t bytes_per_block() const noexcept { return 1024u << es_.s_log_block_size; }
+  [[nodiscard]] std::uint64_t group_count() const noexcept {
+    const std::uint64_t blocks = blocks_count(es_) - es_.s_first_data_block;
+    return (blocks + es_.s_blocks_per_group - 1) / es_.s_blocks_per_group;
+  }
+  [[nodiscard]] std::uint32_t desc_blocks() const noexcept {
+    const std::uint32_t in_block = bytes_per_block() / (has_incompat(incompat_64bit) ? es_.s_desc_size.load() : desc_size_32);
+    return static_cast<std::uint32_t>((group_count() + in_block - 1) / in_block);
+  }
 
   [[nodiscard]] result<> identity() {
     if (es_.s_magic != super_magic)
@@ -131,7 +139,7 @@ class checker {
       return refuse(EUCLEAN, fmt::format("first inode {} lies beyond the first group's {}; run e2fsck", es_.s_first_ino.load(), inodes));
     if (blocks_count(es_) <= es_.s_first_data_block)
       return refuse(EUCLEAN, fmt::format("{} blocks hold no file system; run e2fsck", blocks_count(es_)));
-    const std::uint64_t count = (blocks_count(es_) - es_.s_first_data_block + blocks - 1) / blocks;
+    const std::uint64_t count = group_count();
     if (count > UINT32_MAX || count * inodes != es_.s_inodes_count)
       return refuse(EUCLEAN, fmt::format("{} groups of {} inodes, but {} inodes in all; run e2fsck", count, inodes, es_.s_inodes_count.load()));
     return {};
@@ -141,6 +149,8 @@ class checker {
     const std::uint32_t size = es_.s_desc_size;
     if (has_incompat(incompat_64bit) && (size < desc_size_64 || size > 1024 || !std::has_single_bit(size)))
       return refuse(EUCLEAN, fmt::format("descriptor size {} is not a power of two from 64 to 1024; run e2fsck", size));
+    if (const std::uint32_t blocks = desc_blocks(); has_incompat(incompat_meta_bg) && es_.s_first_meta_bg > blocks)
+      return refuse(EUCLEAN, fmt::format("the first meta group is {}, but there are {} descriptor blocks; run e2fsck", es_.s_first_meta_bg.load(), blocks));
     if (es_.s_reserved_gdt_blocks > bytes_per_block() / 4)
       return refuse(EUCLEAN, fmt::format("{} reserved descriptor blocks are too many; run e2fsck", es_.s_reserved_gdt_blocks.load()));
     return {};
