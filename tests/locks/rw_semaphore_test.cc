@@ -166,6 +166,20 @@ TEST_F(RwSemaphore, DowngradeDoesNotLetWriterIn) XIP_NO_THREAD_SAFETY_ANALYSIS {
   EXPECT_EQ(log, "w");
 }
 
+TEST_F(RwSemaphore, GuardTakesOverWhatTryLockTook) {
+  for (int i = 0; i < 2; ++i) {
+    if (!sem.try_lock()) FAIL();
+    const exclusive_guard guard{sem, already_locked};
+    log += 'x';
+  }
+  for (int i = 0; i < 2; ++i) {
+    if (!sem.try_lock_shared()) FAIL();
+    const shared_guard guard{sem, already_locked};
+    EXPECT_EQ(log, "xx");
+  }
+  const exclusive_guard alone{sem};
+}
+
 TEST_F(RwSemaphore, NobodyIsLostInTheCrowd) XIP_NO_THREAD_SAFETY_ANALYSIS {
   // Reads, writes, try-locks and downgrades at once: a lost hand-over would leave a thread asleep for ever.
   int value = 0;

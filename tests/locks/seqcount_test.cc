@@ -43,6 +43,16 @@ TEST_F(Seqcount, RetryAfterWriter) {
   EXPECT_FALSE(sequence.read_retry(sequence.read_begin()));
 }
 
+TEST_F(Seqcount, TryDoesNotWaitForWriter) {
+  std::uint32_t begin = 0;
+  {
+    const seqcount_write_guard guard{sequence};
+    EXPECT_FALSE(sequence.read_try(begin));
+  }
+  EXPECT_TRUE(sequence.read_try(begin));
+  EXPECT_FALSE(sequence.read_retry(begin));
+}
+
 TEST_F(Seqcount, ReadersNeverSeeHalfAWrite) {
   std::atomic<bool> stop{false};
   for (int t = 0; t < 2; ++t)
