@@ -6,8 +6,8 @@
 // transaction.
 //
 // Lock chains:
-//   i_rwsem -> jbd2_handle -> i_data_sem
-//   i_rwsem -> jbd2_handle -> s_orphan_lock
+//   i_rwsem -> jbd2_handle -> dax_entry -> i_data_sem
+//   i_rwsem -> jbd2_handle -> dax_entry -> s_orphan_lock
 //   i_rwsem -> i_data_sem
 #include <algorithm>
 
