@@ -1,4 +1,8 @@
 // Times, attributes and write-back errors of one inode. Linux: fs/inode.c, fs/attr.c, lib/errseq.c.
+//
+// Lock chains:
+//   i_rwsem -> i_lock
+//   i_rwsem/1 -> i_rwsem/2 -> i_lock
 #include <xip/vfs/inode.h>
 
 #include <fcntl.h>
@@ -22,16 +26,38 @@ inode_times inode::times() const noexcept {
   return t;
 }
 
+namespace {
+
+constexpr std::int64_t second = 1'000'000'000;
+constexpr std::int64_t day = 24 * 60 * 60 * second;
+
+// Linux: s64 nanoseconds reach from 1677 to 2262; what lies outside is as good as the ends.
+[[nodiscard]] std::int64_t to_nanoseconds(const timespec64& t) noexcept {
+  std::int64_t ns;
+  if (__builtin_mul_overflow(t.seconds, second, &ns) || __builtin_add_overflow(ns, std::int64_t{t.nanoseconds}, &ns))
+    return t.seconds < 0 ? INT64_MIN + 1 : INT64_MAX;
+  return ns;
+}
+
+// Linux's relative atime: it is renewed if it is not newer than a change, or a day old.
+[[nodiscard]] std::int64_t atime_due_after(const inode_times& t) noexcept {
+  if (t.atime <= t.mtime || t.atime <= t.ctime) return INT64_MIN;
+  const std::int64_t ns = to_nanoseconds(t.atime);
+  return ns > INT64_MAX - day ? INT64_MAX : ns + day;
+}
+
+}  // namespace
+
 void inode::set_times(const inode_times& t) noexcept {
   spin_guard guard{i_lock};
-  times_sequence_.write_begin();
+  const seqcount_write_guard sequence{times_sequence_};
   times_.store(t);
-  times_sequence_.write_end();
+  atime_due_.store(atime_due_after(t), std::memory_order_relaxed);
+  changed_at_.store(t.mtime == t.ctime ? to_nanoseconds(t.mtime) : INT64_MIN, std::memory_order_relaxed);
 }
 
 timespec64 current_time() noexcept {
   const std::int64_t now = realtime_now_coarse().count();
-  constexpr std::int64_t second = 1'000'000'000;
   std::int64_t seconds = now / second;
   std::int64_t rest = now % second;
   if (rest < 0) {
@@ -60,25 +86,15 @@ void inode_touch_ctime(inode& i) noexcept {
   i.set_times(t);
 }
 
-namespace {
-
-// Linux's relative atime: only if it is not newer than a change, or a day old.
-[[nodiscard]] bool atime_needs_update(const super_block& sb, const inode_times& t, timespec64 now) noexcept {
-  constexpr std::int64_t day = 24 * 60 * 60;
-  if (t.atime == now) return false;
-  if ((sb.s_flags.load(std::memory_order_relaxed) & sb_relatime) == 0) return true;
-  return t.atime <= t.mtime || t.atime <= t.ctime || now.seconds - t.atime.seconds >= day;
-}
-
-}  // namespace
-
 void touch_atime(inode& i) noexcept {
   const std::uint32_t sb_flags = i.i_sb.s_flags.load(std::memory_order_relaxed);
   if ((sb_flags & (sb_noatime | sb_rdonly)) != 0 || (i.i_flags.load(std::memory_order_relaxed) & s_noatime) != 0) return;
+  if ((sb_flags & sb_relatime) != 0 && realtime_now_coarse().count() < i.atime_due()) [[likely]]
+    return;
   if ((sb_flags & sb_nodiratime) != 0 && i.is_dir()) return;
   inode_times t = i.times();
   const timespec64 now = current_time(i);
-  if (!atime_needs_update(i.i_sb, t, now)) return;
+  if (t.atime == now) return;
   t.atime = now;
   i.set_times(t);
   // The bytes were read all the same: an atime that cannot be stored is nobody's error.
@@ -97,21 +113,34 @@ std::uint32_t mode_without_privileges(const inode& i) noexcept {
   return mode & ~kill;
 }
 
-result<> file_modified(file& f) {
-  inode& i = *f.f_inode;
-  bool changed = false;
-  if ((i.i_mode.load(std::memory_order_relaxed) & (S_ISUID | S_ISGID)) != 0 && !capable()) [[unlikely]] {
-    const std::uint32_t mode = mode_without_privileges(i);
-    changed = i.i_mode.exchange(mode, std::memory_order_relaxed) != mode;
-  }
+namespace {
+
+[[nodiscard]] bool remove_privileges(inode& i) noexcept {
+  if ((i.i_mode.load(std::memory_order_relaxed) & (S_ISUID | S_ISGID)) == 0 || capable()) [[likely]]
+    return false;
+  const std::uint32_t mode = mode_without_privileges(i);
+  return i.i_mode.exchange(mode, std::memory_order_relaxed) != mode;
+}
+
+// Several writes within one tick of the coarse clock change the times once.
+[[nodiscard]] bool update_mtime_ctime(inode& i) noexcept {
+  if (i.i_sb.s_time_gran == 1 && realtime_now_coarse().count() == i.changed_at()) [[likely]]
+    return false;
   inode_times t = i.times();
   const timespec64 now = current_time(i);
-  if (t.mtime != now || t.ctime != now) {
-    t.mtime = t.ctime = now;
-    i.set_times(t);
-    changed = true;
-  }
-  if (!changed || i.i_op == nullptr || i.i_op->update_time == nullptr) return {};
+  if (t.mtime == now && t.ctime == now) return false;
+  t.mtime = t.ctime = now;
+  i.set_times(t);
+  return true;
+}
+
+}  // namespace
+
+result<> file_modified(file& f) {
+  inode& i = *f.f_inode;
+  const bool mode_changed = remove_privileges(i);
+  if (!update_mtime_ctime(i) && !mode_changed) return {};
+  if (i.i_op == nullptr || i.i_op->update_time == nullptr) return {};
   return i.i_op->update_time(i);
 }
 

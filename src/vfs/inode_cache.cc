@@ -2,6 +2,12 @@
 //
 // The cache is cut into shards, each with a mutex of its own. An inode is in its shard's table from the moment it is being filled in (i_new) until its
 // eviction is over (i_freeing); who wants it in either state waits for the shard's queue.
+//
+// Lock chains:
+//   namespace_sem -> s_umount -> s_inodes
+//   i_rwsem -> s_inodes
+//   i_rwsem/1 -> s_inodes
+//   namespace_sem -> s_inodes
 #include <algorithm>
 #include <array>
 #include <new>

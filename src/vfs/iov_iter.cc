@@ -1,4 +1,7 @@
 // The parts of iov_iter that are not inline, and the door to user memory. Linux: lib/iov_iter.c, mm/gup.c (fault_in_*).
+//
+// Lock chains:
+//   f_pos_lock -> i_rwsem -> mmap_lock -> invalidate_lock
 #include <xip/vfs/iov_iter.h>
 
 #include <cstring>

@@ -4,6 +4,8 @@
 //   namespace_sem -> mount_lock
 //   namespace_sem -> s_umount
 //   namespace_sem -> i_rwsem/2 -> mount_lock
+//   namespace_sem -> d_lock
+//   namespace_sem -> i_lock
 #include <algorithm>
 #include <memory>
 #include <utility>

@@ -161,6 +161,21 @@ TEST_F(access_time, relatime_is_the_default) {
   EXPECT_FALSE(read_changes_atime()) << "newer than mtime and ctime, and not a day old";
 }
 
+TEST_F(access_time, relatime_renews_what_is_a_day_old) {
+  const std::int64_t now = current_time().seconds;
+  const auto number = static_cast<std::uint32_t>(t.stat("/f")->ino);
+  const auto aged = [&](std::int64_t atime_age, std::int64_t change_age) {
+    k->drop_caches();
+    inode_times& times = disk.nodes.at(number).times;
+    times.atime = {now - atime_age, 0};
+    times.mtime = times.ctime = {now - change_age, 0};
+    return read_changes_atime();
+  };
+  EXPECT_TRUE(aged(24 * 3600, 30 * 3600));
+  EXPECT_FALSE(aged(23 * 3600, 30 * 3600));
+  EXPECT_TRUE(aged(23 * 3600, 23 * 3600)) << "not newer than the change";
+}
+
 TEST_F(access_time, strictatime_always_noatime_never) {
   const std::int64_t now = current_time().seconds;
   ASSERT_OK(k->remount("/", "strictatime"));

@@ -90,6 +90,10 @@ struct inode {
   // Times are read without a lock and written under i_lock.
   [[nodiscard]] inode_times times() const noexcept;
   void set_times(const inode_times& t) noexcept;
+  // What the read and write path asks of the times without reading them, in nanoseconds of the coarse clock: until when a read leaves atime alone
+  // under relatime, and when mtime and ctime both are (INT64_MIN: they differ).
+  [[nodiscard]] std::int64_t atime_due() const noexcept { return atime_due_.load(std::memory_order_relaxed); }
+  [[nodiscard]] std::int64_t changed_at() const noexcept { return changed_at_.load(std::memory_order_relaxed); }
   mutable spin_lock<i_lock_class> i_lock;
 
   [[nodiscard]] bool is_dir() const noexcept { return S_ISDIR(i_mode.load(std::memory_order_relaxed)); }
@@ -108,6 +112,8 @@ struct inode {
  private:
   seqcount times_sequence_;
   seq_words<inode_times> times_;
+  std::atomic<std::int64_t> atime_due_{INT64_MIN};
+  std::atomic<std::int64_t> changed_at_{0};
 };
 
 [[nodiscard]] inline loff_t i_size_read(const inode& i) noexcept { return i.i_size.load(std::memory_order_acquire); }
