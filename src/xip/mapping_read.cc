@@ -46,7 +46,7 @@ std::size_t read_block(read_state& state, vfs::iov_iter& to, Mover& mover) noexc
     return zeroed;
   }
   observe_access(state.inode, *em, false);
-  const auto moved = mover.read(to, device_byte(*em, state.pos, bits), bytes, em->len > 1);
+  const auto moved = mover.read(to, device_byte(*em, state.pos, bits), bytes);
   if (!moved.has_value()) {
     state.error = moved.error().number();
     return 0;

@@ -24,9 +24,8 @@ class window_mover {
  public:
   explicit window_mover(dev::device& d) noexcept : device_{d} {}
 
-  // Up to BYTES bytes at device byte OFFSET into TO. Fewer: the window or the user's memory ended. EIO: poison. MORE: the bytes behind them will be
-  // asked for next.
-  [[nodiscard]] result<std::size_t> read(vfs::iov_iter& to, std::uint64_t offset, std::size_t bytes, bool more) noexcept;
+  // Up to BYTES bytes at device byte OFFSET into TO. Fewer: the window or the user's memory ended. EIO: poison.
+  [[nodiscard]] result<std::size_t> read(vfs::iov_iter& to, std::uint64_t offset, std::size_t bytes) noexcept;
   [[nodiscard]] result<std::size_t> write(vfs::iov_iter& from, std::uint64_t offset, std::size_t bytes) noexcept;
   [[nodiscard]] result<> write_zeros(std::uint64_t offset, std::size_t bytes) noexcept;
   // BYTES bytes of zeros into TO, where the file has no contents; the device is not touched.
@@ -50,7 +49,7 @@ class batch_mover {
  public:
   explicit batch_mover(dev::device& d) noexcept : device_{d} {}
 
-  [[nodiscard]] result<std::size_t> read(vfs::iov_iter& to, std::uint64_t offset, std::size_t bytes, bool more) noexcept;
+  [[nodiscard]] result<std::size_t> read(vfs::iov_iter& to, std::uint64_t offset, std::size_t bytes) noexcept;
   [[nodiscard]] result<std::size_t> write(vfs::iov_iter& from, std::uint64_t offset, std::size_t bytes) noexcept;
   [[nodiscard]] result<> write_zeros(std::uint64_t offset, std::size_t bytes) noexcept;
   [[nodiscard]] std::size_t read_zeros(vfs::iov_iter& to, std::size_t bytes) noexcept;
