@@ -59,6 +59,35 @@ TEST_F(WindowTest, EndsAtTheSizeThatHoldsWhenABlockIsReached) {
   EXPECT_EQ(file.inode.lookups, 1);
 }
 
+// Shrinks the file at the first copy, and counts how often i_size was loaded for a block.
+class shrinking_sink final : public point_sink {
+ public:
+  explicit shrinking_sink(toy_inode& i, loff_t to) : inode_{i}, to_{to} { current_point_sink = this; }
+  ~shrinking_sink() { current_point_sink = nullptr; }
+  void on_point(point p, std::uint64_t, std::uint64_t, std::uint64_t) noexcept override {
+    if (p == point::xip_read_block) ++loads;
+    if (p == point::xip_copy_piece) inode_.i_size = to_;
+  }
+  int inject(point, std::uint64_t, std::uint64_t) noexcept override { return 0; }
+  int loads = 0;
+
+ private:
+  toy_inode& inode_;
+  loff_t to_;
+};
+
+TEST_F(WindowTest, LoadsTheSizeForEachBlockOfARunAndCountsNothingBeyondTheLastOne) {
+  fill(pblk_t{10}, 4, 1);
+  file.inode.put({lblk_t{0}, 4, pblk_t{10}, extent_type::mapped, 0});
+  file.inode.i_size = 4 * block;
+  std::vector<std::byte> got(4 * block);
+  shrinking_sink sink{file.inode, 100};
+  EXPECT_EQ(file.read(0, got.data(), got.size()), 100u);
+  EXPECT_EQ(sink.loads, 4);
+  sink.loads = 0;
+  EXPECT_EQ(file.read(block, got.data(), block), 0u);
+}
+
 TEST_F(WindowTest, ReadAtOrPastTheEndIsZeroBytes) {
   file.inode.i_size = 100;
   std::byte b;
