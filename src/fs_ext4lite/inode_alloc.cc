@@ -144,7 +144,9 @@ class number_search {
  private:
   // Reserved numbers are never handed out, whatever the bitmap says.
   [[nodiscard]] std::uint32_t first_clear(std::span<const std::byte> bits) const noexcept {
-    return bitmap_view{bits, sb_.s_inodes_per_group}.next_clear(group_.value() == 0 ? sb_.s_first_ino - 1 : 0);
+    const std::uint64_t before = std::uint64_t{group_.value()} * sb_.s_inodes_per_group;
+    const std::uint64_t reserved = sb_.s_first_ino - 1 > before ? sb_.s_first_ino - 1 - before : 0;
+    return bitmap_view{bits, sb_.s_inodes_per_group}.next_clear(static_cast<std::uint32_t>(std::min<std::uint64_t>(reserved, sb_.s_inodes_per_group)));
   }
 
   [[nodiscard]] bool look(const dev::buffer& bitmap) {

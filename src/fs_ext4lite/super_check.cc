@@ -135,13 +135,13 @@ class checker {
     if (inodes == 0 || inodes > bits || inodes % 8 != 0 || inodes % (bytes_per_block() / inode_bytes) != 0 ||
         inodes / (bytes_per_block() / inode_bytes) + 2 >= blocks)
       return refuse(EUCLEAN, fmt::format("{} inodes per group make no sense; run e2fsck", inodes));
-    if (es_.s_rev_level != good_old_rev && es_.s_first_ino > inodes)
-      return refuse(EUCLEAN, fmt::format("first inode {} lies beyond the first group's {}; run e2fsck", es_.s_first_ino.load(), inodes));
     if (blocks_count(es_) <= es_.s_first_data_block)
       return refuse(EUCLEAN, fmt::format("{} blocks hold no file system; run e2fsck", blocks_count(es_)));
     const std::uint64_t count = group_count();
     if (count > UINT32_MAX || count * inodes != es_.s_inodes_count)
       return refuse(EUCLEAN, fmt::format("{} groups of {} inodes, but {} inodes in all; run e2fsck", count, inodes, es_.s_inodes_count.load()));
+    if (es_.s_rev_level != good_old_rev && es_.s_first_ino > es_.s_inodes_count)
+      return refuse(EUCLEAN, fmt::format("first inode {} lies beyond the last, {}; run e2fsck", es_.s_first_ino.load(), es_.s_inodes_count.load()));
     return {};
   }
 
