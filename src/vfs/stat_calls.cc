@@ -12,8 +12,13 @@ namespace xip::vfs {
 
 namespace {
 
-[[nodiscard]] result<kstat> vfs_getattr(const inode& i) {
+// Linux: vfs_getattr. What the VFS knows itself comes first; the hook adds its own.
+[[nodiscard]] result<kstat> vfs_getattr(const path& p) {
+  const inode& i = *p.dent->get_inode();
   kstat stat;
+  stat.attributes_mask = STATX_ATTR_DAX | STATX_ATTR_MOUNT_ROOT;
+  if (i.is_dax()) stat.attributes |= STATX_ATTR_DAX;
+  if (p.dent == p.mnt->mnt_root) stat.attributes |= STATX_ATTR_MOUNT_ROOT;
   if (i.i_op != nullptr && i.i_op->getattr != nullptr)
     XIP_TRY(i.i_op->getattr(i, stat));
   else
@@ -23,7 +28,7 @@ namespace {
 
 [[nodiscard]] result<kstat> stat_path(task& t, int dirfd, std::string_view name, unsigned lookup) {
   const path_ref p = XIP_TRY(user_path_at(t, dirfd, name, lookup));
-  return vfs_getattr(p.get_inode());
+  return vfs_getattr(p.get());
 }
 
 [[nodiscard]] std::uint64_t statfs_flags(std::uint32_t sb_flags) noexcept {
@@ -69,7 +74,7 @@ result<kstat> task::fstat(int fd) {
   return system_call(*this, [&]() -> result<kstat> {
     const fd_ref f = files->get(fd);
     if (!f) return fail(EBADF);
-    return vfs_getattr(*f->f_inode);
+    return vfs_getattr(f->f_path);
   });
 }
 

@@ -33,6 +33,9 @@ TEST_F(mounts, the_walk_crosses_in_both_directions) {
   EXPECT_EQ(t.stat("/m/d/../..")->ino, t.stat("/")->ino);
   EXPECT_EQ(t.stat("/m/d/../..")->dev, t.stat("/")->dev);
   EXPECT_EQ(t.stat("/m/../m/d/..")->dev, t.stat("/m")->dev);
+  const auto is_mount_root = [&](const char* name) { return (t.stat(name)->attributes & STATX_ATTR_MOUNT_ROOT) != 0; };
+  EXPECT_TRUE(is_mount_root("/") && is_mount_root("/m"));
+  EXPECT_FALSE(is_mount_root("/m/d"));
   ASSERT_OK(t.chdir("/m/d"));
   EXPECT_EQ(*t.getcwd(), "/m/d");
   ASSERT_OK(t.chdir("../.."));

@@ -96,7 +96,6 @@ TEST_F(parallel, making_and_removing_the_same_names) {
 TEST_F(parallel, renames_across_directories_and_dropped_caches) {
   for (const char* name : {"/a", "/b", "/a/x", "/b/y"}) ASSERT_OK(t.mkdir(name, 0755));
   write_file("/a/f", "f");
-  std::atomic<bool> stop{false};
   in_parallel(4, [&](task& who, unsigned n) {
     for (int i = 0; i < 300; ++i) {
       switch (n) {
