@@ -110,14 +110,18 @@ struct bitmap_facts {
   group_info& info = *sb.s_groups[g.value()];
   const bitmap_facts f = facts_of(sb, g, kind);
   if (checked_flag(info, kind).load(std::memory_order_acquire)) return sb.s_buffers->read(f.at);
-  dev::buffer_ref buffer = XIP_TRY(f.written ? sb.s_buffers->read(f.at) : sb.s_buffers->get(f.at));
-  fault = f.written ? find_fault(sb, g, kind, f, buffer->data()) : find_fault_unwritten(sb, g, kind, f);
+  auto buffer = f.written ? sb.s_buffers->read(f.at) : sb.s_buffers->get(f.at);
+  if (!buffer && buffer.error() != EIO) return buffer;
+  if (!buffer)
+    fault = fmt::format("group {}: {} in block {} cannot be read", g.value(), f.name, f.at.value());
+  else
+    fault = f.written ? find_fault(sb, g, kind, f, (*buffer)->data()) : find_fault_unwritten(sb, g, kind, f);
   if (!fault.empty()) {
     info.corrupt.store(true, std::memory_order_relaxed);
-    return fail(EUCLEAN);
+    return buffer ? fail(EUCLEAN) : fail(EIO);
   }
   if (!f.written) return buffer;
-  buffer->set_verified();
+  (*buffer)->set_verified();
   checked_flag(info, kind).store(true, std::memory_order_release);
   return buffer;
 }
@@ -129,7 +133,7 @@ struct bitmap_facts {
   if (info.corrupt.load(std::memory_order_relaxed)) return fail(EUCLEAN);
   std::string fault;
   auto buffer = read_checked(sb, g, kind, fault);
-  if (!fault.empty()) return corrupted(sb, fault);
+  if (!fault.empty()) (void)corrupted(sb, fault);
   return buffer;
 }
 

@@ -177,7 +177,12 @@ void mounted::umount_and_check(const image& to) {
   EXPECT_TRUE(e2fsck_clean(to.path(), &output)) << output << log_;
 }
 
-bare_mount::bare_mount(const image& from, std::uint32_t sb_flags, std::string_view options) : device_{load(from)} {
+bare_mount::bare_mount(const image& from, std::uint32_t sb_flags, std::string_view options) : owned_{load(from)}, device_{owned_.get()} {
+  mount(sb_flags, options);
+}
+bare_mount::bare_mount(dev::device& device, std::uint32_t sb_flags, std::string_view options) : device_{&device} { mount(sb_flags, options); }
+
+void bare_mount::mount(std::uint32_t sb_flags, std::string_view options) {
   vfs::kernel_options with;
   with.log = [this](vfs::log_level, std::string_view text) { (log_ += text) += '\n'; };
   kernel_ = std::make_unique<vfs::kernel>(with);

@@ -98,6 +98,7 @@ class mounted {
 class bare_mount {
  public:
   explicit bare_mount(const image& from, std::uint32_t sb_flags = 0, std::string_view options = {});
+  explicit bare_mount(dev::device& device, std::uint32_t sb_flags = 0, std::string_view options = {});
   ~bare_mount();
 
   [[nodiscard]] bool ok() const noexcept { return sb_ != nullptr; }
@@ -112,9 +113,12 @@ class bare_mount {
   void unmount_and_check(const image& to);
 
  private:
+  void mount(std::uint32_t sb_flags, std::string_view options);
+
   std::string failure_;
   std::string log_;
-  std::unique_ptr<dev::device> device_;
+  std::unique_ptr<dev::device> owned_;
+  dev::device* device_;
   std::unique_ptr<vfs::kernel> kernel_;
   vfs::task* task_ = nullptr;
   std::optional<current_scope> scope_;

@@ -63,6 +63,67 @@ TEST_F(Journal, AReadOnlyMountStartsNoHandle) {
   EXPECT_FALSE(m.sb().s_written);
 }
 
+// The same on a device that can be made to fail.
+struct FaultyJournal : testing::Test {
+  image disk = make_image("-b 1024 -g 1024 -O ^has_journal", "4M");
+  std::unique_ptr<dev::device> below = load(disk);
+  std::unique_ptr<dev::faulty_device> device = dev::make_faulty(*below);
+  bare_mount m{*device};
+  void SetUp() override { ASSERT_TRUE(m.ok()) << m.failure(); }
+};
+
+TEST_F(FaultyJournal, AFailedCommitIsReportedAndDoneAgain) {
+  journal_start(m.sb(), 1)->stop();
+  const std::uint32_t rule = device->add({.kind = dev::fault_rule::what::eio_write});
+  std::uint64_t tid = 0;
+  {
+    handle h = *journal_start(m.sb(), 1);
+    m.root().i_uid = 4242;
+    ASSERT_TRUE(mark_inode_dirty(h, m.root()));
+    tid = h.tid();
+  }
+  EXPECT_EQ(commit_tid(m.sb(), tid).error(), EIO);
+  EXPECT_EQ(commit_tid(m.sb(), tid).error(), EIO) << "not durable yet, and says so";
+  device->remove(rule);
+  EXPECT_TRUE(commit_tid(m.sb(), tid));
+  m.unmount_and_check(disk);
+}
+
+TEST_F(FaultyJournal, WhatWasFreedStaysPendingWhenTheCommitFails) {
+  const pblk_t at{2900};
+  handle h = *journal_start(m.sb(), 4);
+  const auto got = alloc_blocks(h, m.root(), at, 4);
+  ASSERT_TRUE(got);
+  ASSERT_TRUE(free_blocks(h, m.root(), got->first, 4, false));
+  h.stop();
+  const std::uint32_t rule = device->add({.kind = dev::fault_rule::what::eio_flush});
+  EXPECT_EQ(force_commit(m.sb()).error(), EIO);
+  EXPECT_EQ(m.sb().s_pending_blocks, 4);
+  device->remove(rule);
+  EXPECT_TRUE(force_commit(m.sb()));
+  EXPECT_EQ(m.sb().s_pending_blocks, 0);
+}
+
+TEST_F(FaultyJournal, WithoutItsSuperBlockNothingIsWritten) {
+  const std::vector<std::byte> before = disk.bytes();
+  device->add({.kind = dev::fault_rule::what::eio_write, .offset = super_offset, .bytes = super_size});
+  EXPECT_EQ(journal_start(m.sb(), 1).error(), EIO);
+  EXPECT_THAT(m.log(), HasSubstr("cannot write the super block"));
+  EXPECT_TRUE(m.unmount());
+  store(*below, disk);
+  EXPECT_EQ(disk.bytes(), before);
+}
+
+TEST_F(FaultyJournal, AGroupWhoseBitmapCannotBeReadIsLeftAlone) {
+  const std::uint64_t bitmap = bytes_of(block_bitmap_of(m.sb(), group_t{0}), m.sb().s_blocksize_bits);
+  device->add({.kind = dev::fault_rule::what::eio_read, .offset = bitmap, .bytes = 1024});
+  handle h = *journal_start(m.sb(), 4);
+  const auto got = alloc_blocks(h, m.root(), first_block_of(m.sb(), group_t{0}) + 500, 4);
+  ASSERT_TRUE(got);
+  EXPECT_NE(group_of(m.sb(), got->first), group_t{0});
+  EXPECT_THAT(m.log(), HasSubstr("group 0: block bitmap in block"));
+}
+
 #if XIP_LOCKDEP
 TEST_F(Journal, DirtyingMoreThanTheCreditsIsABug) {
   handle h = *journal_start(m.sb(), 1);
