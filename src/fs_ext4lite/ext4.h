@@ -161,7 +161,7 @@ struct ext4_sb_info : vfs::super_block {
 struct ext4_inode_info : vfs::inode {
   ext4_inode_info(vfs::super_block& sb, ino_t number) noexcept : vfs::inode{sb, number} {}
 
-  rw_semaphore<i_data_sem_class> i_data_sem;     // the extent tree, i_disksize
+  mutable rw_semaphore<i_data_sem_class> i_data_sem;  // the extent tree, i_disksize
   std::uint32_t i_data[15] = {};                 // i_block as it lies on disk (little endian): extent root, block map, or fast symlink. under i_data_sem
   loff_t i_disksize = 0;                         // the size on disk. under i_data_sem
   extent_cache i_es;                             // what is known of the tree

@@ -13,6 +13,7 @@
 #include <xip/vfs/ops.h>
 
 #include "fs_ext4lite/checksum.h"
+#include "fs_ext4lite/extent_tree.h"
 #include "fs_ext4lite/group.h"
 #include "fs_ext4lite/inode.h"
 #include "fs_ext4lite/inode_fields.h"
@@ -117,6 +118,7 @@ void read_device_number(ext4_inode_info& inode) noexcept {
   XIP_TRY(check_file_acl(inode));
   read_times(inode, raw);
   std::memcpy(inode.i_data, raw.i_block, sizeof inode.i_data);
+  if ((raw.i_flags & extents_fl) != 0 && (inode.is_reg() || inode.is_dir() || inode.is_symlink())) XIP_TRY(check_extent_root(inode));
   read_device_number(inode);
   inode.i_block_group = group_t{(inode.i_ino.value() - 1) / sb.s_inodes_per_group};
   set_aops_and_ops(inode);

@@ -160,8 +160,7 @@ result<extent_map> map_blocks(handle* h, ext4_inode_info& inode, lblk_t lblk, st
 }
 
 std::uint32_t credits_for_one_extent(const ext4_inode_info& inode) noexcept {
-  auto& sem = const_cast<ext4_inode_info&>(inode).i_data_sem;
-  shared_guard guard{sem};
+  shared_guard guard{inode.i_data_sem};
   const std::uint32_t levels = has_extents(inode) ? tree_node{reinterpret_cast<const std::byte*>(inode.i_data)}.depth() + 1u : 1u;
   // On each level a node, a new one beside it, and that one's bitmap and descriptor; a root that grows; the data's bitmap and descriptor;
   // the inode; a level that goes.
