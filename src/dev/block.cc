@@ -1,8 +1,7 @@
 // A file or block device through io_uring. Several rings, so that tasks that work in parallel do not wait for each other: a task tries
 // the ring of its own number first, then the others. The first ring is made at open, the others when they are first needed.
 //
-// Lock chains:
-//   dev_unaligned -> dev_ring
+// dev_unaligned is held around the use of a ring. A ring's lock is tried first and waited for only when all are busy.
 #include "dev/block.h"
 
 #include <algorithm>

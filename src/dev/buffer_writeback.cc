@@ -6,7 +6,6 @@
 // Lock chains:
 //   buffer_write -> buffer_cache
 //   buffer_write -> faulty_rules
-//   buffer_write -> dev_unaligned -> dev_ring
 #include <cstring>
 
 #include <xip/base/points.h>
