@@ -107,7 +107,7 @@ namespace {
 [[nodiscard]] result<> drop_mapping(handle& h, ext4_inode_info& dir, lblk_t lblk) {
   if (h.credits_left() < credits_for_removal && !h.extend(credits_for_removal)) return fail(EIO);
   exclusive_guard guard{dir.i_data_sem};
-  XIP_TRY(remove_last_stretch(h, dir, lblk, lblk_t{extent_max_block - 1}));
+  (void)XIP_TRY(remove_last_stretch(h, dir, lblk, lblk_t{extent_max_block - 1}));
   return mark_inode_dirty_data(h, dir);
 }
 
@@ -131,6 +131,7 @@ namespace {
 [[nodiscard]] result<> linear_add(handle& h, ext4_inode_info& dir, const new_entry& e) {
   if (has_index_flag(dir)) XIP_TRY(forget_index(h, dir));
   const std::uint32_t count = XIP_TRY(dir_block_count(dir));
+  if (count == 0) return corrupted(dir, "a directory has no block");
   for (lblk_t lblk; lblk.value() < count; ++lblk) {
     const dev::buffer_ref b = XIP_TRY(dir_block(dir, lblk));
     if (XIP_TRY(add_to_leaf(h, dir, lblk, *b, e))) return {};
@@ -142,7 +143,7 @@ namespace {
   }
   lblk_t lblk;
   const dev::buffer_ref b = XIP_TRY(dir_append_block(h, dir, lblk));
-  XIP_TRY(add_to_leaf(h, dir, lblk, *b, e));
+  if (!XIP_TRY(add_to_leaf(h, dir, lblk, *b, e))) return corrupted(dir, "an empty block has no room for a name");
   return {};
 }
 

@@ -3,6 +3,7 @@
 // Every step leaves a whole directory: an index block is split, the root grows, a leaf is split; between two steps the way is looked for
 // anew. In a step all that can fail (space, memory, reading) comes first, then the blocks are changed.
 #include <algorithm>
+#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
@@ -28,7 +29,7 @@ struct hashed_name {
   while (walk.next(e))
     if (e.in_use()) names.push_back({hash_name(sb, version, e.name)->major, dir_entry_bytes(e.name.size()), e});
   if (walk.fault() != nullptr) return bad_dir_block(dir, lblk, b, {walk.fault(), walk.offset()});
-  std::ranges::stable_sort(names, {}, &hashed_name::hash);
+  std::ranges::sort(names, {}, [](const hashed_name& n) { return std::pair{n.hash, n.entry.offset}; });
   return names;
 }
 

@@ -4,6 +4,7 @@
 //
 // Lock chains:
 //   jbd2_handle -> s_xattr_lock -> s_error_lock
+//   jbd2_handle -> s_xattr_lock -> buffer_cache
 //   jbd2_handle -> s_xattr_lock -> group_lock
 #include <fmt/format.h>
 
