@@ -4,6 +4,7 @@
 //   jbd2_handle -> s_bitmap_lock -> group_lock
 //   jbd2_handle -> i_data_sem -> s_bitmap_lock
 //   s_bitmap_lock -> buffer_cache
+//   s_bitmap_lock -> faulty_rules
 #include <algorithm>
 #include <cstring>
 #include <string>
