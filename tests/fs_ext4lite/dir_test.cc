@@ -239,7 +239,7 @@ TEST_F(broken_dir, names_of_impossible_inodes_are_not_opened) {
 
 TEST_F(broken_dir, a_size_that_cannot_be_is_corruption) {
   fill(3);
-  for (const char* size : {"0", "1023", "0x40000000", "0xfffffc00", "0x7fffffff00000000"}) {
+  for (const char* size : {"0", "1023", "1536", "0x40000000", "0xfffffc00", "0x7fffffff00000000"}) {
     debugfs(disk.path(), fmt::format("set_inode_field /d size {}", size), true);
     mounted fs{disk};
     int failure = 0;
@@ -268,6 +268,7 @@ TEST_F(broken_dir, a_bad_index_is_read_around) {
       {36, {0xFF, 0xFF, 0xFF, 0x0F}},  // a leaf that is not there
       {36, {0}},                       // the root as a leaf
       {40, {0xFE, 0xFF, 0xFF, 0xFF}},  // hashes that do not ascend
+      {40, {2, 0, 0, 0}},              // names that are not where their hash leads
   };
   const std::uint64_t root = block(0);
   const auto whole = disk.bytes(root, 1024);

@@ -3,8 +3,9 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <random>
-#include <set>
+#include <utility>
 
 #include <gtest/gtest.h>
 
@@ -115,7 +116,7 @@ TEST_F(htree, a_full_index_is_no_space_and_large_dir_makes_it_deeper) {
     bare_mount fs{disk};
     ASSERT_TRUE(fs.ok()) << fs.failure();
     ext4_inode_info& dir = fs.root();
-    exclusive_guard guard{dir.i_rwsem};
+    std::optional<exclusive_guard<decltype(dir.i_rwsem)>> guard{std::in_place, dir.i_rwsem};
     result<> added;
     int made = 0;
     for (; added && made < 50000; ++made) {
@@ -130,6 +131,8 @@ TEST_F(htree, a_full_index_is_no_space_and_large_dir_makes_it_deeper) {
       handle h = journal_start(fs.sb(), credits_dir_remove(dir)).value();
       ASSERT_TRUE(dir_remove(h, dir, fmt::format("{:0255}", i), ino_t{11})) << i;
     }
+    guard.reset();
+    fs.unmount_and_check(disk);
   }
 }
 
@@ -198,6 +201,37 @@ TEST_F(positions, hold_while_a_block_becomes_an_index) {
   EXPECT_EQ(seen["."], 1);
   EXPECT_EQ(seen[".."], 1);
   for (const std::string& name : stable) EXPECT_EQ(seen[name], 1) << name;
+}
+
+TEST_F(positions, show_what_has_changed_since_the_last_call) {
+  const auto names = random_names(12, 20, 20);
+  make_directory(t, "/d", names);
+  const int fd = open_dir();
+  const auto first = t.getdents(fd, 5).value();
+  for (const std::string& name : names) ASSERT_TRUE(t.unlink("/d/" + name));
+  EXPECT_TRUE(t.getdents(fd, 512)->empty());
+  ASSERT_TRUE(t.close(fd));
+}
+
+// Four names at one position; another comes while they are read one by one.
+TEST_F(positions, are_shared_by_names_of_one_hash) {
+  const image legacy = make_image("-b 4096", "16M");
+  ASSERT_EQ(run_command({"/usr/sbin/tune2fs", "-E", "hash_alg=legacy", legacy.path()}).status, 0);
+  mounted other{legacy};
+  const std::string head(247, 'x');
+  const std::vector<std::string> alike{head + "kd24lqre", head + "qnh2stke", head + "lj2xlbd1", head + "lz1vjvyd"};
+  make_directory(other.task(), "/d", alike);
+  std::map<std::string, int> seen;
+  const int fd = other.task().open("/d", O_RDONLY | O_DIRECTORY).value();
+  for (int round = 0;; ++round) {
+    const auto some = other.task().getdents(fd, 1).value();
+    if (some.empty()) break;
+    ++seen[some[0].name];
+    ASSERT_TRUE(other.task().link("/lost", fmt::format("/d/new-{}", round)));
+    ASSERT_LT(round, 100);
+  }
+  ASSERT_TRUE(other.task().close(fd));
+  for (const std::string& name : alike) EXPECT_EQ(seen[name], 1) << name;
 }
 
 TEST_F(positions, a_removed_directory_is_read_no_more) {

@@ -163,6 +163,50 @@ TEST(names_without_filetype, have_no_type) {
   fs.umount_and_check(disk);
 }
 
+// ---- 65,000 links
+
+// A count that only debugfs can set in reasonable time; no e2fsck, the links are not there.
+struct many_links : testing::Test {
+  image disk = make_image("-b 1024", "16M");
+
+  void prepare(int names, std::uint32_t links) {
+    {
+      mounted fs{disk};
+      write_file(fs.task(), "/file", "");
+      ASSERT_TRUE(fs.task().mkdir("/d", 0755));
+      for (int i = 0; i < names; ++i) ASSERT_TRUE(fs.task().link("/file", fmt::format("/d/{:050}", i)));
+      fs.umount_and_check(disk);
+    }
+    for (const char* path : {"/d", "/file"}) debugfs(disk.path(), fmt::format("set_inode_field {} links_count {}", path, links), true);
+  }
+};
+
+TEST_F(many_links, a_file_has_65000_at_the_most) {
+  prepare(0, 64999);
+  mounted fs{disk};
+  EXPECT_TRUE(fs.task().link("/file", "/again"));
+  EXPECT_EQ(errno_of(fs.task().link("/file", "/once-more")), EMLINK);
+}
+
+TEST_F(many_links, a_directory_of_one_block_too) {
+  prepare(0, 64999);
+  mounted fs{disk};
+  EXPECT_TRUE(fs.task().mkdir("/d/a", 0755));
+  EXPECT_EQ(errno_of(fs.task().mkdir("/d/b", 0755)), EMLINK);
+  ASSERT_TRUE(fs.task().mkdir("/c", 0755));
+  EXPECT_EQ(errno_of(fs.task().rename("/c", "/d/c")), EMLINK);
+}
+
+TEST_F(many_links, an_indexed_directory_stops_counting) {
+  prepare(50, 65000);
+  mounted fs{disk};
+  EXPECT_TRUE(fs.task().mkdir("/d/a", 0755));
+  EXPECT_EQ(fs.task().stat("/d")->nlink, 1u);
+  EXPECT_TRUE(fs.task().mkdir("/d/b", 0755));
+  EXPECT_TRUE(fs.task().rmdir("/d/a"));
+  EXPECT_EQ(fs.task().stat("/d")->nlink, 1u);
+}
+
 // ---- rename
 // -------------------------------------------------------------------------------------------------------------------------------
 
@@ -230,6 +274,27 @@ TEST_F(names, a_full_file_system_keeps_its_names_whole) {
   EXPECT_GT(made, 500);
   EXPECT_EQ(names_in(t, "/").size(), static_cast<std::size_t>(made) + 3);
   fs.umount_and_check(disk);
+}
+
+TEST_F(names, times_of_a_directory_change_with_its_names) {
+  ASSERT_TRUE(t.mkdir("/d", 0755));
+  write_file(t, "/d/a", "");
+  const vfs::timespec64 old{1, 0};
+  const auto touched = [&](const char* path) {
+    const auto stat = t.stat(path).value();
+    const vfs::timespec64 times[2] = {old, old};
+    EXPECT_TRUE(t.utimensat(AT_FDCWD, path, times, 0));
+    return stat.mtime != old;
+  };
+  (void)touched("/d");
+  ASSERT_TRUE(t.link("/d/a", "/d/b"));
+  EXPECT_TRUE(touched("/d"));
+  ASSERT_TRUE(t.rename("/d/b", "/d/c"));
+  EXPECT_TRUE(touched("/d"));
+  ASSERT_TRUE(t.unlink("/d/c"));
+  EXPECT_TRUE(touched("/d"));
+  (void)t.stat("/d/a");
+  EXPECT_FALSE(touched("/d"));
 }
 
 TEST_F(names, names_of_all_kinds_survive_a_remount) {
