@@ -1,4 +1,4 @@
-// User memory whose bytes from a point on cannot be touched.
+// User memory whose bytes from a point on cannot be touched, or whose copies call back.
 #include <xip/scenario/user_memory.h>
 
 #include <algorithm>
@@ -47,5 +47,46 @@ user_memory_ends::user_memory_ends(vfs::task& task, const void* end) noexcept
 }
 
 user_memory_ends::~user_memory_ends() { task_.uaccess = before_; }
+
+namespace {
+
+std::size_t all_there(void*, const std::byte*, std::size_t bytes, bool) { return bytes; }
+
+std::size_t copy_in_calling(void* context, const std::byte* user, std::size_t bytes, bool nofault, vfs::move_piece move, void* argument) {
+  if (!nofault) vfs::might_fault();
+  static_cast<user_memory_calls*>(context)->copy(const_cast<std::byte*>(user), bytes, move, argument);
+  return bytes;
+}
+
+std::size_t copy_out_calling(void* context, std::byte* user, std::size_t bytes, bool nofault, vfs::move_piece move, void* argument) {
+  if (!nofault) vfs::might_fault();
+  static_cast<user_memory_calls*>(context)->copy(user, bytes, move, argument);
+  return bytes;
+}
+
+}  // namespace
+
+user_memory_calls::user_memory_calls(vfs::task& task, const void* at, std::function<void()> reached)
+    : task_{task},
+      before_{task.uaccess},
+      at_{static_cast<const std::byte*>(at)},
+      reached_{std::move(reached)},
+      access_{all_there, copy_in_calling, copy_out_calling, this} {
+  task_.uaccess = &access_;
+}
+
+user_memory_calls::~user_memory_calls() { task_.uaccess = before_; }
+
+void user_memory_calls::copy(std::byte* user, std::size_t bytes, vfs::move_piece move, void* argument) {
+  std::size_t done = 0;
+  if (user + bytes > at_ && !called_.exchange(true, std::memory_order_relaxed)) {
+    if (user < at_) {
+      done = static_cast<std::size_t>(at_ - user);
+      move(argument, user, 0, done);
+    }
+    reached_();
+  }
+  if (done < bytes) move(argument, user + done, done, bytes - done);
+}
 
 }  // namespace xip::scenario

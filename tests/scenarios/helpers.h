@@ -1,6 +1,7 @@
 // What several scenarios need beyond the API.
 #pragma once
 
+#include <atomic>
 #include <string>
 #include <vector>
 
@@ -36,6 +37,14 @@ inline std::string numbered(const char* prefix, std::uint64_t n) { return prefix
 inline std::uint64_t free_bytes(run& t) {
   const vfs::kstatfs s = t.must(t->statfs("."));
   return s.bfree * s.bsize;
+}
+
+// Waits until another thread has finished (DONE), or has had to wait for a lock of class NAME since BEFORE. Where no lock is checked nobody
+// counts: then only a while.
+inline void wait_until_done_or_contended(run& t, const std::atomic<bool>& done, const char* name, std::uint64_t before) {
+  constexpr std::uint64_t a_while = 200'000;
+  for (std::uint64_t i = 0; !done && t.kernel().deps().contentions(name) == before; ++i)
+    if (!lockdep_compiled_in && i == a_while) return;
 }
 
 // A file with N written extents of one block each, with a hole of one block between any two.
