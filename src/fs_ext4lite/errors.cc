@@ -37,7 +37,7 @@ void remember(ext4_sb_info& sb, std::uint32_t ino, const std::source_location& w
 
 void follow_errors_option(ext4_sb_info& sb) {
   if (sb.is_rdonly()) return;
-  switch (sb.s_errors) {
+  switch (sb.s_errors.load(std::memory_order_relaxed)) {
     case errors_mode::continue_:
       return;
     case errors_mode::remount_ro:

@@ -88,8 +88,9 @@ struct ext4_sb_info : vfs::super_block {
   ext4_sb_info(vfs::kernel& k, dev::device& d);
   ~ext4_sb_info() override;
 
-  mount_options s_options;
-  errors_mode s_errors = errors_mode::continue_;
+  mount_options s_options;                // as shown; guarded by s_umount
+  dax_mode s_dax = dax_mode::inode;       // constant after mount: a remount cannot change it
+  std::atomic<errors_mode> s_errors{errors_mode::continue_};
   std::optional<dev::buffer_cache> s_buffers;
   dev::buffer_ref s_sbh;                 // the buffer that holds the super block
   std::uint32_t s_sb_offset = 0;         // of the super block within it

@@ -175,9 +175,9 @@ void read_device_number(ext4_inode_info& inode) noexcept {
 [[nodiscard]] bool wants_dax(const ext4_inode_info& inode) noexcept {
   const ext4_sb_info& sb = sbi_of(inode);
   const std::uint32_t flags = inode.i_flags_disk.load(std::memory_order_relaxed);
-  if (sb.s_options.dax == dax_mode::never || !inode.is_reg() || (flags & journal_data_fl) != 0) return false;
+  if (sb.s_dax == dax_mode::never || !inode.is_reg() || (flags & journal_data_fl) != 0) return false;
   if (!sb.s_bdev.has_direct_access() || sb.s_blocksize != page_size) return false;
-  return sb.s_options.dax == dax_mode::always || (flags & dax_fl) != 0;
+  return sb.s_dax == dax_mode::always || (flags & dax_fl) != 0;
 }
 
 }  // namespace

@@ -156,6 +156,7 @@ void take_blocks(ext4_sb_info& sb, const ext4_super_block& es) noexcept {
   auto* sb = memory.new_object<ext4_sb_info>(fc.owner, fc.source);
   sb->s_flags.store(fc.sb_flags, std::memory_order_relaxed);
   sb->s_options = options;
+  sb->s_dax = options.dax;
   sb->s_errors = errors_of(options, es);
   if (const std::string warning = super_block_warning(es, read_only); !warning.empty())
     fc.owner.printk(vfs::log_level::warning, fmt::format("ext4 ({}): {}", sb->s_id, warning));
@@ -226,7 +227,7 @@ void take_blocks(ext4_sb_info& sb, const ext4_super_block& es) noexcept {
   auto& sb = static_cast<ext4_sb_info&>(s);
   mount_options options = sb.s_options;
   XIP_TRY(parse_options(text, options, message));
-  if (options.dax != sb.s_options.dax) {
+  if (options.dax != sb.s_dax) {
     message = "dax= cannot be changed by a remount: unmount it first";
     return fail(EINVAL);
   }
@@ -234,7 +235,7 @@ void take_blocks(ext4_sb_info& sb, const ext4_super_block& es) noexcept {
   if (read_only && !sb.is_rdonly()) XIP_TRY(become_readonly(sb));
   if (!read_only && sb.is_rdonly()) XIP_TRY(become_writable(sb, message));
   sb.s_options = options;
-  sb.s_errors = errors_of(options, super_block_copy(sb));
+  sb.s_errors.store(errors_of(options, super_block_copy(sb)), std::memory_order_relaxed);
   return {};
 }
 
