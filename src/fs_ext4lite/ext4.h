@@ -268,7 +268,7 @@ struct inode_slot {
 [[nodiscard]] result<inode_slot> inode_slot_of(ext4_sb_info& sb, ino_t number);
 void set_aops_and_ops(ext4_inode_info& inode) noexcept;  // i_op, i_fop, S_DAX, S_ flags from mode and EXT4_*_FL
 void evict_inode(vfs::inode& i) noexcept;
-[[nodiscard]] result<> ext4_setattr(vfs::inode& i, const vfs::iattr& attr);
+[[nodiscard]] result<> ext4_setattr(vfs::inode& i, vfs::iattr attr);
 [[nodiscard]] result<> ext4_getattr(const vfs::inode& i, vfs::kstat& stat);
 [[nodiscard]] result<> ext4_update_time(vfs::inode& i);
 inline constexpr std::uint32_t credits_inode = 1;

@@ -17,7 +17,6 @@ namespace xip::ext4lite {
 namespace {
 
 [[nodiscard]] result<> check_new_size(const ext4_inode_info& inode, loff_t size) {
-  XIP_TRY(vfs::inode_newsize_ok(inode, size));
   if (!has_extents(inode) && size > indirect_max_bytes(inode.i_sb.s_blocksize_bits)) return fail(EFBIG);
   return {};
 }
@@ -54,10 +53,12 @@ namespace {
 
 }  // namespace
 
-result<> ext4_setattr(vfs::inode& i, const vfs::iattr& attr) {
+result<> ext4_setattr(vfs::inode& i, vfs::iattr attr) {
   return without_exceptions([&]() -> result<> {
     ext4_inode_info& inode = info_of(i);
     exclusive_guard guard{inode.i_rwsem};
+    XIP_TRY(vfs::setattr_prepare(inode, attr));
+    if (attr.ia_valid == 0) return {};
     if ((attr.ia_valid & vfs::attr_size) != 0) return change_size(inode, attr);
     handle h = XIP_TRY(journal_start(sbi_of(i), credits_inode));
     vfs::setattr_copy(i, attr);

@@ -18,9 +18,9 @@ namespace {
   return owner && (in_group(attr.ia_gid) || attr.ia_gid == i.i_gid.load(std::memory_order_relaxed));
 }
 
-// Linux: setattr_prepare.
-[[nodiscard]] result<> may_setattr(const inode& i, const iattr& attr, bool times_set) noexcept {
+[[nodiscard]] result<> may_setattr(const inode& i, const iattr& attr) noexcept {
   const std::uint32_t flags = i.i_flags.load(std::memory_order_relaxed);
+  const bool times_set = (attr.ia_valid & attr_times_set) != 0;
   if ((attr.ia_valid & (attr_mode | attr_uid | attr_gid)) != 0 || times_set)
     if ((flags & (s_immutable | s_append)) != 0) return fail(EPERM);
   if ((attr.ia_valid & attr_size) != 0) XIP_TRY(inode_newsize_ok(i, attr.ia_size));
@@ -30,15 +30,14 @@ namespace {
   return {};
 }
 
-// Set-id bits that a chown or a write takes away become part of the new mode.
+// Set-id bits that a chown, a truncate or a write takes away become part of the new mode.
 void apply_kills(const inode& i, iattr& attr) noexcept {
   const std::uint32_t kills = attr.ia_valid & (attr_kill_suid | attr_kill_sgid);
   attr.ia_valid &= ~(attr_kill_suid | attr_kill_sgid);
-  if (kills == 0) return;
-  const std::uint32_t old = (attr.ia_valid & attr_mode) != 0 ? attr.ia_mode : i.i_mode.load(std::memory_order_relaxed);
+  const std::uint32_t old = i.i_mode.load(std::memory_order_relaxed);
   std::uint32_t mode = old;
   if ((kills & attr_kill_suid) != 0) mode &= ~std::uint32_t{S_ISUID};
-  if ((kills & attr_kill_sgid) != 0) mode &= ~std::uint32_t{S_ISGID};
+  if ((kills & attr_kill_sgid) != 0 && should_drop_sgid(i)) mode &= ~std::uint32_t{S_ISGID};
   if (mode == old) return;
   attr.ia_mode = mode;
   attr.ia_valid |= attr_mode;
@@ -54,14 +53,16 @@ result<> inode_newsize_ok(const inode& i, loff_t size) noexcept {
   return {};
 }
 
-result<> notify_change(inode& i, iattr attr, bool times_set_explicitly) {
-  XIP_TRY(may_setattr(i, attr, times_set_explicitly));
+result<> setattr_prepare(const inode& i, iattr& attr) noexcept {
+  XIP_TRY(may_setattr(i, attr));
+  if ((attr.ia_valid & attr_size) != 0 && attr.ia_size != i_size_read(i)) attr.ia_valid |= attr_mtime | attr_ctime;
   apply_kills(i, attr);
-  if (attr.ia_valid == 0) return {};
-  if ((attr.ia_valid & attr_mode) != 0 && !in_group((attr.ia_valid & attr_gid) != 0 ? attr.ia_gid : i.i_gid.load(std::memory_order_relaxed)) && !capable())
-    attr.ia_mode &= ~std::uint32_t{S_ISGID};
+  return {};
+}
+
+result<> notify_change(inode& i, iattr attr) {
   const timespec64 now = current_time(i);
-  if (!times_set_explicitly) attr.ia_atime = attr.ia_mtime = now;
+  if ((attr.ia_valid & attr_times_set) == 0) attr.ia_atime = attr.ia_mtime = now;
   attr.ia_ctime = now;
   if (i.i_op == nullptr || i.i_op->setattr == nullptr) return fail(EPERM);
   return i.i_op->setattr(i, attr);
@@ -69,12 +70,7 @@ result<> notify_change(inode& i, iattr attr, bool times_set_explicitly) {
 
 result<> truncate_inode(inode& i, loff_t size, std::uint32_t times) {
   iattr attr{.ia_valid = attr_size | times, .ia_size = size};
-  if (size != i_size_read(i)) attr.ia_valid |= attr_mtime | attr_ctime;
-  if (!capable() && mode_without_privileges(i) != i.i_mode.load(std::memory_order_relaxed)) {
-    attr.ia_mode = mode_without_privileges(i);
-    attr.ia_valid |= attr_kill_suid;
-    if ((attr.ia_mode & S_ISGID) == 0) attr.ia_valid |= attr_kill_sgid;
-  }
+  if (!capable() && i.is_reg()) attr.ia_valid |= attr_kill_suid | attr_kill_sgid;
   return notify_change(i, attr);
 }
 

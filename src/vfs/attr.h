@@ -15,12 +15,14 @@ struct mount;
 [[nodiscard]] timespec64 timestamp_truncate(timespec64 t, const super_block& sb) noexcept;
 // A read of I happened: its atime, as the mount options want it. No lock held.
 void touch_atime(inode& i) noexcept;
+// A set-group-ID that is a privilege, or that the caller could not set. Linux: setattr_should_drop_sgid.
+[[nodiscard]] bool should_drop_sgid(const inode& i) noexcept;
 // The mode that a write by somebody without capabilities leaves: no set-user-ID, no effective set-group-ID.
 [[nodiscard]] std::uint32_t mode_without_privileges(const inode& i) noexcept;
 
-// Checks what ATTR asks for against owner, capabilities and flags, completes it (ctime, set-id bits) and calls the setattr hook.
-// EPERM, EFBIG, and the hook's errors. The caller has write access to the mount. Linux: notify_change.
-[[nodiscard]] result<> notify_change(inode& i, iattr attr, bool times_set_explicitly = false);
+// Fills in the times and calls the setattr hook, which checks and completes ATTR under its lock (setattr_prepare): its errors. EPERM: it has none.
+// The caller has write access to the mount. Linux: notify_change.
+[[nodiscard]] result<> notify_change(inode& i, iattr attr);
 // Linux: do_truncate. TIMES: attr_mtime | attr_ctime where the caller wants them even if the size stays.
 [[nodiscard]] result<> truncate_inode(inode& i, loff_t size, std::uint32_t times);
 

@@ -43,10 +43,7 @@ template <class Act>
   iattr attr{.ia_valid = attr_ctime, .ia_uid = uid, .ia_gid = gid};
   if (uid != leave) attr.ia_valid |= attr_uid;
   if (gid != leave) attr.ia_valid |= attr_gid;
-  if (!i.is_dir()) {
-    attr.ia_valid |= attr_kill_suid;
-    if ((i.i_mode.load(std::memory_order_relaxed) & S_IXGRP) != 0) attr.ia_valid |= attr_kill_sgid;
-  }
+  if (!i.is_dir()) attr.ia_valid |= attr_kill_suid | attr_kill_sgid;
   return notify_change(i, attr);
 }
 
@@ -67,7 +64,8 @@ template <class Act>
   if (times[1].nanoseconds == UTIME_OMIT) attr.ia_valid &= ~attr_mtime;
   attr.ia_atime = times[0].nanoseconds == UTIME_NOW ? now : times[0];
   attr.ia_mtime = times[1].nanoseconds == UTIME_NOW ? now : times[1];
-  return notify_change(i, attr, true);
+  attr.ia_valid |= attr_times_set;
+  return notify_change(i, attr);
 }
 
 // Nothing to do, or nothing that makes sense. True: go on.

@@ -105,12 +105,16 @@ void file_accessed(file& f) noexcept {
   if ((f.f_flags.load(std::memory_order_relaxed) & O_NOATIME) == 0) touch_atime(*f.f_inode);
 }
 
+bool should_drop_sgid(const inode& i) noexcept {
+  const std::uint32_t mode = i.i_mode.load(std::memory_order_relaxed);
+  if ((mode & S_ISGID) == 0) return false;
+  return (mode & S_IXGRP) != 0 || (!in_group(i.i_gid.load(std::memory_order_relaxed)) && !capable());
+}
+
 std::uint32_t mode_without_privileges(const inode& i) noexcept {
   const std::uint32_t mode = i.i_mode.load(std::memory_order_relaxed);
   if (!S_ISREG(mode)) return mode;
-  std::uint32_t kill = mode & S_ISUID;
-  if ((mode & S_ISGID) != 0 && ((mode & S_IXGRP) != 0 || !in_group(i.i_gid.load(std::memory_order_relaxed)))) kill |= S_ISGID;
-  return mode & ~kill;
+  return mode & ~(S_ISUID | (should_drop_sgid(i) ? std::uint32_t{S_ISGID} : 0));
 }
 
 namespace {

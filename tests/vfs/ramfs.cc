@@ -245,11 +245,12 @@ result<std::pmr::string> ram_get_link(inode& i) {
 
 // ---- attributes and contents
 
-result<> ram_setattr(inode& i, const iattr& attr) {
+result<> ram_setattr(inode& i, iattr attr) {
   ram_device& disk = disk_of(i);
+  exclusive_guard guard{i.i_rwsem};
+  XIP_TRY(setattr_prepare(i, attr));
   ++disk.setattrs;
   disk.last_ia_valid = attr.ia_valid;
-  exclusive_guard guard{i.i_rwsem};
   if ((attr.ia_valid & attr_size) != 0) {
     node_of(i).data.resize(static_cast<std::size_t>(attr.ia_size));
     i_size_write(i, attr.ia_size);

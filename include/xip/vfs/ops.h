@@ -33,6 +33,8 @@ inline constexpr std::uint32_t attr_size = 1u << 3;
 inline constexpr std::uint32_t attr_atime = 1u << 4;
 inline constexpr std::uint32_t attr_mtime = 1u << 5;
 inline constexpr std::uint32_t attr_ctime = 1u << 6;
+inline constexpr std::uint32_t attr_times_set = 1u << 7;  // these times, not now: Linux's ATTR_ATIME_SET and ATTR_MTIME_SET
+// Take away set-user-ID; and set-group-ID, unless it stands for something else (a lock) and the caller is in the group.
 inline constexpr std::uint32_t attr_kill_suid = 1u << 11;
 inline constexpr std::uint32_t attr_kill_sgid = 1u << 12;
 
@@ -101,8 +103,8 @@ struct inode_operations {
                      unsigned flags) = nullptr;
   // The target of a symlink, at most PATH_MAX - 1 bytes.
   result<std::pmr::string> (*get_link)(inode& i) = nullptr;
-  // The VFS has checked permission; the hook takes i_rwsem exclusive itself. Size: Linux's ext4_setattr order.
-  result<> (*setattr)(inode& i, const iattr& attr) = nullptr;
+  // The hook takes i_rwsem exclusive itself and then calls setattr_prepare, before it changes anything. Size: Linux's ext4_setattr order.
+  result<> (*setattr)(inode& i, iattr attr) = nullptr;
   result<> (*getattr)(const inode& i, kstat& stat) = nullptr;  // null: generic_fillattr alone
   // Times were changed in memory: make them go to disk with the inode. Under whatever lock the caller of file_modified holds.
   result<> (*update_time)(inode& i) = nullptr;
@@ -140,6 +142,9 @@ void generic_fillattr(const inode& i, kstat& stat) noexcept;
 // For create and its kin: type, permission bits, owner and group of the new inode I; a set-gid DIR hands on its group, and to directories the bit.
 // Linux: inode_init_owner.
 void inode_init_owner(inode& i, const inode& dir, std::uint32_t mode) noexcept;
+// For setattr, i_rwsem held exclusive: may the caller change what ATTR says (EPERM, EFBIG)? Completes ATTR: a new size brings mtime and ctime, set-id bits
+// to take away become a new mode. Linux: setattr_prepare, and what its notify_change does under the lock.
+[[nodiscard]] result<> setattr_prepare(const inode& i, iattr& attr) noexcept;
 // For setattr, i_rwsem held exclusive: mode, owner, group and times as ATTR says; not the size. Linux: setattr_copy.
 void setattr_copy(inode& i, const iattr& attr) noexcept;
 // May the file grow to SIZE (RLIMIT_FSIZE of the caller, s_maxbytes)? EFBIG. Linux: inode_newsize_ok.
