@@ -74,12 +74,16 @@ struct root_slot {
 
 }  // namespace
 
+std::uint64_t indirect_max_blocks(unsigned bits) noexcept {
+  const root_slot last = slot_at((std::uint64_t{1} << bits) / sizeof(le32), tind_block);
+  return std::min<std::uint64_t>(last.first + last.span, extent_max_block);
+}
+
 loff_t indirect_max_bytes(unsigned bits) noexcept {
   const std::uint64_t pointers_per_block = (std::uint64_t{1} << bits) / sizeof(le32);
-  const root_slot last = slot_at(pointers_per_block, tind_block);
   // i_blocks counts in 32 bits of 512 bytes unless huge_file is set; Linux leaves room for the indirect blocks, so do we.
   const std::uint64_t countable = (std::uint64_t{UINT32_MAX} << 9) - ((std::uint64_t{3} + pointers_per_block * 2) << bits);
-  return static_cast<loff_t>(std::min((last.first + last.span) << bits, countable));
+  return static_cast<loff_t>(std::min(indirect_max_blocks(bits) << bits, countable));
 }
 
 result<extent_map> indirect_find(ext4_inode_info& inode, lblk_t lblk, std::uint32_t max) {

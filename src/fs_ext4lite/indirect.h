@@ -20,6 +20,8 @@ namespace xip::ext4lite {
 
 // How large such a file can be, with blocks of 1 << BITS bytes.
 [[nodiscard]] loff_t indirect_max_bytes(unsigned bits) noexcept;
+// How many blocks of the file the map can name: none of them is extent_max_block.
+[[nodiscard]] std::uint64_t indirect_max_blocks(unsigned bits) noexcept;
 // The blocks from LBLK on that lie beside each other, or the hole there; at most MAX. EUCLEAN, EIO, EFBIG.
 [[nodiscard]] result<extent_map> indirect_find(ext4_inode_info& inode, lblk_t lblk, std::uint32_t max)
     XIP_REQUIRES_SHARED(inode.i_data_sem);

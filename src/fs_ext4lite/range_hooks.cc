@@ -96,6 +96,11 @@ inline constexpr int known_modes =
   return flags;
 }
 
+// Behind the last block that can be asked for.
+[[nodiscard]] std::uint64_t end_of_map(const ext4_inode_info& inode) noexcept {
+  return has_extents(inode) ? extent_max_block : indirect_max_blocks(inode.i_sb.s_blocksize_bits);
+}
+
 // The next mapped or unwritten stretch from LBLK on; a hole when there is none before END.
 [[nodiscard]] result<extent_map> next_stretch(ext4_inode_info& inode, std::uint64_t lblk, std::uint64_t end) {
   while (lblk < end) {
@@ -112,7 +117,7 @@ inline constexpr int known_modes =
   extent_map em = XIP_TRY(next_stretch(inode, begin, end));
   while (em.len != 0) {
     const std::uint64_t behind = std::uint64_t{em.lblk.value()} + em.len;
-    const extent_map next = XIP_TRY(next_stretch(inode, behind, extent_max_block));
+    const extent_map next = XIP_TRY(next_stretch(inode, behind, end_of_map(inode)));
     vfs::fiemap_extent out{pos_of(em.lblk, bits), bytes_of(em.pblk, bits), std::uint64_t{em.len} << bits, flags_of(inode, em)};
     if (next.len == 0) out.flags |= FIEMAP_EXTENT_LAST;
     if (!ctx.fill(ctx, out) || next.len == 0 || next.lblk.value() >= end) break;
@@ -146,7 +151,7 @@ result<> ext4_fiemap(vfs::inode& i, vfs::fiemap_context& ctx, loff_t start, std:
         static_cast<std::uint64_t>(start) + std::min<std::uint64_t>(length, UINT64_MAX - static_cast<std::uint64_t>(start)) - 1;
     shared_guard guard{i.i_rwsem};
     return fiemap_locked(inode, ctx, static_cast<std::uint64_t>(start) >> bits,
-                         std::min<std::uint64_t>((last >> bits) + 1, extent_max_block));
+                         std::min((last >> bits) + 1, end_of_map(inode)));
   });
 }
 

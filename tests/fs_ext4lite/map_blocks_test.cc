@@ -3,6 +3,8 @@
 #include <cstdio>
 #include <fstream>
 
+#include <linux/fiemap.h>
+
 #include "fs_ext4lite/tree_file.h"
 
 namespace xip::ext4lite {
@@ -162,6 +164,23 @@ TEST(block_map, reads_through_all_levels_of_indirection) {
   mounted fs{disk};
   ASSERT_TRUE(fs.ok()) << fs.failure();
   EXPECT_TRUE(read_file(fs.task(), "/file") == pattern(3'000'000));
+}
+
+TEST(block_map, is_shown_by_fiemap_to_its_end) {
+  const image disk = indirect_image(300'000);
+  mounted fs{disk};
+  ASSERT_TRUE(fs.ok()) << fs.failure();
+  auto fd = fs.task().open("/file", O_RDONLY);
+  ASSERT_TRUE(fd.has_value());
+  std::vector<vfs::fiemap_extent> extents;
+  const auto listed = fs.task().fiemap(*fd, 0, UINT64_MAX, extents);
+  ASSERT_TRUE(listed.has_value()) << listed.error().message();
+  std::uint64_t bytes = 0;
+  for (const auto& e : extents) bytes += e.length;
+  EXPECT_EQ(bytes, 293u * 1024);
+  ASSERT_FALSE(extents.empty());
+  EXPECT_EQ(extents.back().flags, FIEMAP_EXTENT_LAST | FIEMAP_EXTENT_MERGED);
+  EXPECT_TRUE(fs.task().close(*fd).has_value());
 }
 
 TEST(block_map, is_overwritten_but_not_extended) {
