@@ -11,7 +11,14 @@ else()
   set(XIP_TEST_PROPERTIES)
 endif()
 
-# xip_unit_tests(NAME [LINK target...]): program NAME_tests of tests/NAME/*.cc, linked with room NAME where LINK is not given.
+# What test programs of several rooms use: tests/support.
+function(xip_test_support)
+  file(GLOB sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/support/*.cc")
+  add_library(xip_test_support STATIC ${sources})
+  target_include_directories(xip_test_support PUBLIC "${PROJECT_SOURCE_DIR}/tests")
+endfunction()
+
+# xip_unit_tests(NAME [LINK target...]): program NAME_tests of tests/NAME/*.cc, linked with room NAME where LINK is not given, and with tests/support.
 function(xip_unit_tests name)
   cmake_parse_arguments(PARSE_ARGV 1 unit "" "" "LINK")
   file(GLOB tests CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/${name}/*_test.cc")
@@ -24,7 +31,7 @@ function(xip_unit_tests name)
   endif()
   add_executable(${name}_tests ${sources})
   target_include_directories(${name}_tests PRIVATE "${PROJECT_SOURCE_DIR}/tests" "${PROJECT_SOURCE_DIR}/src")
-  target_link_libraries(${name}_tests PRIVATE ${unit_LINK} GTest::gmock GTest::gtest_main)
+  target_link_libraries(${name}_tests PRIVATE ${unit_LINK} xip_test_support GTest::gmock GTest::gtest_main)
   gtest_discover_tests(${name}_tests TEST_PREFIX "${name}." DISCOVERY_TIMEOUT 60 PROPERTIES LABELS "${name}" TIMEOUT 300 ${XIP_TEST_PROPERTIES})
 endfunction()
 

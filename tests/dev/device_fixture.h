@@ -120,7 +120,4 @@ class limited_memory final : public std::pmr::memory_resource {
   [[nodiscard]] bool do_is_equal(const memory_resource& other) const noexcept override { return this == &other; }
 };
 
-// How many allocations this thread made through operator new so far (allocation_counter.cc).
-[[nodiscard]] std::size_t allocations_of_this_thread() noexcept;
-
 }  // namespace xip::dev::test

@@ -6,11 +6,12 @@
 #include <sys/stat.h>
 
 #include "dev/device_fixture.h"
+#include "support/heap_counter.h"
 
 namespace xip::dev {
 namespace {
 
-using test::allocations_of_this_thread;
+using xip::test::heap_allocations_of_this_thread;
 using test::kind;
 using test::pattern;
 
@@ -171,9 +172,9 @@ TEST_P(any_device, allocates_nothing_for_requests) {
     return device_->write_batch(pieces).has_value() && device_->read_batch(pieces).has_value() && device_->flush_cache().has_value();
   };
   ASSERT_TRUE(round());
-  const std::size_t before = allocations_of_this_thread();
+  const auto before = heap_allocations_of_this_thread();
   ASSERT_TRUE(round());
-  EXPECT_EQ(allocations_of_this_thread(), before);
+  EXPECT_EQ(heap_allocations_of_this_thread(), before);
 }
 
 TEST_P(any_window, moves_bytes_in_and_out) {
@@ -241,9 +242,9 @@ TEST_P(any_window, allocates_nothing) {
     return device_->flush_cache().has_value();
   };
   ASSERT_TRUE(round());
-  const std::size_t before = allocations_of_this_thread();
+  const auto before = heap_allocations_of_this_thread();
   ASSERT_TRUE(round());
-  EXPECT_EQ(allocations_of_this_thread(), before);
+  EXPECT_EQ(heap_allocations_of_this_thread(), before);
 }
 
 INSTANTIATE_TEST_SUITE_P(kinds, any_device, testing::Values(kind::memory, kind::pmem, kind::block, kind::block_direct), test::kind_name);

@@ -1,9 +1,11 @@
 // Memory: none is taken on the read and write path, and running out of it is an error, never a loss.
-#include "vfs/heap_counter.h"
+#include "support/heap_counter.h"
 #include "vfs/vfs_fixture.h"
 
 namespace xip::vfs::test {
 namespace {
+
+using xip::test::heap_allocations;
 
 class memory_use : public vfs_test {
  protected:

@@ -1,15 +1,18 @@
-// operator new of the test program, counting for each thread.
+#include "support/heap_counter.h"
+
+#include <atomic>
+#include <cstddef>
 #include <cstdlib>
 #include <new>
 
-#include "dev/device_fixture.h"
-
 namespace {
 
-constinit thread_local std::size_t allocations = 0;
+constinit thread_local std::uint64_t of_this_thread = 0;
+constinit std::atomic<std::uint64_t> of_all{0};
 
 void* counted(std::size_t bytes, std::size_t alignment) {
-  ++allocations;
+  ++of_this_thread;
+  of_all.fetch_add(1, std::memory_order_relaxed);
   if (alignment <= alignof(std::max_align_t)) return std::malloc(bytes != 0 ? bytes : 1);
   return std::aligned_alloc(alignment, (bytes + alignment - 1) & ~(alignment - 1));
 }
@@ -20,7 +23,8 @@ void* counted_or_throw(std::size_t bytes, std::size_t alignment) {
 
 }  // namespace
 
-std::size_t xip::dev::test::allocations_of_this_thread() noexcept { return allocations; }
+std::uint64_t xip::test::heap_allocations_of_this_thread() noexcept { return of_this_thread; }
+std::uint64_t xip::test::heap_allocations() noexcept { return of_all.load(std::memory_order_relaxed); }
 
 void* operator new(std::size_t n) { return counted_or_throw(n, 1); }
 void* operator new[](std::size_t n) { return counted_or_throw(n, 1); }
