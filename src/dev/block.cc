@@ -17,6 +17,7 @@
 #include <fmt/format.h>
 
 #include <xip/locks/mutex.h>
+#include <xip/locks/pseudo_lock.h>
 #include <xip/locks/thread_context.h>
 
 #include "dev/open_file.h"
@@ -95,6 +96,7 @@ class block_device final : public device {
   // USE(ring) with a ring that nobody else uses at the moment, or with the first one when it is free.
   template <class Use>
   result<> with_ring(const Use& use) noexcept {
+    might_wait_for(dev_ring_class);
     const std::size_t own = current().id % ring_count;
     for (std::size_t i = 0; i < ring_count; ++i) {
       slot& s = slots_[(own + i) % ring_count];

@@ -1,8 +1,8 @@
 // What the XIP core asks of ext4lite: where blocks lie, and the handle around a slice of a write.
 //
 // An extending write that needs more than one slice leaves written blocks past i_size between two of them. The handle of such a slice puts
-// the inode on the orphan list, so that a crash there is undone by the orphan pass (truncate to the size on disk); the slice that ends the
-// write sets the size and takes it off in one handle. A write of one slice needs no record: allocation, conversion and size are one
+// the inode on the orphan list: after a crash the next mount cuts the file back to the size on disk. The slice that ends the write sets the
+// size and takes the inode off the list in one handle. A write of one slice needs no record: allocation, conversion and size are one
 // transaction.
 //
 // Lock chains:

@@ -4,7 +4,7 @@
 // A slice opens the handle before it locks the entries, because the fault path nests them so; it copies with faults disabled, because the
 // source may be a mapping of the very pages that it has locked; it looks the mapping up again under the entry locks, because a fault may have
 // filled a block meanwhile. Drain before convert: a crash between the two leaves the blocks unwritten, so that they read as zeros and
-// never as what they held before. Size after convert, in the same handle: a size on disk never covers bytes that are not in place.
+// never as what they held before. Size after convert, in the same handle: whatever a size on disk covers has been written.
 //
 // Lock chains:
 //   i_rwsem -> jbd2_handle -> dax_entry

@@ -125,6 +125,16 @@ TEST_F(FaultyJournal, AGroupWhoseBitmapCannotBeReadIsLeftAlone) {
 }
 
 #if XIP_LOCKDEP
+TEST_F(Journal, AChangeOutsideOfAHandleIsABug) {
+  const dev::buffer_ref found = *m.sb().s_buffers->read(pblk_t{block_bitmap_of(m.sb(), group_t{0})});
+  EXPECT_DEATH(
+      {
+        found->writable()[100] ^= std::byte{1};
+        (void)m.unmount();
+      },
+      "changed_while_clean");
+}
+
 TEST_F(Journal, DirtyingMoreThanTheCreditsIsABug) {
   handle h = *journal_start(m.sb(), 1);
   ASSERT_TRUE(mark_inode_dirty(h, m.root()));

@@ -25,6 +25,7 @@ RULES = {
     "unfinished": text_rules.unfinished,
     "sizes": text_rules.sizes,
     "guards": text_rules.guards,
+    "buffers": text_rules.buffers,
 }
 
 

@@ -54,6 +54,12 @@ PLANTED = {
         ("docs/a.md", "FIX" "ME\n"),
         ("CMakeLists.txt", "# HA" "CK\n"),
     ],
+    "buffers": [
+        ("src/fs_ext4lite/a.cc", "auto bytes = buffer->writable();\n"),
+        ("src/fs_ext4lite/b.cc", "sb.s_buffers->mark_dirty(*b);\n"),
+        ("src/vfs/a.cc", "b.writable()[0] = x;\n"),
+        ("src/fs_ext4lite/c.cc", "auto* p = const_cast<std::byte*>(b->data().data());\n"),
+    ],
     "sizes": [
         ("src/vfs/a.cc", LONG),
         ("src/vfs/b.cc", "namespace xip {\nclass c {\n" + LONG + "};\n}\n"),
@@ -84,6 +90,11 @@ INNOCENT = {
     "unfinished": [("src/vfs/a.cc", "// to do is to be\n")],
     "sizes": [("src/vfs/a.cc", "struct s {\n" + "  int a;\n" * 100 + "};\nnamespace n {\n" + "int f() { return 1; }\n" * 100 + "}\n"
                + "const table t = {\n" + "    {1, 2},\n" * 100 + "};\nint g(int x) {\n  return x;\n}\n")],
+    "buffers": [
+        ("src/fs_ext4lite/journal.cc", "return b.writable();\n"),
+        ("src/fs_ext4lite/a.cc", "auto bytes = XIP_TRY(get_write_access(h, *buffer));\nXIP_TRY(dirty_metadata(h, *buffer));\n"),
+        ("src/vfs/a.cc", "auto* p = const_cast<std::byte*>(user);\n"),
+    ],
     "guards": [("src/vfs/a.cc", "exclusive_guard guard{inode.i_rwsem};\nbool b = i_rwsem.try_lock();\n")],
 }
 

@@ -123,6 +123,26 @@ def sizes(root):
 LOCK_MACHINERY = re.compile(r"(?:\.|->)\s*(?:lock|unlock|lock_shared|unlock_shared)\s*\(")
 
 
+# Who may change a buffer: the cache, and journal.cc for those who hold a handle. group.cc and super_write.cc fill in checksums and the super
+# block in a commit, while no handle is open.
+CHANGES_BUFFERS = ("src/dev/", "include/xip/dev/", "src/jbd2/", "src/fs_ext4lite/journal.cc", "src/fs_ext4lite/group.cc", "src/fs_ext4lite/super_write.cc")
+BUFFER_CHANGE = re.compile(r"(?:\.|->)(?:writable|mark_dirty)\s*\(")
+CONST_CAST = re.compile(r"const_cast<std::byte")
+
+
+def buffers(root):
+    """Metadata changes under a handle only: get_write_access and dirty_metadata are the way to a buffer's contents."""
+    problems = []
+    for file in source.cxx_sources(root, ("include", "src", "tools")):
+        if file.path.startswith(CHANGES_BUFFERS):
+            continue
+        for number, line in file.lines():
+            match = BUFFER_CHANGE.search(line) or (file.path.startswith("src/fs_ext4lite/") and CONST_CAST.search(line))
+            if match:
+                problems.append((file.path, number, f"a buffer is changed without a handle: {match.group(0).strip()}"))
+    return problems
+
+
 # Where a guard is made of a lock: an open handle is the guard of its barrier.
 MAKES_GUARD = ("src/fs_ext4lite/journal.cc",)
 

@@ -1,4 +1,5 @@
-// xip bench: each figure beside its own baseline in the same run. Persistent memory is a file on tmpfs that libpmem is told to take for it.
+// xip bench: how long a call takes, as a multiple of what the same bytes cost without a file system. Persistent memory is a file on tmpfs that
+// libpmem is told to take for it.
 #include <array>
 #include <cstdlib>
 #include <cstring>

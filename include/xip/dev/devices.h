@@ -24,8 +24,8 @@ using opened = std::expected<std::unique_ptr<device>, open_failure>;
 // The memory device's file descriptor for mapping it again; -1 on any other device.
 [[nodiscard]] int memory_fd(const device& d) noexcept;
 
-// A file mapped through libpmem (pmem_map_file): any file, on persistent memory or not; PMEM_IS_PMEM_FORCE is respected. Stores are
-// non-temporal and drained; where libpmem says the mapping is not persistent memory, flush_cache is pmem_msync of what was stored.
+// A file that libpmem maps (pmem_map_file); it need not lie on persistent memory, and PMEM_IS_PMEM_FORCE says to take it for such. Stores
+// bypass the cache and are drained; where libpmem says the mapping is not persistent memory, flush_cache is pmem_msync of what was stored.
 [[nodiscard]] opened open_pmem(const std::string& path, bool read_only);
 
 struct block_options {

@@ -15,7 +15,8 @@ struct check_config {
   bool single = false;                             // a program of its own: without a name or group, all that is listed
 };
 
-// Exit codes: 0 all well, 1 a scenario failed, 2 usage, 3 the environment lacks something (named on standard error).
+// The exit code: 0 when no scenario failed, 1 when one did, 2 for wrong options, 3 when a program or a device it needs cannot be had, which
+// standard error names.
 [[nodiscard]] int check_command(int argc, char** argv, const check_config& config);
 
 }  // namespace xip::scenario

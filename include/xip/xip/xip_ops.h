@@ -26,7 +26,8 @@ struct xip_ops {
   // The mapping of LBLK: at most MAX blocks, beginning exactly at LBLK. SLICE null: look up, never allocate. SLICE given: a hole is allocated
   // as unwritten under the slice's handle; the answer is unwritten or mapped. ENOSPC, EIO, EUCLEAN.
   result<extent_map> (*get_blocks)(vfs::inode& inode, lblk_t lblk, std::uint32_t max, write_slice* slice) = nullptr;
-  // Opens the handle with credits for one extent: allocate, insert, split on convert, inode. ENOSPC, EROFS, EIO.
+  // Opens the handle. Its credits must do for whatever one extent may need: its blocks, its place in the tree, a split when it is converted, the
+  // inode. ENOSPC, EROFS, EIO.
   result<> (*start_slice)(vfs::inode& inode, write_slice& slice) = nullptr;
   void (*stop_slice)(vfs::inode& inode, write_slice& slice) noexcept = nullptr;
   // The bytes are in place and drained: LEN blocks from LBLK become written. Never fails for lack of space.
