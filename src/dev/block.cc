@@ -1,7 +1,11 @@
 // A file or block device through io_uring. Several rings, so that tasks that work in parallel do not wait for each other: a task tries
 // the ring of its own number first, then the others. The first ring is made at open, the others when they are first needed.
 //
-// dev_unaligned is held around the use of a ring. A ring's lock is tried first and waited for only when all are busy.
+// A ring's lock is tried first and waited for only when all are busy.
+//
+// Lock chains:
+//   dev_unaligned -> dev_ring
+//   buffer_write -> dev_ring (a buffer goes home)
 #include "dev/block.h"
 
 #include <algorithm>

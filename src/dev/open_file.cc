@@ -4,9 +4,14 @@
 #include <cerrno>
 
 #include <fcntl.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <fmt/format.h>
+
+#include "dev/in_use.h"
 
 namespace xip::dev {
 
@@ -40,13 +45,38 @@ std::string_view advice_for(int number) noexcept {
   }
 }
 
+// A program that was started with a standard stream closed would print its messages into the image.
+int above_standard_streams(int fd) noexcept {
+  if (fd < 0 || fd > STDERR_FILENO) return fd;
+  const int moved = ::fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+  const int number = errno;
+  ::close(fd);
+  errno = number;
+  return moved;
+}
+
 int open_quietly(const std::string& path, bool read_only, int extra_flags) noexcept {
   const int flags = (read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | extra_flags;
   if (read_only) {
     // Only the owner may ask for O_NOATIME.
-    if (const int fd = ::open(path.c_str(), flags | O_NOATIME); fd >= 0 || errno != EPERM) return fd;
+    if (const int fd = ::open(path.c_str(), flags | O_NOATIME); fd >= 0 || errno != EPERM) return above_standard_streams(fd);
   }
-  return ::open(path.c_str(), flags);
+  return above_standard_streams(::open(path.c_str(), flags));
+}
+
+// What keeps this file, open for writing, from being written after all.
+std::expected<void, open_failure> check_writable(std::string_view device, const opened_file& file) {
+  if (const auto target = mounted_on(file.status)) return refuse(EBUSY, device, fmt::format("it is mounted on {}; unmount it first", *target));
+  if (S_ISBLK(file.status.st_mode)) {
+    int protected_from_writing = 0;
+    if (::ioctl(file.fd.get(), BLKROGET, &protected_from_writing) == 0 && protected_from_writing != 0)
+      return refuse(EROFS, device, "the device is write-protected (blockdev --setrw), or ask for a read-only open");
+    return {};
+  }
+  struct rlimit limit{};
+  if (::getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY && limit.rlim_cur < static_cast<rlim_t>(file.status.st_size))
+    return refuse(EFBIG, device, fmt::format("it is longer than this process may write (ulimit -f: {} bytes)", limit.rlim_cur));
+  return {};
 }
 
 }  // namespace
@@ -68,6 +98,8 @@ std::expected<opened_file, open_failure> open_file(std::string_view device, cons
   if (S_ISDIR(mode)) return refuse(EISDIR, device, advice_for(EISDIR));
   if (!S_ISREG(mode) && !S_ISBLK(mode) && !S_ISCHR(mode)) return refuse(EINVAL, device, "neither a file nor a device");
   if (S_ISREG(mode) && file.status.st_size == 0) return refuse(EINVAL, device, "the file is empty; give it a size and a file system first");
+  if (!read_only)
+    if (auto writable = check_writable(device, file); !writable) return std::unexpected{std::move(writable.error())};
   return file;
 }
 

@@ -38,7 +38,8 @@ struct opened_file {
   struct stat status;
 };
 // Opens PATH, which must exist. EXTRA_FLAGS are added to O_RDONLY or O_RDWR. A read-only open leaves even the access time alone where the
-// host lets us. Refuses directories, sockets and pipes, and an empty regular file.
+// host lets us. Refuses directories, sockets and pipes, and an empty regular file; for writing also what the host has mounted (EBUSY), a write-protected
+// block device (EROFS), and a file longer than the process may write (RLIMIT_FSIZE: EFBIG). The descriptor is none of the three standard ones.
 [[nodiscard]] std::expected<opened_file, open_failure> open_file(std::string_view device, const std::string& path, bool read_only,
                                                                  int extra_flags);
 

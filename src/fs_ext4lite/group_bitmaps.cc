@@ -5,6 +5,7 @@
 //   jbd2_handle -> i_data_sem -> s_bitmap_lock
 //   s_bitmap_lock -> buffer_cache
 //   s_bitmap_lock -> faulty_rules
+//   s_bitmap_lock -> dev_ring
 #include <algorithm>
 #include <cstring>
 #include <string>

@@ -8,6 +8,7 @@
 //   i_rwsem -> jbd2_handle -> i_data_sem -> i_es_lock
 //   invalidate_lock -> i_data_sem
 //   dax_entry -> i_data_sem
+//   i_data_sem -> dev_ring (a block of the tree is read)
 #include <algorithm>
 #include <array>
 #include <utility>

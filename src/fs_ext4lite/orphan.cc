@@ -48,7 +48,7 @@ void unlink(ext4_sb_info& sb, ext4_inode_info& inode) XIP_REQUIRES(sb.s_orphan_l
 // The number after NUMBER in the list; it is checked that NUMBER may stand there.
 [[nodiscard]] result<std::uint32_t> next_orphan(ext4_sb_info& sb, std::uint32_t number, std::string& message) {
   const auto refuse = [&](std::string_view why) {
-    message = fmt::format("the orphan list holds inode {}, {}; run e2fsck, or mount with ro", number, why);
+    message = fmt::format("the orphan list holds inode {}, {}; run e2fsck, or only read it (ro)", number, why);
     return fail(EUCLEAN);
   };
   if (number < sb.s_first_ino) return refuse("which is reserved");
@@ -69,7 +69,7 @@ void unlink(ext4_sb_info& sb, ext4_inode_info& inode) XIP_REQUIRES(sb.s_orphan_l
     const std::uint32_t next = XIP_TRY(next_orphan(sb, at, message));
     if (next == 0) return count + 1;
     if (next == at || next == marked) {
-      message = fmt::format("the orphan list comes back to inode {}; run e2fsck, or mount with ro", next);
+      message = fmt::format("the orphan list comes back to inode {}; run e2fsck, or only read it (ro)", next);
       return fail(EUCLEAN);
     }
     if (++steps == limit) {
@@ -152,12 +152,12 @@ result<> orphan_cleanup(ext4_sb_info& sb, std::string& message) {
   const std::uint32_t count = XIP_TRY(check_list(sb, head, message));
   while (head != 0) {
     if (auto done = finish_orphan(sb, ino_t{head}); !done) {
-      message = fmt::format("orphan inode {} cannot be cleaned up: {}; run e2fsck, or mount with ro", head, done.error().message());
+      message = fmt::format("orphan inode {} cannot be cleaned up: {}; run e2fsck, or only read it (ro)", head, done.error().message());
       return done;
     }
     const std::uint32_t next = head_now();
     if (next == head) {
-      message = fmt::format("orphan inode {} stays on the list; run e2fsck, or mount with ro", head);
+      message = fmt::format("orphan inode {} stays on the list; run e2fsck, or only read it (ro)", head);
       return fail(EUCLEAN);
     }
     head = next;

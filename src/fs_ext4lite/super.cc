@@ -149,7 +149,7 @@ void take_blocks(ext4_sb_info& sb, const ext4_super_block& es) noexcept {
   const ext4_super_block es = XIP_TRY(read_super_block(fc));
   XIP_TRY(check_super_block(es, fc.source.size(), fc.message));
   const bool read_only = (fc.sb_flags & vfs::sb_rdonly) != 0;
-  if (!read_only && fc.source.read_only()) return fc.errorf(EROFS, "the device is read-only; mount with ro");
+  if (!read_only && fc.source.read_only()) return fc.errorf(EROFS, "the device is read-only: it can only be read (ro)");
   if (!read_only) XIP_TRY(check_writable(es, fc.message));
   XIP_TRY(check_dax(options, fc.source, 1024u << es.s_log_block_size, fc.message));
   std::pmr::polymorphic_allocator<> memory{&fc.owner.memory()};

@@ -175,15 +175,15 @@ result<> check_super_block(const ext4_super_block& es, std::uint64_t device_byte
 
 result<> check_writable(const ext4_super_block& es, std::string& message) {
   if (const std::uint32_t unknown = es.s_feature_ro_compat & ~writable_ro_compat; unknown != 0) {
-    message = fmt::format("features that cannot be written: {}; mount with ro", names_of(unknown, ro_compat_names, "ro_compat"));
+    message = fmt::format("features that cannot be written: {}; it can be read (ro)", names_of(unknown, ro_compat_names, "ro_compat"));
     return fail(EROFS);
   }
   if ((es.s_feature_incompat & incompat_recover) != 0) {
-    message = "the journal needs recovery (needs_recovery is set): run e2fsck -fy on it, or mount with ro";
+    message = "the journal needs recovery (needs_recovery is set): run e2fsck -fy on it first, or only read it (ro)";
     return fail(EROFS);
   }
   if ((es.s_feature_incompat & incompat_extents) == 0) {
-    message = "file systems without the extent feature cannot be written; mount with ro, or convert with tune2fs -O extent";
+    message = "file systems without the extent feature cannot be written; it can be read (ro), or converted with tune2fs -O extent";
     return fail(EROFS);
   }
   return {};

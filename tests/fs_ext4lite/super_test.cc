@@ -102,7 +102,7 @@ TEST(Super, NamesEveryUnknownIncompatibleFeature) {
 TEST(Super, UnknownReadOnlyFeaturesCanBeRead) {
   const image i = make_image();
   change_super(i, [](auto& es) { es.s_feature_ro_compat = es.s_feature_ro_compat | ro_compat_quota | ro_compat_project; });
-  EXPECT_EQ(refusal(i), "features that cannot be written: quota, project; mount with ro");
+  EXPECT_EQ(refusal(i), "features that cannot be written: quota, project; it can be read (ro)");
   EXPECT_EQ(refusal(i, vfs::sb_rdonly), "mounted");
 }
 

@@ -1,10 +1,31 @@
 #include "command.h"
 
 #include <ctime>
+#include <system_error>
 
 #include <sys/stat.h>
 
 namespace xip::tool {
+
+std::string printable(std::string_view text) {
+  std::string shown;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x20 || byte == 0x7f)
+      shown += fmt::format("\\{:03o}", byte);
+    else
+      shown += c;
+  }
+  return shown;
+}
+
+void complain(std::string_view verb, std::string_view message) {
+  try {
+    fmt::print(stderr, "xip {}: {}\n", verb, printable(message));
+  } catch (const std::system_error&) {
+    // Standard error is closed or full: there is nobody to tell.
+  }
+}
 
 std::optional<int> parse(CLI::App& app, int argc, char** argv) {
   try {
@@ -22,7 +43,10 @@ std::optional<int> parse(CLI::App& app, int argc, char** argv) {
 std::optional<place> image_place(std::string_view verb, const std::string& argument) {
   place p = parse_place(argument);
   if (p.in_image()) return p;
-  complain(verb, fmt::format("{}: names no path in an image; write IMAGE:/path, for instance {}:/", argument, argument));
+  const std::size_t colon = std::min(argument.find(':'), argument.size());
+  const std::string image = colon == 0 ? "disk.img" : argument.substr(0, colon);
+  const std::string path = colon + 1 < argument.size() ? argument.substr(colon + 1) : "";
+  complain(verb, fmt::format("'{}' names no path in an image; write IMAGE:/path, for instance {}:/{}", argument, image, path));
   return std::nullopt;
 }
 

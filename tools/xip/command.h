@@ -13,6 +13,7 @@
 
 #include "image_path.h"
 #include "image_session.h"
+#include "stop_signals.h"
 
 namespace xip::tool {
 
@@ -21,16 +22,21 @@ inline constexpr int exit_failed = 1;
 inline constexpr int exit_usage = 2;
 inline constexpr int exit_environment = 3;
 
+// TEXT with control characters as octal escapes: a name in a foreign image must not speak to the terminal.
+[[nodiscard]] std::string printable(std::string_view text);
 // "xip VERB: MESSAGE" on standard error.
-inline void complain(std::string_view verb, std::string_view message) { fmt::print(stderr, "xip {}: {}\n", verb, message); }
+void complain(std::string_view verb, std::string_view message);
 inline void complain(std::string_view verb, std::string_view what, error why) { complain(verb, fmt::format("{}: {}", what, why.message())); }
 
 // Parses ARGC, ARGV with APP. Nothing: go on; otherwise the exit code, everything having been said.
 [[nodiscard]] std::optional<int> parse(CLI::App& app, int argc, char** argv);
 
-// Runs BODY(session) on IMAGE and unmounts. The exit code: BODY's, or exit_failed when the image could not be opened or not be written.
+// Runs BODY(session) on IMAGE and unmounts; signals that ask to stop wait until then when it is open for writing. The exit code: BODY's, or exit_failed when
+// the image could not be opened or not be written.
 template <std::invocable<image_session&> Body>
 int with_image(std::string_view verb, const std::string& image, image_access access, Body&& body) {
+  std::optional<stop_signals> signals;
+  if (access == image_access::write) signals.emplace();
   auto session = image_session::open(verb, image, access);
   if (!session.has_value()) {
     complain(verb, session.error());

@@ -53,7 +53,6 @@ std::unique_ptr<tree> tree_for(const place& p, image_session* session) {
 
 int copy_all(const request& r, tree& from, tree& to) {
   progress_line line{::isatty(STDERR_FILENO) == 1};
-  const stop_signals signals;
   copy_options options;
   options.recursive = r.recursive;
   options.report = [&](const std::string& message) {
@@ -61,7 +60,7 @@ int copy_all(const request& r, tree& from, tree& to) {
     complain("cp", message);
   };
   options.progress = [&](const std::string& file, std::uint64_t bytes) { line.show(file, bytes); };
-  options.asked_to_stop = [&] { return signals.asked(); };
+  options.asked_to_stop = stop_signals::asked;
   const auto there = to.info(r.target.path, follow::yes);
   const bool into_directory = there.has_value() && there->is_dir();
   if (!into_directory && (r.sources.size() > 1 || (r.target.path.ends_with('/') && !r.recursive))) {
@@ -87,6 +86,7 @@ std::unique_ptr<image_session> opened(const std::string& image, image_access acc
 }
 
 int run_request(const request& r) {
+  const stop_signals signals;
   const place& source = r.sources.front();
   std::unique_ptr<image_session> from_image, to_image;
   if (r.target.in_image() && (to_image = opened(r.target.image, image_access::write)) == nullptr) return exit_failed;

@@ -1,23 +1,37 @@
 #include "image_path.h"
 
+#include <optional>
+
 #include <sys/stat.h>
 
 namespace xip::tool {
 namespace {
 
-bool exists(const std::string& path) {
+std::optional<mode_t> type_of(const std::string& path) {
   struct stat st{};
-  return ::lstat(path.c_str(), &st) == 0;
+  if (::stat(path.c_str(), &st) != 0) return std::nullopt;
+  return st.st_mode & S_IFMT;
+}
+
+bool could_be_on_host(const std::string& path) {
+  struct stat st{};
+  if (::lstat(path.c_str(), &st) == 0) return true;
+  const std::size_t end = path.find_last_not_of('/');
+  const std::size_t slash = path.rfind('/', end);
+  return slash != std::string::npos && slash != 0 && type_of(path.substr(0, slash)) == S_IFDIR;
 }
 
 }  // namespace
 
 place parse_place(std::string_view argument) {
-  const std::size_t colon = argument.find(":/");
-  if (colon == std::string_view::npos || colon == 0) return {"", std::string{argument}};
-  std::string image{argument.substr(0, colon)};
-  if (!exists(image) && exists(std::string{argument})) return {"", std::string{argument}};
-  return {std::move(image), std::string{argument.substr(colon + 1)}};
+  const std::string whole{argument};
+  for (std::size_t colon = whole.find(":/", 1); colon != std::string::npos; colon = whole.find(":/", colon + 1)) {
+    const auto type = type_of(whole.substr(0, colon));
+    if (type && *type != S_IFDIR) return {whole.substr(0, colon), whole.substr(colon + 1)};
+  }
+  const std::size_t colon = whole.find(":/", 1);
+  if (colon == std::string::npos || could_be_on_host(whole)) return {"", whole};
+  return {whole.substr(0, colon), whole.substr(colon + 1)};
 }
 
 std::string base_name(std::string_view path) {

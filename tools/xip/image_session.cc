@@ -1,6 +1,5 @@
 #include "image_session.h"
 
-#include <csignal>
 #include <cstring>
 
 #include <fcntl.h>
@@ -11,19 +10,14 @@
 
 #include <xip/fs_ext4lite/ext4lite.h>
 
+#include "command.h"
+
 namespace xip::tool {
 namespace {
 
-sigset_t stop_set() noexcept {
-  sigset_t set;
-  sigemptyset(&set);
-  for (int number : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&set, number);
-  return set;
-}
-
 // A descriptor that keeps others out while it is open: writers from all, readers from writers.
 std::expected<int, std::string> lock_image(const std::string& image, image_access access) {
-  const int fd = ::open(image.c_str(), (access == image_access::write ? O_RDWR : O_RDONLY) | O_CLOEXEC);
+  const int fd = ::open(image.c_str(), (access == image_access::write ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0) return std::unexpected{fmt::format("{}: {}", image, std::strerror(errno))};
   struct stat st{};
   if (::fstat(fd, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode)) {
@@ -37,13 +31,22 @@ std::expected<int, std::string> lock_image(const std::string& image, image_acces
   return std::unexpected{fmt::format("{}: cannot lock it: {}", image, std::strerror(why))};
 }
 
-// Requests through io_uring; where the system denies it, a mapping of the file serves as well.
+// Requests through io_uring; where the system denies it, or the memory for it, a mapping of the file serves as well.
 dev::opened open_either(const std::string& image, image_access access) {
   const bool read_only = access == image_access::read;
   auto opened = dev::open_block(image, {.read_only = read_only});
-  if (opened.has_value() || (opened.error().code != EPERM && opened.error().code != ENOSYS)) return opened;
+  if (opened.has_value() || (opened.error().code != EPERM && opened.error().code != ENOSYS && opened.error().code != ENOMEM)) return opened;
   auto mapped = dev::open_pmem(image, read_only);
   return mapped.has_value() ? std::move(mapped) : std::move(opened);
+}
+
+// What the library says of a device, for somebody who named an image: without the kind of the device.
+std::string about_image(std::string text, const std::string& image) {
+  for (const std::string_view kind : {"block:", "pmem:"}) {
+    const std::string name = std::string{kind} + image;
+    for (std::size_t at = 0; (at = text.find(name, at)) != std::string::npos;) text.erase(at, kind.size());
+  }
+  return text;
 }
 
 }  // namespace
@@ -55,7 +58,7 @@ std::expected<std::unique_ptr<image_session>, std::string> image_session::open(s
   if (!lock.has_value()) return std::unexpected{std::move(lock.error())};
   session->lock_ = *lock;
   auto device = open_either(image, access);
-  if (!device.has_value()) return std::unexpected{std::move(device.error().message)};
+  if (!device.has_value()) return std::unexpected{about_image(std::move(device.error().message), image)};
   session->device_ = std::move(*device);
   if (auto mounted = session->mount(verb, access); !mounted.has_value()) return std::unexpected{std::move(mounted.error())};
   return session;
@@ -63,15 +66,15 @@ std::expected<std::unique_ptr<image_session>, std::string> image_session::open(s
 
 std::expected<void, std::string> image_session::mount(std::string_view verb, image_access access) {
   vfs::kernel_options options;
-  options.log = [prefix = fmt::format("xip {}: ", verb)](vfs::log_level level, std::string_view text) {
-    if (level <= vfs::log_level::warning) fmt::print(stderr, "{}{}\n", prefix, text);
+  options.log = [verb = std::string{verb}, image = image_](vfs::log_level level, std::string_view text) {
+    if (level <= vfs::log_level::warning) complain(verb, about_image(std::string{text}, image));
   };
   kernel_ = std::make_unique<vfs::kernel>(std::move(options));
   if (auto known = kernel_->register_filesystem(ext4lite_file_system()); !known.has_value())
     return std::unexpected{fmt::format("{}: {}", image_, known.error().message())};
   auto mounted = kernel_->mount("ext4", *device_, "/", access == image_access::read ? "ro,noatime" : "rw,noatime");
   if (!mounted.has_value()) {
-    const std::string& why = mounted.error().message;
+    const std::string why = about_image(mounted.error().message, image_);
     return std::unexpected{why.find(image_) == std::string::npos ? fmt::format("{}: {}", image_, why) : why};
   }
   auto task = kernel_->make_task({}, "xip");
@@ -94,26 +97,6 @@ image_session::~image_session() {
   static_cast<void>(close());
   device_.reset();
   if (lock_ >= 0) ::close(lock_);
-}
-
-stop_signals::stop_signals() {
-  static_assert(sizeof(sigset_t) <= sizeof previous_);
-  const sigset_t set = stop_set();
-  sigset_t previous;
-  pthread_sigmask(SIG_BLOCK, &set, &previous);
-  std::memcpy(previous_, &previous, sizeof previous);
-}
-
-stop_signals::~stop_signals() {
-  sigset_t previous;
-  std::memcpy(&previous, previous_, sizeof previous);
-  pthread_sigmask(SIG_SETMASK, &previous, nullptr);  // one that came is delivered now
-}
-
-bool stop_signals::asked() const noexcept {
-  sigset_t pending;
-  sigpending(&pending);
-  return sigismember(&pending, SIGINT) == 1 || sigismember(&pending, SIGTERM) == 1 || sigismember(&pending, SIGHUP) == 1;
 }
 
 }  // namespace xip::tool

@@ -41,17 +41,4 @@ class image_session {
   vfs::task_ptr task_;
 };
 
-// SIGINT, SIGTERM and SIGHUP are held back while one exists, so that a command stops between two steps and unmounts. asked() says that one came.
-class stop_signals {
- public:
-  stop_signals();
-  ~stop_signals();
-  stop_signals(const stop_signals&) = delete;
-  stop_signals& operator=(const stop_signals&) = delete;
-  [[nodiscard]] bool asked() const noexcept;
-
- private:
-  unsigned char previous_[128];  // a sigset_t
-};
-
 }  // namespace xip::tool

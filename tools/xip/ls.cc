@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 
 #include "command.h"
 #include "tree.h"
@@ -22,6 +23,10 @@ struct listing {
   bool headings = false;  // a line with its name before each directory
   bool first = true;
   bool good = true;
+  bool to_terminal = ::isatty(STDOUT_FILENO) == 1;
+
+  // As ls: only a terminal is spared control characters; what reads a pipe gets the names as they are.
+  [[nodiscard]] std::string shown(const std::string& name) const { return to_terminal ? printable(name) : name; }
 
   void failed(const std::string& path, error why) {
     std::fflush(stdout);
@@ -41,16 +46,16 @@ std::string detail_of(listing& l, const named_stat& e) {
   const bool device = S_ISCHR(s.mode) || S_ISBLK(s.mode);
   const std::string size = device ? fmt::format("{}, {}", gnu_dev_major(s.rdev), gnu_dev_minor(s.rdev)) : fmt::format("{}", s.size);
   std::string line = fmt::format("{} {:>3} {:>5} {:>5} {:>12} {} {}", mode_string(s.mode), s.nlink, s.uid, s.gid, size,
-                                 time_string(s.mtime, "%F %H:%M", false), e.name);
+                                 time_string(s.mtime, "%F %H:%M", false), l.shown(e.name));
   if (S_ISLNK(s.mode)) {
     const auto target = l.task.readlink(e.path);
-    if (target.has_value()) line += " -> " + *target;
+    if (target.has_value()) line += " -> " + l.shown(*target);
   }
   return line;
 }
 
 void print_entries(listing& l, const std::vector<named_stat>& entries) {
-  for (const named_stat& e : entries) fmt::print("{}\n", l.detailed ? detail_of(l, e) : e.name);
+  for (const named_stat& e : entries) fmt::print("{}\n", l.detailed ? detail_of(l, e) : l.shown(e.name));
 }
 
 void list_directory(listing& l, const std::string& path) {
@@ -72,7 +77,7 @@ void list_directory(listing& l, const std::string& path) {
     }
     entries.push_back({name, entry, *stat});
   }
-  if (l.headings) fmt::print("{}{}:\n", l.first ? "" : "\n", path);
+  if (l.headings) fmt::print("{}{}:\n", l.first ? "" : "\n", l.shown(path));
   l.first = false;
   if (l.detailed) {
     std::uint64_t blocks = 0;

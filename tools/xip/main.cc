@@ -1,8 +1,14 @@
 // xip: one command, a verb for each job, in the manner of git.
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <new>
 #include <string_view>
+#include <system_error>
+
+#include <fcntl.h>
+#include <unistd.h>
 
 #include <xip/base/config.h>
 
@@ -56,7 +62,34 @@ int run(int argc, char** argv) {
   return found->run(argc - 1, argv + 1);
 }
 
+// Started with one of them closed, the first file opened would become it. Each is then a stream that fails.
+void open_standard_streams() noexcept {
+  for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
+    if (::fcntl(fd, F_GETFD) < 0 && errno == EBADF) (void)::open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+}
+
+// What was printed must have arrived: a list cut short by a full disk is no success.
+int run_and_flush(int argc, char** argv) {
+  int code = 0;
+  int number = 0;
+  try {
+    code = run(argc, argv);
+    if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) number = errno != 0 ? errno : EIO;
+  } catch (const std::system_error& failed) {
+    number = failed.code().value();
+  } catch (const std::bad_alloc&) {
+    std::fputs("xip: out of memory\n", stderr);
+    return 1;
+  }
+  if (number == 0) return code;
+  std::fprintf(stderr, "xip: standard output: %s\n", std::strerror(number));
+  return code != 0 ? code : 1;
+}
+
 }  // namespace
 }  // namespace xip::tool
 
-int main(int argc, char** argv) { return xip::tool::run(argc, argv); }
+int main(int argc, char** argv) {
+  xip::tool::open_standard_streams();
+  return xip::tool::run_and_flush(argc, argv);
+}

@@ -14,7 +14,6 @@ namespace {
 struct removal {
   vfs::task& task;
   tree& files;
-  const stop_signals& signals;
   bool recursive;
   bool force;
 
@@ -31,7 +30,7 @@ bool remove_directory(const removal& r, const std::string& path) {
   if (!names.has_value()) return r.failed(path, names.error());
   bool all = true;
   for (const std::string& name : *names) {
-    if (r.signals.asked()) return false;
+    if (stop_signals::asked()) return false;
     all = remove_entry(r, joined(path, name)) && all;
   }
   if (!all) return false;
@@ -74,11 +73,13 @@ int rm_verb(int argc, char** argv) {
   }
   return with_image("rm", places->front().image, image_access::write, [&](image_session& session) {
     const auto files = make_image_tree(session, places->front().image);
-    const stop_signals signals;
-    const removal r{session.task(), *files, signals, recursive, force};
+    const removal r{session.task(), *files, recursive, force};
     bool all = true;
-    for (const place& p : *places) all = remove_entry(r, p.path) && all;
-    if (signals.asked()) complain("rm", "stopped by a signal; what was removed is gone");
+    for (const place& p : *places) {
+      if (stop_signals::asked()) break;
+      all = remove_entry(r, p.path) && all;
+    }
+    if (stop_signals::asked()) complain("rm", "stopped by a signal; what was removed is gone");
     return all ? exit_ok : exit_failed;
   });
 }

@@ -1,0 +1,52 @@
+#include "dev/in_use.h"
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include <fmt/format.h>
+#include <sys/sysmacros.h>
+
+namespace xip::dev {
+namespace {
+
+// Fields of a line of mountinfo: number, parent, major:minor, root, mount point, ...
+[[nodiscard]] std::optional<std::string> mount_point_of(const std::string& major_minor) {
+  std::ifstream mounts{"/proc/self/mountinfo"};
+  for (std::string line; std::getline(mounts, line);) {
+    std::istringstream fields{line};
+    std::string number, parent, device, root, target;
+    if (fields >> number >> parent >> device >> root >> target && device == major_minor) return target;
+  }
+  return std::nullopt;
+}
+
+[[nodiscard]] std::string first_line(const std::filesystem::path& path) {
+  std::ifstream file{path};
+  std::string line;
+  std::getline(file, line);
+  return line;
+}
+
+// The numbers of the loop devices whose file this is, one after the other to VISIT until it answers.
+template <class Visit>
+[[nodiscard]] std::optional<std::string> each_loop_on(const struct stat& status, const Visit& visit) {
+  std::error_code ignored;
+  for (std::filesystem::directory_iterator i{"/sys/block", ignored}, end; !ignored && i != end; i.increment(ignored)) {
+    const std::string backing = first_line(i->path() / "loop" / "backing_file");
+    struct stat there{};
+    if (backing.empty() || ::stat(backing.c_str(), &there) != 0) continue;
+    if (there.st_dev != status.st_dev || there.st_ino != status.st_ino) continue;
+    if (auto found = visit(first_line(i->path() / "dev"))) return found;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<std::string> mounted_on(const struct stat& status) {
+  if (S_ISBLK(status.st_mode)) return mount_point_of(fmt::format("{}:{}", gnu_dev_major(status.st_rdev), gnu_dev_minor(status.st_rdev)));
+  return each_loop_on(status, mount_point_of);
+}
+
+}  // namespace xip::dev

@@ -1,0 +1,70 @@
+#!/bin/bash
+# The verbs where their surroundings are not what they hope for: closed streams, a full disk behind standard output, limits, an image that
+# the host has mounted.
+. "$(dirname "$0")/judge.sh"
+img=$scratch/disk.img
+new_image "$img" 32M -b 4096 -O ^has_journal
+unchanged() { same "$1 changes nothing" "$before" "$(sum "$img")"; }
+sum() { sha256sum <"$1"; }
+
+# A closed standard stream must not become the image.
+before=$(sum "$img")
+for streams in '2>&-' '1>&- 2>&-' '0<&- 1>&- 2>&-' '0<&-'; do
+  status=0
+  eval '"$xip" rm "$img:/missing one" "$img:/missing two"' "$streams" 2>/dev/null || status=$?
+  same "rm with $streams" 1 "$status"
+  unchanged "rm with $streams"
+done
+
+# What cannot be printed is an error.
+for words in "ls $img:/" "ls -lR $img:/" "stat $img:/" "df $img" "map $img:/lost+found" "--help" "ls --help" "--version"; do
+  for where in '>/dev/full' '>&-'; do
+    status=0
+    eval "\"\$xip\" $words $where" 2>"$scratch/said" || status=$?
+    same "xip $words $where" 1 "$status"
+    expect "xip $words $where says why" grep -q 'standard output' "$scratch/said"
+  done
+done
+
+# A limit that would stop a write half-way is found before the first one.
+status=0
+(ulimit -f 100; exec "$xip" mkdir "$img:/new") 2>"$scratch/said" || status=$?
+same 'mkdir under ulimit -f' 1 "$status"
+expect 'mkdir under ulimit -f says why' grep -q 'ulimit -f' "$scratch/said"
+unchanged 'mkdir under ulimit -f'
+
+# Control characters of a foreign name stay off the terminal.
+debugfs -w -R "mkdir $(printf 'red\033[31m')" "$img" 2>/dev/null
+expect 'ls to a terminal' script -qec "'$xip' ls '$img:/'" "$scratch/typed"
+expect 'escape sequence is shown, not sent' grep -q 'red\\033\[31m' "$scratch/typed"
+same 'ls into a pipe' "$(printf 'red\033[31m')" "$("$xip" ls "$img:/" | grep red)"
+
+# Colons in the names of directories.
+mkdir "$scratch/with:" "$scratch/out:"
+cp "$img" "$scratch/with:/disk.img"
+expect 'image below a directory with a colon' "$xip" mkdir "$scratch/with:/disk.img:/made"
+expect 'host target below one' "$xip" cp -r "$scratch/with:/disk.img:/made" "$scratch/out:/made"
+expect 'which is there' test -d "$scratch/out:/made"
+
+# Mounted by the host, as a loop device or through one.
+if [ "$(id -u)" = 0 ] && loop=$(losetup -f --show "$img" 2>/dev/null); then
+  mkdir "$scratch/mnt"
+  if mount "$loop" "$scratch/mnt" 2>/dev/null; then
+    for target in "$img" "$loop"; do
+      status=0
+      "$xip" mkdir "$target:/evil" 2>"$scratch/said" || status=$?
+      same "mkdir in mounted $target" 1 "$status"
+      expect "mkdir in mounted $target says where" grep -q "mounted on $scratch/mnt" "$scratch/said"
+    done
+    umount "$scratch/mnt"
+  fi
+  blockdev --setro "$loop"
+  before=$(sum "$img")
+  status=0
+  "$xip" mkdir "$loop:/new" 2>/dev/null || status=$?
+  same 'mkdir on a write-protected device' 1 "$status"
+  unchanged 'mkdir on a write-protected device'
+  losetup -d "$loop"
+fi
+clean 'at the end' "$img"
+finish
