@@ -64,6 +64,7 @@ if [ "$(id -u)" = 0 ] && loop=$(losetup -f --show "$img" 2>/dev/null); then
   "$xip" mkdir "$loop:/new" 2>/dev/null || status=$?
   same 'mkdir on a write-protected device' 1 "$status"
   unchanged 'mkdir on a write-protected device'
+  blockdev --setrw "$loop"
   losetup -d "$loop"
 fi
 clean 'at the end' "$img"

@@ -13,14 +13,6 @@ std::optional<mode_t> type_of(const std::string& path) {
   return st.st_mode & S_IFMT;
 }
 
-bool could_be_on_host(const std::string& path) {
-  struct stat st{};
-  if (::lstat(path.c_str(), &st) == 0) return true;
-  const std::size_t end = path.find_last_not_of('/');
-  const std::size_t slash = path.rfind('/', end);
-  return slash != std::string::npos && slash != 0 && type_of(path.substr(0, slash)) == S_IFDIR;
-}
-
 }  // namespace
 
 place parse_place(std::string_view argument) {
@@ -29,8 +21,10 @@ place parse_place(std::string_view argument) {
     const auto type = type_of(whole.substr(0, colon));
     if (type && *type != S_IFDIR) return {whole.substr(0, colon), whole.substr(colon + 1)};
   }
+  for (std::size_t colon = whole.find(":/", 1); colon != std::string::npos; colon = whole.find(":/", colon + 1))
+    if (type_of(whole.substr(0, colon + 1)) == S_IFDIR) return {"", whole};
   const std::size_t colon = whole.find(":/", 1);
-  if (colon == std::string::npos || could_be_on_host(whole)) return {"", whole};
+  if (colon == std::string::npos) return {"", whole};
   return {whole.substr(0, colon), whole.substr(colon + 1)};
 }
 

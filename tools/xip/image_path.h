@@ -16,8 +16,8 @@ struct place {
   [[nodiscard]] std::string shown() const { return in_image() ? image + ":" + path : path; }
 };
 
-// Splits at the first ":/" whose left side is something on the host and no directory. Where there is none it is a host path if it, or the directory it would
-// lie in, is there; else it splits at the first ":/", so that what is missing is called the image.
+// Splits at the first ":/" whose left side is something on the host and no directory. Where there is none it is a host path if one of the
+// colons ends the name of a directory of the host; else it splits at the first ":/", so that what is missing is called the image.
 [[nodiscard]] place parse_place(std::string_view argument);
 
 // The last component of PATH, empty for "/" and for paths that end in "." or "..": those mean the directory's contents.
