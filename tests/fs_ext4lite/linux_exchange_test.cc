@@ -11,34 +11,13 @@
 #include <fmt/format.h>
 
 #include "fs_ext4lite/htree_fixture.h"
+#include "fs_ext4lite/loop_mount.h"
 #include "fs_ext4lite/tree.h"
 
 namespace xip::ext4lite::test {
 namespace {
 
 namespace files = std::filesystem;
-
-// An image that the kernel has mounted; goes with its scope.
-class loop_mount {
- public:
-  explicit loop_mount(const image& disk) {
-    if (mkdtemp(path_) == nullptr) return;
-    mounted_ = run_command({"/usr/bin/mount", "-o", "loop", disk.path(), path_}).status == 0;
-  }
-  ~loop_mount() {
-    if (mounted_) mounted_ = run_command({"/usr/bin/umount", path_}).status != 0;
-    EXPECT_FALSE(mounted_) << path_;
-    rmdir(path_);
-  }
-  loop_mount(const loop_mount&) = delete;
-  loop_mount& operator=(const loop_mount&) = delete;
-  [[nodiscard]] bool ok() const noexcept { return mounted_; }
-  [[nodiscard]] files::path path(const std::string& name) const { return files::path{path_} / name; }
-
- private:
-  char path_[32] = "/tmp/ext4lite-loop-XXXXXX";
-  bool mounted_ = false;
-};
 
 class linux_exchange : public testing::TestWithParam<const char*> {
  protected:

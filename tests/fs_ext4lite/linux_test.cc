@@ -9,34 +9,12 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-#include "fs_ext4lite/image.h"
+#include "fs_ext4lite/loop_mount.h"
 
 namespace xip::ext4lite::test {
 namespace {
 
 namespace fs = std::filesystem;
-
-// The image mounted by Linux, as long as the object lives.
-class loop_mount {
- public:
-  explicit loop_mount(const image& i) : place_{i.path() + ".mnt"} {
-    fs::create_directory(place_);
-    mounted_ = run_command({"mount", "-o", "loop", i.path(), place_.string()}).status == 0;
-  }
-  ~loop_mount() {
-    const bool unmounted = !mounted_ || run_command({"umount", place_.string()}).status == 0;
-    EXPECT_TRUE(unmounted) << place_;
-    fs::remove(place_);
-  }
-  loop_mount(const loop_mount&) = delete;
-  loop_mount& operator=(const loop_mount&) = delete;
-  [[nodiscard]] bool ok() const noexcept { return mounted_; }
-  [[nodiscard]] fs::path path(std::string_view name) const { return place_ / name; }
-
- private:
-  fs::path place_;
-  bool mounted_ = false;
-};
 
 [[nodiscard]] std::string contents_of(const fs::path& p) {
   std::ostringstream text;

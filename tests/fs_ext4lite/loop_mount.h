@@ -1,0 +1,35 @@
+// An image that Linux has mounted, as long as the object lives.
+#pragma once
+
+#include <filesystem>
+#include <string_view>
+
+#include <gtest/gtest.h>
+
+#include "fs_ext4lite/image.h"
+
+namespace xip::ext4lite::test {
+
+class loop_mount {
+ public:
+  explicit loop_mount(const image& i) : place_{i.path() + ".mnt"} {
+    std::filesystem::create_directory(place_);
+    mounted_ = run_command({"mount", "-o", "loop", i.path(), place_.string()}).status == 0;
+  }
+  ~loop_mount() {
+    const bool unmounted = !mounted_ || run_command({"umount", place_.string()}).status == 0;
+    EXPECT_TRUE(unmounted) << place_;
+    std::filesystem::remove(place_);
+  }
+  loop_mount(const loop_mount&) = delete;
+  loop_mount& operator=(const loop_mount&) = delete;
+  // False: not root, or no loop devices here.
+  [[nodiscard]] bool ok() const noexcept { return mounted_; }
+  [[nodiscard]] std::filesystem::path path(std::string_view name) const { return place_ / name; }
+
+ private:
+  std::filesystem::path place_;
+  bool mounted_ = false;
+};
+
+}  // namespace xip::ext4lite::test
