@@ -308,6 +308,27 @@ TEST_F(broken_dir, a_leaf_named_twice_is_listed_once) {
   EXPECT_EQ(std::ranges::adjacent_find(listed), listed.end());
 }
 
+TEST(dir_checksum, is_looked_at_once_as_long_as_the_block_is_cached) {
+  const image disk = make_image("-b 1024 -O metadata_csum");
+  bare_mount fs{disk, vfs::sb_rdonly};
+  ASSERT_TRUE(fs.ok()) << fs.failure();
+  const pblk_t block = (*dir_block(fs.root(), lblk_t{0}))->block();
+  {
+    const dev::buffer_ref cached = fs.sb().s_buffers->find(block);
+    ASSERT_TRUE(cached);
+    std::byte& last = cached->writable().back();  // of the checksum
+    last ^= std::byte{1};
+    EXPECT_TRUE(dir_block(fs.root(), lblk_t{0}).has_value()) << "checked again though it is cached";
+    last ^= std::byte{1};
+    // On the medium, for the next time that it is read.
+    std::vector<std::byte> bytes{cached->data().begin(), cached->data().end()};
+    bytes.back() ^= std::byte{1};
+    ASSERT_TRUE(fs.device().write(block.value() * 1024, bytes).has_value());
+  }
+  fs.sb().s_buffers->forget(block);
+  EXPECT_EQ(errno_of(dir_block(fs.root(), lblk_t{0})), EUCLEAN);
+}
+
 TEST(broken_dir_checksums, are_found_out) {
   const image disk = make_image("-b 1024", "16M");
   const auto names = random_names(300, 8, 40);
