@@ -15,6 +15,7 @@
 #include <xip/xip/mapping.h>
 
 #include "fs_ext4lite/file_hooks.h"
+#include "fs_ext4lite/indirect.h"
 
 namespace xip::ext4lite {
 namespace {
@@ -100,9 +101,18 @@ class open_write_scope {
   return written;
 }
 
+// Such a file ends before s_maxbytes. Linux: s_bitmap_maxbytes in ext4_generic_write_checks.
+[[nodiscard]] result<> limit_to_block_map(const vfs::kiocb& iocb, vfs::iov_iter& from, const ext4_inode_info& inode) {
+  const loff_t limit = indirect_max_bytes(inode.i_sb.s_blocksize_bits);
+  if (iocb.ki_pos >= limit) return fail(EFBIG);
+  from.truncate(static_cast<std::size_t>(std::min<loff_t>(static_cast<loff_t>(from.count()), limit - iocb.ki_pos)));
+  return {};
+}
+
 [[nodiscard]] result<std::size_t> write_locked(vfs::kiocb& iocb, vfs::iov_iter& from, ext4_inode_info& inode) XIP_REQUIRES(inode.i_rwsem) {
-  const std::size_t count = XIP_TRY(vfs::generic_write_checks(iocb, from));
-  if (count == 0) return 0;
+  if (XIP_TRY(vfs::generic_write_checks(iocb, from)) == 0) return 0;
+  if (!has_extents(inode)) XIP_TRY(limit_to_block_map(iocb, from, inode));
+  const std::size_t count = from.count();
   if ((iocb.ki_flags & vfs::iocb_nowait) != 0 && !XIP_TRY(overwrites_only(inode, iocb.ki_pos, count))) return fail(EAGAIN);
   XIP_TRY(vfs::file_modified(iocb.ki_filp));
   const loff_t size = i_size_read(inode);

@@ -9,44 +9,10 @@
 
 #include <xip/base/points.h>
 
+#include "fs_ext4lite/indirect_table.h"
+
 namespace xip::ext4lite {
-namespace {
-
-// A table of block numbers: i_block, or an indirect block.
-class pointers {
- public:
-  explicit pointers(const std::byte* base) noexcept : base_{base} {}
-  [[nodiscard]] std::uint32_t at(std::uint32_t i) const noexcept { return reinterpret_cast<const le32*>(base_)[i]; }
-
- private:
-  const std::byte* base_;
-};
-
-[[nodiscard]] pointers root_of(const ext4_inode_info& inode) noexcept { return pointers{reinterpret_cast<const std::byte*>(inode.i_data)}; }
-[[nodiscard]] std::uint32_t per_block(const ext4_inode_info& inode) noexcept { return inode.i_sb.s_blocksize / sizeof(le32); }
-
-// How many blocks of the file a pointer covers that has LEVELS indirect blocks below it (0: a data block).
-[[nodiscard]] std::uint64_t span_of(std::uint64_t pointers_per_block, std::uint32_t levels) noexcept {
-  std::uint64_t span = 1;
-  while (levels-- != 0) span *= pointers_per_block;
-  return span;
-}
-
-// One of the 15 words of i_block: what it covers.
-struct root_slot {
-  std::uint32_t index;
-  std::uint32_t levels;  // indirect blocks between it and the data
-  std::uint64_t first;   // first block of the file
-  std::uint64_t span;
-};
-[[nodiscard]] root_slot slot_at(std::uint64_t pointers_per_block, std::uint32_t index) noexcept {
-  if (index < ndir_blocks) return {index, 0, index, 1};
-  std::uint64_t first = ndir_blocks;
-  for (std::uint32_t i = ind_block; i < index; ++i) first += span_of(pointers_per_block, i - ndir_blocks + 1);
-  return {index, index - ndir_blocks + 1, first, span_of(pointers_per_block, index - ndir_blocks + 1)};
-}
-
-[[nodiscard]] result<root_slot> slot_of(const ext4_inode_info& inode, lblk_t lblk) noexcept {
+result<root_slot> slot_of(const ext4_inode_info& inode, lblk_t lblk) noexcept {
   for (std::uint32_t i = lblk.value() < ndir_blocks ? lblk.value() : ind_block; i < n_blocks; ++i) {
     const root_slot slot = slot_at(per_block(inode), i);
     if (lblk.value() < slot.first + slot.span) return slot;
@@ -54,25 +20,22 @@ struct root_slot {
   return fail(EFBIG);
 }
 
-[[nodiscard]] result<> check_pointer(const ext4_inode_info& inode, std::uint64_t block, std::uint32_t count, std::uint64_t lblk) {
+result<> check_pointer(const ext4_inode_info& inode, std::uint64_t block, std::uint32_t count, std::uint64_t lblk) {
   if (data_blocks_valid(sbi_of(inode), pblk_t{block}, count)) return {};
   return corrupted(inode, fmt::format("block map: {} blocks from {}, for block {} of the file, are no file's", count, block, lblk));
 }
 
-[[nodiscard]] result<dev::buffer_ref> read_pointers(const ext4_inode_info& inode, std::uint32_t block, std::uint64_t lblk) {
+result<dev::buffer_ref> read_pointers(const ext4_inode_info& inode, std::uint32_t block, std::uint64_t lblk) {
   XIP_TRY(check_pointer(inode, block, 1, lblk));
   return sbi_of(inode).s_buffers->read(pblk_t{block});
 }
 
-// Entries of TABLE from I on, at most LIMIT of them, that are all holes, or all data blocks in a row.
-[[nodiscard]] std::uint32_t run_length(const pointers& table, std::uint32_t i, std::uint32_t limit) noexcept {
+std::uint32_t run_length(const pointers& table, std::uint32_t i, std::uint32_t limit) noexcept {
   const std::uint32_t first = table.at(i);
   std::uint32_t count = 1;
   while (count < limit && (first == 0 ? table.at(i + count) == 0 : table.at(i + count) == first + count)) ++count;
   return count;
 }
-
-}  // namespace
 
 std::uint64_t indirect_max_blocks(unsigned bits) noexcept {
   const root_slot last = slot_at((std::uint64_t{1} << bits) / sizeof(le32), tind_block);

@@ -1,7 +1,5 @@
 // Files of ext2 and ext3: a map of direct, indirect, double and triple indirect blocks in place of an extent tree. Linux:
 // fs/ext4/indirect.c.
-//
-// They are read, overwritten and taken away; nothing is allocated in them.
 #pragma once
 
 #include <cstdint>
@@ -25,6 +23,13 @@ namespace xip::ext4lite {
 // The blocks from LBLK on that lie beside each other, or the hole there; at most MAX. EUCLEAN, EIO, EFBIG.
 [[nodiscard]] result<extent_map> indirect_find(ext4_inode_info& inode, lblk_t lblk, std::uint32_t max)
     XIP_REQUIRES_SHARED(inode.i_data_sem);
+// The most buffers that indirect_allocate dirties: on each of three levels an indirect block with its bitmap and descriptor, the table that was there
+// before them, the data's bitmap and descriptor, the inode.
+inline constexpr std::uint32_t credits_for_block_map = 3 * 3 + 1 + 2 + credits_inode;
+// Blocks for HOLE, in one run from its beginning on, with the indirect blocks on their way; zeroed on the medium first if ZEROED. New and mapped. i_blocks and
+// i_block may have changed even if it fails: mark_inode_dirty_data is the caller's. ENOSPC (indirect blocks without data may stay: they are holes, and go
+// with the next truncate), EIO, EFBIG, EUCLEAN. credits: credits_for_block_map.
+[[nodiscard]] result<extent_map> indirect_allocate(handle& h, ext4_inode_info& inode, const extent_map& hole, bool zeroed) XIP_REQUIRES(inode.i_data_sem);
 // Some block lies at or behind FIRST.
 [[nodiscard]] bool indirect_has_blocks_from(const ext4_inode_info& inode, lblk_t first) noexcept XIP_REQUIRES_SHARED(inode.i_data_sem);
 // The last run of blocks at or behind FIRST, or an indirect block that has become empty, is freed. False: there is none left.

@@ -10,7 +10,6 @@
 //   dax_entry -> i_data_sem
 //   i_data_sem -> dev_ring (a block of the tree is read)
 #include <algorithm>
-#include <array>
 #include <utility>
 
 #include <fmt/format.h>
@@ -19,6 +18,7 @@
 
 #include "fs_ext4lite/extent_tree.h"
 #include "fs_ext4lite/indirect.h"
+#include "fs_ext4lite/zero.h"
 
 namespace xip::ext4lite {
 namespace {
@@ -53,10 +53,20 @@ namespace {
   return (flags & map_create_written) != 0 ? extent_type::mapped : extent_type::unwritten;
 }
 
+// A block map cannot say "unwritten": what it gets is zeroed before anybody can find it. Directories and symlinks write their blocks whole.
+[[nodiscard]] result<extent_map> allocate_in_block_map(handle& h, ext4_inode_info& inode, const extent_map& hole, std::uint32_t flags)
+    XIP_REQUIRES(inode.i_data_sem) {
+  const auto em = indirect_allocate(h, inode, hole, type_for(flags) == extent_type::unwritten);
+  XIP_TRY(mark_inode_dirty_data(h, inode));
+  if (!em.has_value()) return em;
+  XIP_POINT(ext4_extent_inserted, inode.i_ino.value(), em->lblk.value(), em->pblk.value());
+  inode.i_es.insert({em->lblk, em->len, em->pblk, em->type, 0}, inode.i_sb.memory());
+  return em;
+}
+
 // HOLE gets blocks, in one extent, from its beginning on. ENOSPC leaves everything as it was.
 [[nodiscard]] result<extent_map> allocate(handle& h, ext4_inode_info& inode, const extent_map& hole, std::uint32_t flags)
     XIP_REQUIRES(inode.i_data_sem) {
-  if (!has_extents(inode)) return fail(EOPNOTSUPP);
   const extent_type type = type_for(flags);
   const bool unwritten = type == extent_type::unwritten;
   const pblk_t goal = XIP_TRY(find_goal(inode, hole.lblk));
@@ -72,39 +82,6 @@ namespace {
   inode.i_es.insert(em, inode.i_sb.memory());
   XIP_TRY(mark_inode_dirty_data(h, inode));
   return extent_map{em.lblk, em.len, em.pblk, em.type, em_new};
-}
-
-// COUNT blocks of the device from FIRST become zeros, drained.
-[[nodiscard]] result<> zero_through_window(dev::device& device, std::uint64_t offset, std::uint64_t bytes) {
-  while (bytes != 0) {
-    const dev::window window = XIP_TRY(device.direct_access(offset, bytes, dev::access_intent::write));
-    device.zero(window.data, window.bytes);
-    offset += window.bytes;
-    bytes -= window.bytes;
-  }
-  device.drain();
-  return {};
-}
-
-alignas(page_size) constexpr std::array<std::byte, std::size_t{64} << 10> zeros{};
-
-[[nodiscard]] result<> zero_through_requests(dev::device& device, std::uint64_t offset, std::uint64_t bytes) {
-  while (bytes != 0) {
-    const std::size_t piece = std::min<std::uint64_t>(bytes, zeros.size());
-    XIP_TRY(device.write(offset, std::span{zeros}.first(piece)));
-    offset += piece;
-    bytes -= piece;
-  }
-  return {};
-}
-
-[[nodiscard]] result<> zero_blocks(ext4_inode_info& inode, pblk_t first, std::uint32_t count) {
-  dev::device& device = inode.i_sb.s_bdev;
-  const unsigned bits = inode.i_sb.s_blocksize_bits;
-  const std::uint64_t bytes = std::uint64_t{count} << bits;
-  if (bytes == 0) return {};
-  return inode.is_dax() ? zero_through_window(device, bytes_of(first, bits), bytes)
-                        : zero_through_requests(device, bytes_of(first, bits), bytes);
 }
 
 // No block is left for the tree: the rest of the unwritten extent around [LBLK, LBLK + LEN) is zeroed and all of it becomes written. A
@@ -137,7 +114,8 @@ alignas(page_size) constexpr std::array<std::byte, std::size_t{64} << 10> zeros{
 [[nodiscard]] result<extent_map> change_mapping(handle& h, ext4_inode_info& inode, lblk_t lblk, std::uint32_t max, std::uint32_t flags) {
   exclusive_guard guard{inode.i_data_sem};
   const extent_map em = XIP_TRY(look_up(inode, lblk, max));
-  if (em.type == extent_type::hole && (flags & (map_create_unwritten | map_create_written)) != 0) return allocate(h, inode, em, flags);
+  if (em.type == extent_type::hole && (flags & (map_create_unwritten | map_create_written)) != 0) 
+    return has_extents(inode) ? allocate(h, inode, em, flags) : allocate_in_block_map(h, inode, em, flags);
   if (em.type == extent_type::unwritten && (flags & map_convert) != 0) return convert(h, inode, em);
   return em;
 }
@@ -162,7 +140,8 @@ result<extent_map> map_blocks(handle* h, ext4_inode_info& inode, lblk_t lblk, st
 
 std::uint32_t credits_for_one_extent(const ext4_inode_info& inode) noexcept {
   shared_guard guard{inode.i_data_sem};
-  const std::uint32_t levels = has_extents(inode) ? tree_node{reinterpret_cast<const std::byte*>(inode.i_data)}.depth() + 1u : 1u;
+  if (!has_extents(inode)) return credits_for_block_map;
+  const std::uint32_t levels = tree_node{reinterpret_cast<const std::byte*>(inode.i_data)}.depth() + 1u;
   // On each level a node, a new one beside it, and that one's bitmap and descriptor; a root that grows; the data's bitmap and descriptor;
   // the inode; a level that goes.
   return 4 * levels + 3 + 2 + credits_inode + 2;

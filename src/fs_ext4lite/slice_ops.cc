@@ -18,10 +18,20 @@ namespace {
 
 [[nodiscard]] handle& handle_of(const write_slice& slice) noexcept { return *static_cast<handle*>(slice.handle); }
 
+// Blocks before END are written ones now.
+void blocks_written(ext4_inode_info& inode, lblk_t end) noexcept {
+  loff_t& so_far = inode.i_write->converted_end;
+  so_far = std::max(so_far, pos_of(end, inode.i_sb.s_blocksize_bits));
+}
+
 result<extent_map> ext4_get_blocks(vfs::inode& i, lblk_t lblk, std::uint32_t max, write_slice* slice) {
-  return without_exceptions([&] {
+  return without_exceptions([&]() -> result<extent_map> {
     if (slice == nullptr) return map_blocks(nullptr, info_of(i), lblk, max, 0);
-    return map_blocks(&handle_of(*slice), info_of(i), lblk, max, map_create_unwritten);
+    ext4_inode_info& inode = info_of(i);
+    auto em = map_blocks(&handle_of(*slice), inode, lblk, max, map_create_unwritten);
+    // A block map has no unwritten blocks: these are written, and not converted later.
+    if (em.has_value() && em->type == extent_type::mapped && (em->flags & em_new) != 0) blocks_written(inode, em->lblk + em->len);
+    return em;
   });
 }
 
@@ -64,7 +74,7 @@ result<> ext4_convert_unwritten(vfs::inode& i, lblk_t lblk, std::uint32_t len, w
       lblk += em.len;
       len -= em.len;
     }
-    inode.i_write->converted_end = std::max(inode.i_write->converted_end, pos_of(lblk, i.i_sb.s_blocksize_bits));
+    blocks_written(inode, lblk);
     return {};
   });
 }

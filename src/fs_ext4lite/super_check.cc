@@ -182,10 +182,6 @@ result<> check_writable(const ext4_super_block& es, std::string& message) {
     message = "the journal needs recovery (needs_recovery is set): run e2fsck -fy on it first, or only read it (ro)";
     return fail(EROFS);
   }
-  if ((es.s_feature_incompat & incompat_extents) == 0) {
-    message = "file systems without the extent feature cannot be written; it can be read (ro), or converted with tune2fs -O extent";
-    return fail(EROFS);
-  }
   return {};
 }
 

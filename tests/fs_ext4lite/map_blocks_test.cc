@@ -5,6 +5,7 @@
 
 #include <linux/fiemap.h>
 
+#include "fs_ext4lite/indirect.h"
 #include "fs_ext4lite/tree_file.h"
 
 namespace xip::ext4lite {
@@ -183,18 +184,90 @@ TEST(block_map, is_shown_by_fiemap_to_its_end) {
   EXPECT_TRUE(fs.task().close(*fd).has_value());
 }
 
-TEST(block_map, is_overwritten_but_not_extended) {
+TEST(block_map, is_overwritten_in_place) {
   const image disk = indirect_image(300'000);
   mounted fs{disk};
   ASSERT_TRUE(fs.ok()) << fs.failure();
   auto fd = fs.task().open("/file", O_RDWR);
   ASSERT_TRUE(fd.has_value());
+  const auto blocks = fs.task().fstat(*fd)->blocks;
   EXPECT_EQ(fs.task().pwrite(*fd, "hello", 5, 290000).value_or(0), 5u);
-  EXPECT_EQ(fs.task().pwrite(*fd, "hello", 5, 1000000).error(), EOPNOTSUPP);
-  EXPECT_EQ(fs.task().fstat(*fd)->size, 300000);
-  EXPECT_EQ(fs.task().fallocate(*fd, 0, 0, 400000).error(), EOPNOTSUPP);
+  EXPECT_EQ(fs.task().fstat(*fd)->blocks, blocks);
+  EXPECT_EQ(fs.task().fallocate(*fd, 0, 0, 400000).error(), EOPNOTSUPP) << "it cannot say unwritten";
   EXPECT_TRUE(fs.task().close(*fd).has_value());
   EXPECT_EQ(read_file(fs.task(), "/file").substr(290000, 5), "hello");
+  fs.umount_and_check(disk);
+}
+
+// Blocks of 1 KiB: direct to 12 KiB, then 256 KiB, 64 MiB, 16 GiB.
+constexpr loff_t in_each_level[] = {0, 5 << 10, 13 << 10, 200 << 10, 300 << 10, 60 << 20, 70 << 20, loff_t{9} << 30};
+
+TEST(block_map, grows_through_all_levels_of_indirection) {
+  for (const char* options : {"dax=never", "sync,dax=never"}) {
+    const image disk = make_image("-b 1024 -O ^extent,^64bit", "24M");
+    mounted fs{disk, options};
+    ASSERT_TRUE(fs.ok()) << fs.failure();
+    auto fd = fs.task().open("/file", O_RDWR | O_CREAT, 0644);
+    ASSERT_TRUE(fd.has_value());
+    for (const loff_t pos : in_each_level) EXPECT_EQ(fs.task().pwrite(*fd, "there", 5, pos + 100).value_or(0), 5u) << pos;
+    std::string around(1024, '?');
+    std::string expected(1024, '\0');
+    expected.replace(100, 5, "there");
+    for (const loff_t pos : in_each_level) {
+      const std::size_t got = fs.task().pread(*fd, around.data(), around.size(), pos).value_or(0);
+      EXPECT_EQ(around.substr(0, got), expected.substr(0, got)) << pos << ": zeros around what was written";
+    }
+    EXPECT_TRUE(fs.task().close(*fd).has_value());
+    fs.umount_and_check(disk);
+    EXPECT_NE(debugfs(disk.path(), "stat /file").find("(TIND)"), std::string::npos);
+  }
+}
+
+TEST(block_map, takes_a_file_and_a_directory_as_large_as_one_likes) {
+  const image disk = make_image("-b 1024 -O ^extent,^64bit,^metadata_csum,^flex_bg,^huge_file,^extra_isize,^dir_nlink", "24M");
+  const std::string large = pattern(9'000'000);
+  {
+    mounted fs{disk};
+    ASSERT_TRUE(fs.ok()) << fs.failure();
+    write_file(fs.task(), "/large", large);
+    ASSERT_TRUE(fs.task().mkdir("/dir", 0755).has_value());
+    for (int i = 0; i < 700; ++i) write_file(fs.task(), "/dir/a-name-that-takes-some-room-" + std::to_string(i), "x");
+    fs.umount_and_check(disk);
+  }
+  mounted fs{disk};
+  EXPECT_TRUE(read_file(fs.task(), "/large") == large);
+  for (int i = 0; i < 700; ++i) ASSERT_TRUE(fs.task().unlink("/dir/a-name-that-takes-some-room-" + std::to_string(i)).has_value()) << i;
+  ASSERT_TRUE(fs.task().unlink("/large").has_value());
+  fs.umount_and_check(disk);
+}
+
+TEST(block_map, leaves_nothing_behind_when_the_disk_is_full) {
+  const image disk = make_image("-b 1024 -O ^extent,^64bit,^has_journal -m 0 -N 32", "2M");
+  mounted fs{disk};
+  ASSERT_TRUE(fs.ok()) << fs.failure();
+  auto fd = fs.task().open("/file", O_RDWR | O_CREAT, 0644);
+  ASSERT_TRUE(fd.has_value());
+  const std::string much = pattern(4 << 20);
+  const std::size_t written = fs.task().pwrite(*fd, much.data(), much.size(), 0).value_or(0);
+  EXPECT_GT(written, 1u << 20);
+  EXPECT_EQ(fs.task().pwrite(*fd, much.data(), much.size(), static_cast<loff_t>(written)).error(), ENOSPC);
+  EXPECT_EQ(fs.task().fstat(*fd)->size, static_cast<loff_t>(written));
+  EXPECT_TRUE(fs.task().close(*fd).has_value());
+  EXPECT_TRUE(read_file(fs.task(), "/file") == much.substr(0, written));
+  fs.umount_and_check(disk);
+}
+
+TEST(block_map, ends_before_the_largest_file) {
+  const image disk = make_image("-b 1024 -O ^extent,^64bit", "8M");
+  mounted fs{disk};
+  ASSERT_TRUE(fs.ok()) << fs.failure();
+  auto fd = fs.task().open("/file", O_RDWR | O_CREAT, 0644);
+  ASSERT_TRUE(fd.has_value());
+  const loff_t limit = indirect_max_bytes(10);
+  EXPECT_EQ(fs.task().pwrite(*fd, "12345678", 8, limit - 4).value_or(0), 4u);
+  EXPECT_EQ(fs.task().pwrite(*fd, "5678", 4, limit).error(), EFBIG);
+  EXPECT_EQ(fs.task().ftruncate(*fd, limit + 1).error(), EFBIG);
+  EXPECT_TRUE(fs.task().close(*fd).has_value());
   fs.umount_and_check(disk);
 }
 

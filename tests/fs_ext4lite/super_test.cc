@@ -183,12 +183,6 @@ TEST(Super, OptionsAreShown) {
   EXPECT_EQ(text, ",dax=never,errors=remount-ro");
 }
 
-TEST(Super, WithoutExtentsItIsReadOnly) {
-  const image i = make_image("-O ^extent,^64bit -b 1024");
-  EXPECT_THAT(refusal(i), HasSubstr("without the extent feature"));
-  EXPECT_EQ(refusal(i, vfs::sb_rdonly), "mounted");
-}
-
 // Every layout that mke2fs makes: it mounts, one change is made, and e2fsck likes what is left.
 class Layout : public testing::TestWithParam<const char*> {};
 
@@ -209,7 +203,7 @@ INSTANTIATE_TEST_SUITE_P(Mke2fs, Layout,
                                          "-b 4096 -O ^flex_bg", "-b 1024 -g 1024 -O ^flex_bg", "-b 1024 -O meta_bg,^resize_inode -g 512",
                                          "-b 1024 -O sparse_super2 -g 1024", "-b 1024 -O ^sparse_super,^resize_inode -g 1024", "-b 4096 -O ^resize_inode",
                                          "-b 4096 -O ^has_journal", "-b 4096 -I 128", "-b 4096 -I 1024", "-b 4096 -O metadata_csum_seed",
-                                         "-b 4096 -O ^huge_file,^dir_nlink,^extra_isize", "-b 4096 -O large_dir", "-b 4096 -O ^filetype,^dir_index",
+                                         "-b 4096 -O ^huge_file,^dir_nlink,^extra_isize", "-b 4096 -O large_dir", "-b 4096 -O ^filetype,^dir_index", "-b 4096 -O ^extent,^64bit", "-b 1024 -O ^extent,^64bit,^metadata_csum",
                                          "-b 4096 -E lazy_itable_init=1", "-b 4096 -O orphan_file", "-b 1024 -G 4 -g 512"));
 
 }  // namespace

@@ -1,0 +1,44 @@
+// Zeroing blocks on the medium. Linux: ext4_issue_zeroout (fs/ext4/inode.c).
+#include "fs_ext4lite/zero.h"
+
+#include <algorithm>
+#include <array>
+
+namespace xip::ext4lite {
+namespace {
+
+[[nodiscard]] result<> zero_through_window(dev::device& device, std::uint64_t offset, std::uint64_t bytes) {
+  while (bytes != 0) {
+    const dev::window window = XIP_TRY(device.direct_access(offset, bytes, dev::access_intent::write));
+    device.zero(window.data, window.bytes);
+    offset += window.bytes;
+    bytes -= window.bytes;
+  }
+  device.drain();
+  return {};
+}
+
+alignas(page_size) constexpr std::array<std::byte, std::size_t{64} << 10> zeros{};
+
+[[nodiscard]] result<> zero_through_requests(dev::device& device, std::uint64_t offset, std::uint64_t bytes) {
+  while (bytes != 0) {
+    const std::size_t piece = std::min<std::uint64_t>(bytes, zeros.size());
+    XIP_TRY(device.write(offset, std::span{zeros}.first(piece)));
+    offset += piece;
+    bytes -= piece;
+  }
+  return {};
+}
+
+}  // namespace
+
+result<> zero_blocks(ext4_inode_info& inode, pblk_t first, std::uint32_t count) {
+  dev::device& device = inode.i_sb.s_bdev;
+  const unsigned bits = inode.i_sb.s_blocksize_bits;
+  const std::uint64_t bytes = std::uint64_t{count} << bits;
+  if (bytes == 0) return {};
+  return inode.is_dax() ? zero_through_window(device, bytes_of(first, bits), bytes)
+                        : zero_through_requests(device, bytes_of(first, bits), bytes);
+}
+
+}  // namespace xip::ext4lite
