@@ -26,6 +26,7 @@ RULES = {
     "sizes": text_rules.sizes,
     "guards": text_rules.guards,
     "buffers": text_rules.buffers,
+    "scenarios": text_rules.scenarios,
 }
 
 

@@ -1,5 +1,7 @@
 """One planted violation for each rule and kind of violation: a rule that finds nothing here cannot fail."""
 
+SCENARIO_HEAD = "// What: a.\n// Why: b.\n// Groups: auto quick race. Needs: nothing.\n"
+
 LONG = "int f(int a) {\n" + "  a += 1;\n" * 80 + "  return a;\n}\n"
 
 # rule: list of (path, text). Every one must be reported.
@@ -68,6 +70,16 @@ PLANTED = {
         ("src/vfs/c.cc", "// line\n" * 701),
         ("tests/vfs/a_test.cc", LONG.replace("int f(int a)", "TEST(reads, many)")),
     ],
+    "scenarios": [
+        ("tests/scenarios/race/001.cc", SCENARIO_HEAD + 'XIP_SCENARIO("auto rw", "what") {\n}\n'),
+        ("tests/scenarios/race/002.cc", SCENARIO_HEAD + 'XIP_SCENARIO("auto quick dir", "what") {\n}\n'),
+        ("tests/scenarios/race/003.cc", SCENARIO_HEAD + 'XIP_SCENARIO("auto quick", "") {\n}\n'),
+        ("tests/scenarios/race/004.cc", SCENARIO_HEAD + 'XIP_SCENARIO("auto quick", "what", .dax = true) {\n}\n'),
+        ("tests/scenarios/race/005.cc", SCENARIO_HEAD.replace("nothing", "debugfs") + 'XIP_SCENARIO("auto quick", "what") {\n}\n'),
+        ("tests/scenarios/race/006.cc", SCENARIO_HEAD.replace("auto quick race", "") + 'XIP_SCENARIO("", "what") {\n}\n'),
+        ("tests/scenarios/race/007.cc", SCENARIO_HEAD.replace("Groups", "Group") + 'XIP_SCENARIO("auto quick", "what") {\n}\n'),
+        ("tests/scenarios/race/008.cc", SCENARIO_HEAD + "void f();\n"),
+    ],
     "guards": [
         ("src/vfs/a.cc", "inode.i_rwsem.lock();\n"),
         ("src/vfs/b.cc", "mutex_->unlock();\n"),
@@ -94,6 +106,12 @@ INNOCENT = {
         ("src/fs_ext4lite/journal.cc", "return b.writable();\n"),
         ("src/fs_ext4lite/a.cc", "auto bytes = XIP_TRY(get_write_access(h, *buffer));\nXIP_TRY(dirty_metadata(h, *buffer));\n"),
         ("src/vfs/a.cc", "auto* p = const_cast<std::byte*>(user);\n"),
+    ],
+    "scenarios": [
+        ("tests/scenarios/race/001.cc", SCENARIO_HEAD + '#include "helpers.h"\n\nXIP_SCENARIO("auto quick", "what", .mount = "ro") {\n}\n'),
+        ("tests/scenarios/dax/002.cc", SCENARIO_HEAD.replace("race", "").replace("nothing", "DAX, a fresh image of its own geometry")
+         + 'XIP_SCENARIO("auto quick", "what", .dax = true,\n             .mkfs = "-b 4096") {\n}\n'),
+        ("tests/scenarios/helpers.cc", "int f();\n"),
     ],
     "guards": [("src/vfs/a.cc", "exclusive_guard guard{inode.i_rwsem};\nbool b = i_rwsem.try_lock();\n")],
 }

@@ -158,3 +158,40 @@ def guards(root):
             if match:
                 problems.append((file.path, number, f"a lock is taken or released without a guard: {match.group(0).strip()}"))
     return problems
+
+
+SCENARIO_FILE = re.compile(r"tests/scenarios/([^/]+)/\d\d\d\.cc$")
+SCENARIO_HEAD = re.compile(r"// What: .*?\n// (?:Why: .*?\n// )?Groups: (?P<groups>[^.\n]*)\. Needs: (?P<needs>[^\n]*)\.\n", re.DOTALL)
+SCENARIO_MACRO = re.compile(r'XIP_SCENARIO\(\s*"(?P<groups>[^"]*)"\s*,\s*"(?P<description>[^"]*)"(?P<needs>[^{]*)\)\s*\{')
+# A word of the head, and the requirement that makes it true.
+SCENARIO_NEEDS = (("DAX", r"\.dax = true"), ("debugfs", r'\.tool = "debugfs"'), ("fresh image", r"\.(?:fresh = true|mkfs =)"))
+
+
+def scenario_problems(folder, text):
+    head, macros = SCENARIO_HEAD.match(text), SCENARIO_MACRO.findall(text)
+    if not head:
+        return ["the head does not say What, then Groups and Needs"]
+    if len(macros) != 1:
+        return [f"{len(macros)} XIP_SCENARIO with groups and a description; one a file"]
+    groups, description, needs = macros[0]
+    problems = []
+    if set(head["groups"].split()) - {folder} != set(groups.split()) - {folder}:
+        problems.append(f"groups: the head says '{head['groups']}', the scenario '{groups}'")
+    if not groups.strip():
+        problems.append("no group")
+    if not description.strip():
+        problems.append("no description")
+    for word, requirement in SCENARIO_NEEDS:
+        if (word in head["needs"]) != bool(re.search(requirement, needs)):
+            problems.append(f"needs: the head says '{head['needs']}', the scenario '{needs.strip(', ')}'")
+    return problems
+
+
+def scenarios(root):
+    """The head of a scenario says what its macro says. The folder is a group that either may leave out."""
+    problems = []
+    for path in source.walk(root, ("tests/scenarios",), (".cc",)):
+        place = SCENARIO_FILE.match(path)
+        if place:
+            problems += [(path, 1, why) for why in scenario_problems(place.group(1), source.Source(root, path).text)]
+    return problems

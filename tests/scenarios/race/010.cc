@@ -1,6 +1,6 @@
 // What: O_CREAT | O_EXCL of one name by four tasks: exactly one wins, each round.
 // Why: lock files are built on it.
-// Groups: auto race dir. Needs: nothing.
+// Groups: auto quick race dir. Needs: nothing.
 #include <atomic>
 
 #include "helpers.h"
