@@ -49,7 +49,7 @@ function(xip_add_scenarios target)
   target_link_libraries(${target} PRIVATE libxip_scenario)
 endfunction()
 
-# xip_scenario_programs(ARCHIVE RUNTIME name...): one program each. They share one library, RUNTIME: seventy programs stay small.
+# xip_scenario_programs(ARCHIVE RUNTIME name...): one program each. They share one library, RUNTIME, so that many stay small.
 function(xip_scenario_programs archive runtime)
   foreach(name IN LISTS ARGN)
     string(REPLACE "/" "-" program ${name})
