@@ -5,7 +5,7 @@ namespace xip {
 namespace {
 
 void count_contention(thread_context& me, const lock_class& cls) noexcept {
-  ++me.contended;
+  std::atomic_ref{me.contended}.fetch_add(1, std::memory_order_release);
   if constexpr (lockdep_compiled_in) {
     if (me.deps != nullptr) me.deps->count_contention(cls);
   }

@@ -3,11 +3,10 @@
 #include <cstring>
 #include <map>
 
-#include <sched.h>
-
 #include <xip/dev/buffer_cache.h>
 #include <xip/locks/kthread.h>
 #include <xip/locks/lockdep.h>
+#include <xip/locks/wait_for.h>
 #include <xip/locks/wait_queue.h>
 
 #include "dev/buffer_cache_impl.h"
@@ -231,7 +230,7 @@ TEST_F(cache, concurrent_readers_of_a_block_read_it_once) {
     device_.arrived.wait();  // the first one is in the device now; whoever comes next must wait for it
     EXPECT_FALSE(shared.find(pblk_t{30}));
     for (int i = 0; i < 3; ++i) start();
-    while (!buffer_cache_probe::has_waiters(shared, pblk_t{30}) && device_.read_batches == 1) ::sched_yield();
+    wait_for([&] { return buffer_cache_probe::has_waiters(shared, pblk_t{30}) || device_.read_batches != 1; });
     device_.release.complete_all();
   }
   EXPECT_EQ(good, 4);

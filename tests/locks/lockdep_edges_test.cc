@@ -9,9 +9,9 @@
 #include <unistd.h>
 
 #include <xip/locks/kthread.h>
+#include <xip/locks/wait_for.h>
 
 #include "locks/lockdep_fixture.h"
-#include "locks/wait_for.h"
 
 namespace xip::test {
 

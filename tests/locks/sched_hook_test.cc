@@ -13,6 +13,7 @@
 #include <xip/locks/rw_semaphore.h>
 #include <xip/locks/seqcount.h>
 #include <xip/locks/spin_lock.h>
+#include <xip/locks/wait_for.h>
 #include <xip/locks/wait_queue.h>
 
 #include "locks/toy_scheduler.h"
@@ -149,6 +150,23 @@ TEST(SchedHook, ReaderOfSeqcountLetsWriterFinish) {
   EXPECT_GT(yields, 0);
 }
 
+TEST(SchedHook, WaitForLetsOthersBringTheStateAbout) {
+  int yields = 0;
+  for (std::uint32_t seed = 0; seed < seeds; ++seed) {
+    int turn = 0;
+    toy_scheduler toy{seed};
+    run_two(toy, [&](int me) {
+      for (int i = 0; i < 5; ++i) {
+        wait_for([&] { return turn % 2 == me; });
+        ++turn;
+      }
+    });
+    EXPECT_EQ(turn, 10);
+    yields += toy.events[static_cast<int>(sched_event::yield)];
+  }
+  EXPECT_GT(yields, 0);
+}
+
 TEST(SchedHook, WriterComesBeforeLaterReaderInEverySchedule) {
   for (std::uint32_t seed = 0; seed < seeds; ++seed) {
     rw_semaphore<rw_class> rw;
@@ -160,7 +178,7 @@ TEST(SchedHook, WriterComesBeforeLaterReaderInEverySchedule) {
         const exclusive_guard guard{rw};
         order += 'w';
       });
-      while (!rw.has_waiters()) current().sched->on_lock(sched_event::yield, rw_class, &rw, true);
+      wait_for([&] { return rw.has_waiters(); });
       EXPECT_FALSE(rw.try_lock_shared());
       kthread reader = started("reader", [&] {
         const shared_guard guard{rw};

@@ -10,8 +10,8 @@
 #include <xip/locks/kthread.h>
 #include <xip/locks/lockdep.h>
 #include <xip/locks/thread_context.h>
+#include <xip/locks/wait_for.h>
 
-#include "locks/wait_for.h"
 
 namespace xip::test {
 

@@ -23,7 +23,8 @@ enum class sched_event : std::uint8_t {
   release,   // gives it back next
   wait,      // goes to sleep in a wait_queue or completion next
   wake,      // wakes sleepers of one next
-  yield,     // cannot go on until another thread has run: somebody holds the spin_lock, or writes under the seqcount
+  yield,     // cannot go on until another thread has run: somebody holds the spin_lock, writes under the seqcount, or is to
+             // bring about what a wait_for waits for
 };
 
 class sched_hook {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 
@@ -35,8 +36,14 @@ struct thread_context {
   void* journal_info = nullptr;  // the handle this thread has open, as current->journal_info
   std::uint32_t held_count = 0;
   std::array<held_lock, max_held_locks> held{};
-  std::uint64_t contended = 0;  // how often this thread had to wait for a mutex or rw_semaphore, ever
+  // How often this thread had to wait for a mutex or rw_semaphore, ever; counted before it sleeps. Others watch it by times_contended.
+  std::uint64_t contended = 0;
 };
+
+// How often the thread OF had to wait so far, for any thread to ask.
+[[nodiscard]] inline std::uint64_t times_contended(thread_context& of) noexcept {
+  return std::atomic_ref{of.contended}.load(std::memory_order_acquire);
+}
 
 // Null: this host thread has not been given one. Thread state in the sense of Linux's `current`; changed by current_scope and
 // switch_current only.
