@@ -1,5 +1,5 @@
 // What: a preallocated block that was written reads back what was written.
-// Why: the XIP of 2013 never lifted "unwritten": fallocate, write, read gave zeros (RACES 30).
+// Why: the XIP of 2013 asked for a block, got the preallocated one and copied into it, but left the extent marked unwritten: reads gave zeros.
 // Groups: auto quick rw prealloc. Needs: nothing.
 #include "helpers.h"
 

@@ -1,5 +1,6 @@
 // What: an extending write that fails leaves i_size alone, and no block behind.
-// Why: Linux 6.1's ext4-dax set the size to the offset minus the errno: EFAULT at 65536 left 65522.
+// Why: ext4-dax of Linux 6.1 takes the error for a count when it updates the size: with an unreadable buffer a file is then 14 bytes (EFAULT)
+// shorter than the offset of the write.
 // Groups: auto quick rw errors. Needs: nothing.
 #include <xip/scenario/user_memory.h>
 

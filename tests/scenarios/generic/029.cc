@@ -1,5 +1,6 @@
 // What: the bytes past a new, smaller size never come back, however the file grows again: by truncate, by write, by fallocate.
-// Why: the tail of the last block stays in the file and must be zero before i_size passes it (RACES 24).
+// Why: the tail of the last block stays in the file and must be zero before i_size passes it. XFS forgot that
+// where a write began beyond the end of the file, and old bytes appeared in the middle (Linux c7fc0366c656).
 // Groups: auto quick rw. Needs: nothing.
 #include "helpers.h"
 

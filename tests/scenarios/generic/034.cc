@@ -11,7 +11,7 @@ void expect_durable(run& t, const char* name, auto&& durable) {
   const int fd = t.create(name);
   const auto before = t.device().stats().flushes;
   durable(fd);
-  if (!t.device().has_direct_access()) t.expect(t.device().stats().flushes > before, std::string{"the device was flushed by "} + name);
+  t.expect(t.device().stats().flushes > before, std::string{"the device was flushed by "} + name);
   const std::string found = t.debugfs("cat " + t.directory() + "/" + name);
   t.expect(found.find("these bytes last") != std::string::npos, std::string{"debugfs finds the bytes after "} + name);
   t.must(t->close(fd));

@@ -1,5 +1,5 @@
-// What: a read-only mount refuses every change with EROFS, serves every read, and leaves the image byte for byte as it was.
-// Why: nobody's image may change by being looked at: no access times, no mount count, no flags.
+// What: on a read-only mount reads work, whatever would change something is EROFS, and the device's checksum is the same afterwards.
+// Why: who looks at evidence, or at a broken disk, must not alter it: not an access time, not the mount count.
 // Groups: auto quick mount errors. Needs: nothing.
 #include "helpers.h"
 

@@ -1,5 +1,6 @@
-// What: a read-write mount under which nothing changes, or all changes are refused, leaves the image byte for byte as it was.
-// Why: the valid flag is cleared before the first change, and not before that.
+// What: a read-write mount in which calls only read, or fail, leaves the device's checksum as it was.
+// Why: the mark for e2fsck that the file system is in use is made when the first change comes. A mount that made it at once would leave it
+// behind in a crash in which nothing was lost.
 // Groups: auto quick mount. Needs: nothing.
 #include "helpers.h"
 

@@ -1,5 +1,6 @@
 // What: a file is truncated while it is read, and another takes its blocks: the reader sees its own bytes or none, never the other's.
-// Why: a freed block is not given away while somebody reads it, nor before the metadata that dropped it is durable (RACES 29, 7).
+// Why: reads of the 2013 XIP took no lock, so blocks that a truncate freed could be another file's before the copy ended; DAX had the same
+// between read and hole punch until reads took a lock (Linux 730633f0b7f9, d4f5258eae7b).
 // Groups: auto race rw. Needs: nothing.
 #include <atomic>
 

@@ -1,7 +1,6 @@
 // What: an append that comes while another is in mid-copy lands behind it, whole; so does a write that comes while one is under way.
 // Why: the place of an append is chosen under the lock, not before it.
 // Groups: auto race append. Needs: nothing.
-#include <xip/locks/wait_queue.h>
 #include <xip/scenario/user_memory.h>
 
 #include "helpers.h"
@@ -12,16 +11,15 @@ XIP_SCENARIO("auto append", "an append during an append") {
     const int fd = t.must(t->open("file", O_RDWR | O_CREAT | O_TRUNC, 0644));
     t.put(fd, 0, 100, {.file = 3});
     if (preallocated) t.must(t->fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, 1 << 20));
-    const auto before = t.kernel().deps().contentions("i_rwsem");
-    completion half_way;
-    std::atomic<bool> done{false};
+    std::atomic<bool> half_way{false};
+    progress second;
     t.parallel({[&](vfs::task& me) {
                   const int mine = t.must(me.open("file", O_WRONLY | O_APPEND));
                   std::vector<std::byte> data(large);
                   fill(data, 0, {.file = 1});
                   const user_memory_calls pause{me, data.data() + large / 2, [&] {
-                                                  half_way.complete_all();
-                                                  wait_until_done_or_contended(t, done, "i_rwsem", before);
+                                                  half_way = true;
+                                                  second.wait_until_ended_or_stuck(t);
                                                 }};
                   t.expect_answer(me.write(mine, data.data(), large), large);
                 },
@@ -29,9 +27,10 @@ XIP_SCENARIO("auto append", "an append during an append") {
                   const int mine = t.must(me.open("file", O_WRONLY | O_APPEND));
                   std::vector<std::byte> data(small);
                   fill(data, 0, {.file = 2});
-                  half_way.wait();
+                  wait_for(t, [&] { return half_way.load(); });
+                  second.begin(me);
                   t.expect_answer(me.write(mine, data.data(), small), small);
-                  done = true;
+                  second.end();
                 }});
     t.expect_equal(t.size_of(fd), 100 + large + small, "the size after both");
     std::vector<std::byte> found(100 + large + small);
