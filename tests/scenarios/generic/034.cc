@@ -40,4 +40,12 @@ XIP_SCENARIO("auto quick sync", "what is synced is on the device", .tool = "debu
     write(fd);
     t.must(t->close(fd));
   });
+  // Nothing is left to commit, but data may have been overwritten in place since.
+  const int fd = t.must(t->open("fsync", O_RDWR));
+  for (const bool datasync : {false, true}) {
+    const auto before = t.device().stats().flushes;
+    t.must(datasync ? t->fdatasync(fd) : t->fsync(fd));
+    t.expect(t.device().stats().flushes > before, "a second fsync flushes the device too");
+  }
+  t.must(t->close(fd));
 }

@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::size_t large = 1 << 20, small = 100'001;
 constexpr std::uint32_t generations = 4;
-constexpr std::uint32_t rounds = 2000;  // of two truncates each
+constexpr std::uint32_t rounds = 3000;  // of two truncates each
 constexpr std::byte untouched{0xee};
 
 // What the file holds after a write of each generation.
