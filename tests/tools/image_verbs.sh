@@ -18,9 +18,12 @@ touch -d '1969-07-20 20:17:40.000000001 UTC' "$scratch/tree/a/file"; touch -d '2
 expect 'copy in' "$xip" cp -r "$scratch/tree" "$img:/tree"
 clean 'after copy in' "$img"
 expect 'copy out' "$xip" cp -r "$img:/tree" "$scratch/back"
-facts() { (cd "$1" && find . -printf '%y %m %s %T@ %l %n %U %G %p\n' | sort && find . -type f -print0 | sort -z | xargs -0 sha256sum); }
-facts "$scratch/tree" | sed '/ \.$/d; s/^d \([0-9]*\) [0-9]* /d \1 - /' >"$scratch/want"
-facts "$scratch/back" | sed '/ \.$/d; s/^d \([0-9]*\) [0-9]* /d \1 - /' >"$scratch/got"
+facts() {
+  (cd "$1" && find . -printf '%y %m %s %T@ %l %n %U %G %p\n' | sort && find . -type f -print0 | sort -z | xargs -0 sha256sum
+    find . \( -type c -o -type b \) -exec stat -c '%n %t:%T' {} + | sort) | sed '/ \.$/d; s/^d \([0-9]*\) [0-9]* /d \1 - /'
+}
+facts "$scratch/tree" >"$scratch/want"
+facts "$scratch/back" >"$scratch/got"
 expect 'there and back' diff "$scratch/want" "$scratch/got"
 same 'holes in' 8 "$(debugfs -R 'stat /tree/sparse' "$img" 2>/dev/null | sed -n 's/.*Blockcount: \([0-9]*\).*/\1/p')"
 [ "$(stat -c %b "$scratch/back/sparse")" -le 16 ] || fail 'holes out'
@@ -41,6 +44,69 @@ refuse 'several onto a file' 1 'is not a directory' "$xip" cp "$scratch/tree/a/f
 refuse 'no parent' 1 "$img:/none/x" "$xip" cp "$scratch/tree/a/file" "$img:/none/x"
 refuse 'onto itself' 1 'same file' "$xip" cp "$img:/again/file" "$img:/again/file"
 refuse 'host to host' 2 'IMAGE:/path' "$xip" cp "$scratch/tree/a/file" "$scratch/y"
+
+# Over what is there already, as cp -a: the same sources over the same target, in place of an image a directory.
+root=no; [ "$(id -u)" = 0 ] && root=yes
+make_sources() { # DIRECTORY
+  mkdir -p "$1/kept"; (cd "$1" || exit
+  printf 'new plain' >plain; printf 'new through' >through; printf 'new of two' >of-two
+  printf shared >link-a; ln link-a link-b; printf more >more-a; ln more-a more-b
+  ln -s plain symlink; ln -s plain was-plain; ln -s other-way kept/turned
+  mkfifo fifo was-symlink; python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind("socket")'
+  if [ $root = yes ]; then mknod node c 1 3; mknod was-fifo b 7 9; fi
+  touch -h -d '2001-02-03 04:05:06.7 UTC' -- * kept/* kept)
+}
+make_there() { # DIRECTORY
+  mkdir -p "$1/kept"; (cd "$1" || exit
+  printf 'old and longer than the new' >plain; chmod 600 plain
+  printf 'old target' >target; ln -s target through
+  printf 'old of two' >of-two; ln of-two of-two-too
+  printf x >link-b; printf y >more-a; ln -s target more-b
+  ln -s target symlink; printf z >was-plain; printf w >kept/turned; printf only-here >kept/stays
+  mkfifo fifo; ln -s nowhere was-symlink; printf v >socket
+  if [ $root = yes ]; then mknod node b 1 3; mkfifo was-fifo; fi
+  touch -h -d '1999-02-03 04:05:06.7 UTC' -- * kept/* kept)
+}
+make_sources "$scratch/new"; make_there "$scratch/there"; cp -a "$scratch/there" "$scratch/judge"; cp -a "$scratch/there" "$scratch/over"
+expect 'over: target into the image' "$xip" cp -r "$scratch/there" "$img:/over"
+expect 'over: sources into the image' "$xip" cp -r "$scratch/new" "$img:/new"
+before=$(stat -c %i "$scratch/over/plain")
+for time in first second; do
+  expect "over, $time time: cp -a" cp -a "$scratch/new/." "$scratch/judge/"
+  expect "over, $time time: into the image" "$xip" cp -r "$scratch/new/." "$img:/over"
+  expect "over, $time time: out of the image" "$xip" cp -r "$img:/new/." "$scratch/over"
+  rm -rf "$scratch/seen"; expect "over, $time time: read back" "$xip" cp -r "$img:/over" "$scratch/seen"
+  facts "$scratch/judge" >"$scratch/want"
+  for place in seen over; do facts "$scratch/$place" >"$scratch/got"; expect "over, $time time: $place as after cp -a" diff "$scratch/want" "$scratch/got"; done
+  clean "over, $time time" "$img"
+done
+same 'a regular file is written over in place' "$before" "$(stat -c %i "$scratch/over/plain")"
+same 'what a symlink leads to is written' 'new through' "$(cat "$scratch/over/target")"
+
+# What cp does not write over, it says: the same words as cp's, and nothing has changed.
+mkdir "$scratch/kinds"; (cd "$scratch/kinds" && mkdir directory && printf f >file && mkfifo fifo && ln -s nowhere dangling && ln -s directory to-directory && ln -s fifo to-fifo)
+expect 'kinds' "$xip" cp -r "$scratch/kinds" "$img:/kinds"
+refuse_over() { # TEXT SOURCE TARGET: in the image, and on the host
+  mkdir -p "$scratch/renamed"; rm -rf "$scratch/renamed/$3"; cp -a "$scratch/kinds/$2" "$scratch/renamed/$3"
+  sha256sum <"$img" >"$scratch/sum"; facts "$scratch/kinds" >"$scratch/want"
+  refuse "$2 over $3, into the image" 1 "$1" "$xip" cp -r "$scratch/renamed/$3" "$img:/kinds"
+  expect "$2 over $3 changes no byte" bash -c "sha256sum <'$img' | cmp - '$scratch/sum'"
+  "$xip" rm -rf "$img:/renamed"; "$xip" mkdir "$img:/renamed"; "$xip" cp -r "$scratch/renamed/$3" "$img:/renamed"
+  refuse "$2 over $3, out of the image" 1 "$1" "$xip" cp -r "$img:/renamed/$3" "$scratch/kinds"
+  facts "$scratch/kinds" >"$scratch/got"; expect "$2 over $3 changes nothing" diff "$scratch/want" "$scratch/got"
+}
+refuse_over 'cannot overwrite non-directory' directory file
+refuse_over 'cannot overwrite non-directory' directory fifo
+refuse_over 'cannot overwrite non-directory' directory to-directory
+refuse_over 'cannot overwrite directory' file directory
+refuse_over 'cannot overwrite directory' file to-directory
+refuse_over 'cannot overwrite directory' dangling directory
+refuse_over 'not writing through dangling symlink' file dangling
+refuse_over 'a fifo, socket or device' file fifo
+refuse_over 'a fifo, socket or device' file to-fifo
+mkdir "$scratch/one" "$scratch/two"; printf 1 >"$scratch/one/same"; printf 2 >"$scratch/two/same"
+refuse 'two files of one name' 1 'will not overwrite just-created' "$xip" cp -r "$scratch/one/same" "$scratch/two/same" "$img:/kinds"
+same 'the first of them stays' 1 "$("$xip" cat "$img:/kinds/same")"
 
 # ls, stat, map, df
 same 'ls' 'a empty fifo hard slow soft sparse' "$("$xip" ls "$img:/tree" | tr '\n' ' ' | sed 's/ $//')"

@@ -21,77 +21,107 @@ bool copier::failed(const std::string& shown, error why) {
   return false;
 }
 
+bool copier::refused(const std::string& message) {
+  options_.report(message);
+  return false;
+}
+
 bool copier::copy(const std::string& source, const std::string& target) {
   const auto info = from_.info(source, options_.recursive ? follow::no : follow::yes);
   if (!info.has_value()) return failed(from_.shown(source), info.error());
-  if (info->is_dir() && !options_.recursive) {
-    options_.report(fmt::format("{}: is a directory; copy it with -r", from_.shown(source)));
-    return false;
-  }
-  return copy_entry(source, target, *info, true);
+  if (info->is_dir() && !options_.recursive) return refused(fmt::format("{}: is a directory; copy it with -r", from_.shown(source)));
+  return copy_entry(source, target, *info);
 }
 
-bool copier::copy_entry(const std::string& source, const std::string& target, const file_info& info, bool at_top) {
+bool copier::copy_entry(const std::string& source, const std::string& target, const file_info& info) {
   if (options_.asked_to_stop()) stopped_ = true;
   if (stopped_) return false;
-  if (info.is_dir()) return copy_directory(source, target, info, at_top);
+  if (info.is_dir()) return copy_directory(source, target, info);
 
+  std::optional<file_info> over;
+  if (!make_room(source, target, info, over)) return false;
+  if (options_.several) taken_.insert(target);
   const bool shared = info.nlink > 1 && options_.recursive;
   if (shared) {
-    if (const auto first = linked_.find({info.dev, info.ino}); first != linked_.end()) {
-      const auto made = to_.link(first->second, target);
-      return made.has_value() || failed(to_.shown(target), made.error());
-    }
+    if (const auto first = linked_.find({info.dev, info.ino}); first != linked_.end()) return link_to(first->second, target);
   }
-  if (S_ISREG(info.mode)) {
-    if (!copy_regular(source, target, info, at_top)) return false;
-  } else if (const auto made = copy_special(source, target, info); !made.has_value()) {
-    return failed(to_.shown(target), made.error());
-  }
+  if (!(S_ISREG(info.mode) ? copy_regular(source, target, info, over) : copy_special(source, target, info))) return false;
   if (shared) linked_.emplace(std::pair{info.dev, info.ino}, target);
-  return finish(target, info);
+  return true;
 }
 
-bool copier::copy_directory(const std::string& source, const std::string& target, const file_info& info, bool at_top) {
-  if (made_.contains({info.dev, info.ino}) && &from_ == &to_) {
-    options_.report(fmt::format("{}: cannot be copied into itself", from_.shown(source)));
-    return false;
-  }
-  if (const auto made = to_.mkdir(target); !made.has_value()) {
-    if (made.error() != EEXIST) return failed(to_.shown(target), made.error());
-    const auto there = to_.info(target, at_top ? follow::yes : follow::no);
-    if (!there.has_value()) return failed(to_.shown(target), there.error());
-    if (!there->is_dir()) return failed(to_.shown(target), error{ENOTDIR});
-  } else if (const auto there = to_.info(target, follow::no); there.has_value()) {
-    made_.emplace(std::pair{there->dev, there->ino}, true);
-  }
+bool copier::copy_directory(const std::string& source, const std::string& target, const file_info& info) {
+  if (made_.contains({info.dev, info.ino}) && &from_ == &to_) return refused(fmt::format("{}: cannot be copied into itself", from_.shown(source)));
+  const auto made = to_.mkdir(target);
+  if (!made.has_value() && made.error() != EEXIST) return failed(to_.shown(target), made.error());
+  const auto there = to_.info(target, follow::no);
+  if (!there.has_value()) return failed(to_.shown(target), there.error());
+  if (!there->is_dir())
+    return refused(fmt::format("cannot overwrite non-directory '{}' with directory '{}'", to_.shown(target), from_.shown(source)));
+  if (made.has_value()) made_.emplace(std::pair{there->dev, there->ino}, true);
+  const bool all = copy_names(source, target);
+  const auto set = to_.set_info(target, info);
+  return (set.has_value() || failed(to_.shown(target), set.error())) && all;
+}
+
+// The same name twice can only be damage; the second file would go through a symlink that the first one left.
+bool copier::copy_names(const std::string& source, const std::string& target) {
   const auto names = from_.list(source);
   if (!names.has_value()) return failed(from_.shown(source), names.error());
+  if (std::ranges::adjacent_find(*names) != names->end()) return failed(from_.shown(source), error{EUCLEAN});
   bool all = true;
   for (const std::string& name : *names) {
     const std::string entry = joined(source, name);
-    const auto entry_info = from_.info(entry, follow::no);
-    if (!entry_info.has_value()) {
-      all = failed(from_.shown(entry), entry_info.error());
-    } else if (!copy_entry(entry, joined(target, name), *entry_info, false)) {
+    const auto info = from_.info(entry, follow::no);
+    if (!info.has_value()) {
+      all = failed(from_.shown(entry), info.error());
+    } else if (!copy_entry(entry, joined(target, name), *info)) {
       all = false;
     }
     if (stopped_) break;
   }
-  return finish(target, info) && all;
+  return all;
 }
 
-bool copier::copy_regular(const std::string& source, const std::string& target, const file_info& info, bool at_top) {
-  const auto there = to_.info(target, follow::yes);
-  if (&from_ == &to_ && there.has_value() && there->dev == info.dev && there->ino == info.ino) {
-    options_.report(fmt::format("{}: is the same file as {}", from_.shown(source), to_.shown(target)));
-    return false;
+bool copier::make_room(const std::string& source, const std::string& target, const file_info& info, std::optional<file_info>& over) {
+  const bool regular = S_ISREG(info.mode);
+  const auto there = to_.info(target, regular ? follow::yes : follow::no);
+  if (!there.has_value()) {
+    if (there.error() != ENOENT) return failed(to_.shown(target), there.error());
+    if (regular && to_.info(target, follow::no).has_value()) return refused(fmt::format("not writing through dangling symlink '{}'", to_.shown(target)));
+    return true;
   }
+  if (there->is_dir()) return refused(fmt::format("cannot overwrite directory '{}' with non-directory '{}'", to_.shown(target), from_.shown(source)));
+  if (&from_ == &to_ && there->dev == info.dev && there->ino == info.ino)
+    return refused(fmt::format("{}: is the same file as {}", from_.shown(source), to_.shown(target)));
+  if (taken_.contains(target)) return refused(fmt::format("will not overwrite just-created '{}' with '{}'", to_.shown(target), from_.shown(source)));
+  if (regular && (there->nlink == 1 || !options_.recursive)) {
+    over = *there;
+    return true;
+  }
+  const auto gone = to_.unlink(target);
+  return gone.has_value() || failed(to_.shown(target), gone.error());
+}
+
+// A name in the way of the link goes, and with it the file it alone led to.
+bool copier::link_to(const std::string& first, const std::string& target) {
+  auto made = to_.link(first, target);
+  if (!made.has_value() && made.error() == EEXIST) {
+    made = to_.unlink(target);
+    if (made.has_value()) made = to_.link(first, target);
+  }
+  return made.has_value() || failed(to_.shown(target), made.error());
+}
+
+bool copier::copy_regular(const std::string& source, const std::string& target, const file_info& info, const std::optional<file_info>& over) {
+  if (over && !S_ISREG(over->mode)) return refused(fmt::format("{}: there is a fifo, socket or device; remove it first", to_.shown(target)));
   const auto in = from_.open(source);
   if (!in.has_value()) return failed(from_.shown(source), in.error());
-  const auto out = to_.create(target, at_top ? follow::yes : follow::no);
+  const auto out = over ? to_.open_over(target) : to_.create(target);
   if (!out.has_value()) return failed(to_.shown(target), out.error());
-  return copy_bytes(**in, **out, source, target, info.size);
+  if (!copy_bytes(**in, **out, source, target, info.size)) return false;
+  const auto set = (*out)->set_info(info);
+  return set.has_value() || failed(to_.shown(target), set.error());
 }
 
 bool copier::copy_bytes(tree_file& in, tree_file& out, const std::string& source, const std::string& target, loff_t size) {
@@ -131,21 +161,24 @@ bool copier::copy_stretch(tree_file& in, tree_file& out, const std::string& sour
   return true;
 }
 
-result<> copier::copy_special(const std::string& source, const std::string& target, const file_info& info) {
-  if (S_ISLNK(info.mode)) return to_.symlink(XIP_TRY(from_.readlink(source)), target);
-  return to_.mknod(target, info.mode, info.rdev);
-}
-
-bool copier::finish(const std::string& target, const file_info& info) {
-  const auto set = to_.set_info(target, info);
-  return set.has_value() || failed(to_.shown(target), set.error());
+bool copier::copy_special(const std::string& source, const std::string& target, const file_info& info) {
+  auto made = result<>{};
+  if (S_ISLNK(info.mode)) {
+    const auto leads = from_.readlink(source);
+    if (!leads.has_value()) return failed(from_.shown(source), leads.error());
+    made = to_.symlink(*leads, target);
+  } else {
+    made = to_.mknod(target, info.mode, info.rdev);
+  }
+  if (made.has_value()) made = to_.set_info(target, info);
+  return made.has_value() || failed(to_.shown(target), made.error());
 }
 
 std::string target_of(tree& to, const std::string& source, const std::string& target) {
   const auto there = to.info(target, follow::yes);
   if (!there.has_value() || !there->is_dir()) return target;
   const std::string name = base_name(source);
-  return name.empty() ? target : joined(target, name);
+  return joined(target, name.empty() ? "." : name);
 }
 
 }  // namespace xip::tool

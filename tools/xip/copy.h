@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -15,6 +17,7 @@ namespace xip::tool {
 
 struct copy_options {
   bool recursive = false;
+  bool several = false;  // more than one source
   std::function<void(const std::string& message)> report;                    // an error: names the file and why
   std::function<void(const std::string& file, std::uint64_t bytes)> progress;  // BYTES copied so far, all files together
   std::function<bool()> asked_to_stop;
@@ -29,15 +32,19 @@ class copier {
   [[nodiscard]] bool stopped() const noexcept { return stopped_; }
 
  private:
-  bool copy_entry(const std::string& source, const std::string& target, const file_info& info, bool at_top);
-  bool copy_directory(const std::string& source, const std::string& target, const file_info& info, bool at_top);
-  bool copy_regular(const std::string& source, const std::string& target, const file_info& info, bool at_top);
-  result<> copy_special(const std::string& source, const std::string& target, const file_info& info);
+  bool copy_entry(const std::string& source, const std::string& target, const file_info& info);
+  bool copy_directory(const std::string& source, const std::string& target, const file_info& info);
+  bool copy_names(const std::string& source, const std::string& target);
+  // What TARGET is, for something that is no directory to come there: OVER is the file to be written over in place, nothing if the name is free by now.
+  bool make_room(const std::string& source, const std::string& target, const file_info& info, std::optional<file_info>& over);
+  bool link_to(const std::string& first, const std::string& target);
+  bool copy_regular(const std::string& source, const std::string& target, const file_info& info, const std::optional<file_info>& over);
+  bool copy_special(const std::string& source, const std::string& target, const file_info& info);
   // One reading or writing failure names its own side.
   bool copy_bytes(tree_file& in, tree_file& out, const std::string& source, const std::string& target, loff_t size);
   bool copy_stretch(tree_file& in, tree_file& out, const std::string& source, const std::string& target, loff_t from, loff_t to);
   bool failed(const std::string& shown, error why);
-  bool finish(const std::string& target, const file_info& info);
+  bool refused(const std::string& message);
 
   tree& from_;
   tree& to_;
@@ -47,6 +54,8 @@ class copier {
   std::vector<std::byte> buffer_;
   // First copy of each file with several links.
   std::map<std::pair<std::uint64_t, std::uint64_t>, std::string> linked_;
+  // Names that files were copied to, where several sources might come to the same.
+  std::set<std::string> taken_;
   // Directories made here: copying a tree into itself stops at them.
   std::map<std::pair<std::uint64_t, std::uint64_t>, bool> made_;
 };

@@ -55,6 +55,7 @@ int copy_all(const request& r, tree& from, tree& to) {
   progress_line line{::isatty(STDERR_FILENO) == 1};
   copy_options options;
   options.recursive = r.recursive;
+  options.several = r.sources.size() > 1;
   options.report = [&](const std::string& message) {
     line.clear();
     complain("cp", message);

@@ -16,6 +16,13 @@ namespace {
 
 result<> checked(int answer) { return answer == 0 ? result<>{} : fail(errno); }
 
+// Access and modification time as the host's calls want them.
+struct host_times {
+  explicit host_times(const file_info& info) noexcept : both{time(info.atime), time(info.mtime)} {}
+  static timespec time(const vfs::timespec64& t) noexcept { return {t.seconds, static_cast<long>(t.nanoseconds)}; }
+  timespec both[2];
+};
+
 class host_file final : public tree_file {
  public:
   explicit host_file(int fd) noexcept : fd_{fd} {}
@@ -30,6 +37,12 @@ class host_file final : public tree_file {
     const off_t at = ::lseek(fd_, pos, whence);
     if (at < 0) return fail(errno);
     return at;
+  }
+  result<> set_info(const file_info& info) override {
+    if (::fchown(fd_, info.uid, info.gid) != 0 && (errno != EPERM || ::geteuid() == 0)) return fail(errno);
+    XIP_TRY(checked(::fchmod(fd_, info.mode & 07777)));
+    const host_times times{info};
+    return checked(::futimens(fd_, times.both));
   }
 
  private:
@@ -65,8 +78,11 @@ class host_tree final : public tree {
   }
 
   result<std::unique_ptr<tree_file>> open(const std::string& path) override { return opened(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)); }
-  result<std::unique_ptr<tree_file>> create(const std::string& path, follow f) override {
-    return opened(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | (f == follow::no ? O_NOFOLLOW : 0), 0600));
+  result<std::unique_ptr<tree_file>> create(const std::string& path) override {
+    return opened(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  }
+  result<std::unique_ptr<tree_file>> open_over(const std::string& path) override {
+    return opened(::open(path.c_str(), O_WRONLY | O_TRUNC | O_CLOEXEC | O_NONBLOCK));
   }
 
   result<std::string> readlink(const std::string& path) override {
@@ -83,13 +99,13 @@ class host_tree final : public tree {
     return checked(::mknod(path.c_str(), (mode & S_IFMT) | 0600, rdev));
   }
   result<> link(const std::string& from, const std::string& to) override { return checked(::linkat(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), 0)); }
+  result<> unlink(const std::string& path) override { return checked(::unlink(path.c_str())); }
 
   result<> set_info(const std::string& path, const file_info& info) override {
     if (::lchown(path.c_str(), info.uid, info.gid) != 0 && (errno != EPERM || ::geteuid() == 0)) return fail(errno);
     if (!S_ISLNK(info.mode)) XIP_TRY(checked(::chmod(path.c_str(), info.mode & 07777)));
-    const auto time = [](const vfs::timespec64& t) { return timespec{t.seconds, static_cast<long>(t.nanoseconds)}; };
-    const timespec times[2] = {time(info.atime), time(info.mtime)};
-    return checked(::utimensat(AT_FDCWD, path.c_str(), times, AT_SYMLINK_NOFOLLOW));
+    const host_times times{info};
+    return checked(::utimensat(AT_FDCWD, path.c_str(), times.both, AT_SYMLINK_NOFOLLOW));
   }
 
   std::string shown(const std::string& path) const override { return path; }

@@ -19,6 +19,12 @@ class image_file final : public tree_file {
   result<std::size_t> write(const void* from, std::size_t bytes, loff_t pos) override { return task_.pwrite(fd_, from, bytes, pos); }
   result<> truncate(loff_t size) override { return task_.ftruncate(fd_, size); }
   result<loff_t> seek(loff_t pos, int whence) override { return task_.lseek(fd_, pos, whence); }
+  result<> set_info(const file_info& info) override {
+    XIP_TRY(task_.fchown(fd_, info.uid, info.gid));
+    XIP_TRY(task_.fchmod(fd_, info.mode & 07777));
+    const vfs::timespec64 times[2] = {info.atime, info.mtime};
+    return task_.futimens(fd_, times);
+  }
 
  private:
   vfs::task& task_;
@@ -45,14 +51,14 @@ class image_tree final : public tree {
   }
 
   result<std::unique_ptr<tree_file>> open(const std::string& path) override { return opened(path, O_RDONLY); }
-  result<std::unique_ptr<tree_file>> create(const std::string& path, follow f) override {
-    return opened(path, O_WRONLY | O_CREAT | O_TRUNC | (f == follow::no ? O_NOFOLLOW : 0));
-  }
+  result<std::unique_ptr<tree_file>> create(const std::string& path) override { return opened(path, O_WRONLY | O_CREAT | O_EXCL); }
+  result<std::unique_ptr<tree_file>> open_over(const std::string& path) override { return opened(path, O_WRONLY | O_TRUNC | O_NONBLOCK); }
   result<std::string> readlink(const std::string& path) override { return task_.readlink(path); }
   result<> mkdir(const std::string& path) override { return task_.mkdir(path, 0700); }
   result<> symlink(const std::string& target, const std::string& path) override { return task_.symlink(target, path); }
   result<> mknod(const std::string& path, std::uint32_t mode, std::uint64_t rdev) override { return task_.mknod(path, (mode & S_IFMT) | 0600, rdev); }
   result<> link(const std::string& from, const std::string& to) override { return task_.link(from, to); }
+  result<> unlink(const std::string& path) override { return task_.unlink(path); }
 
   result<> set_info(const std::string& path, const file_info& info) override {
     XIP_TRY(task_.lchown(path, info.uid, info.gid));

@@ -33,6 +33,8 @@ class tree_file {
   virtual result<> truncate(loff_t size) = 0;
   // SEEK_DATA or SEEK_HOLE; ENXIO, and EINVAL where the file system does not know.
   virtual result<loff_t> seek(loff_t pos, int whence) = 0;
+  // As tree::set_info, of the file that is open whatever its name has become.
+  virtual result<> set_info(const file_info& info) = 0;
 };
 
 enum class follow : std::uint8_t { no, yes };
@@ -44,13 +46,16 @@ class tree {
   // The names in a directory, without . and .., sorted.
   virtual result<std::vector<std::string>> list(const std::string& path) = 0;
   virtual result<std::unique_ptr<tree_file>> open(const std::string& path) = 0;
-  // For writing, emptied. With follow::no a symlink in its place is ELOOP.
-  virtual result<std::unique_ptr<tree_file>> create(const std::string& path, follow f) = 0;
+  // A new file for writing; EEXIST if the name is taken, be it by a symlink.
+  virtual result<std::unique_ptr<tree_file>> create(const std::string& path) = 0;
+  // The file that is there, for writing, emptied; through symlinks.
+  virtual result<std::unique_ptr<tree_file>> open_over(const std::string& path) = 0;
   virtual result<std::string> readlink(const std::string& path) = 0;
   virtual result<> mkdir(const std::string& path) = 0;  // mode 0700
   virtual result<> symlink(const std::string& target, const std::string& path) = 0;
   virtual result<> mknod(const std::string& path, std::uint32_t mode, std::uint64_t rdev) = 0;
   virtual result<> link(const std::string& from, const std::string& to) = 0;
+  virtual result<> unlink(const std::string& path) = 0;
   // Owner (where one may), mode, times; never through a symlink.
   virtual result<> set_info(const std::string& path, const file_info& info) = 0;
   // PATH as messages show it.
