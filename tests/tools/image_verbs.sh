@@ -108,6 +108,22 @@ mkdir "$scratch/one" "$scratch/two"; printf 1 >"$scratch/one/same"; printf 2 >"$
 refuse 'two files of one name' 1 'will not overwrite just-created' "$xip" cp -r "$scratch/one/same" "$scratch/two/same" "$img:/kinds"
 same 'the first of them stays' 1 "$("$xip" cat "$img:/kinds/same")"
 
+# Who may not give files away gets no set-id bits either.
+mkdir -p "$scratch/rights/directory"; printf s >"$scratch/rights/foreign"; printf s >"$scratch/rights/own"
+chmod 6755 "$scratch/rights/foreign" "$scratch/rights/own"; chmod 3775 "$scratch/rights/directory"
+expect 'rights: into the image' "$xip" cp -r "$scratch/rights" "$img:/rights"
+nobody=()
+if [ $root = yes ]; then nobody=(setpriv --reuid=65534 --regid=65534 --clear-groups); fi
+for field in uid gid; do
+  for name in foreign directory; do debugfs -w -R "sif /rights/$name $field 12345" "$img" 2>/dev/null; done
+  debugfs -w -R "sif /rights/own $field $("${nobody[@]}" id -${field:0:1})" "$img" 2>/dev/null
+done
+chmod 711 "$scratch"; chmod 644 "$img"; mkdir "$scratch/nobody's"; chmod 777 "$scratch/nobody's"; cp "$xip" "$scratch/xip"
+expect 'rights: out of the image' "${nobody[@]}" "$scratch/xip" cp -r "$img:/rights" "$scratch/nobody's/rights"
+same 'a foreign file' 755 "$(stat -c %a "$scratch/nobody's/rights/foreign")"
+same 'a foreign directory' 775 "$(stat -c %a "$scratch/nobody's/rights/directory")"
+same 'a file of the one who copies' 6755 "$(stat -c %a "$scratch/nobody's/rights/own")"
+
 # ls, stat, map, df
 same 'ls' 'a empty fifo hard slow soft sparse' "$("$xip" ls "$img:/tree" | tr '\n' ' ' | sed 's/ $//')"
 expect 'ls -l shows modes and targets' bash -c "'$xip' ls -l '$img:/tree' | grep -q -- 'soft -> a/file' && '$xip' ls -l '$img:/tree/a' | grep -q '^-rwsr-s--x'"

@@ -16,6 +16,16 @@ namespace {
 
 result<> checked(int answer) { return answer == 0 ? result<>{} : fail(errno); }
 
+// Sets the owner of a file through CHOWN(uid, gid). What may be set of its mode then: where the owner could not be set, set-id bits would lend the rights
+// of whoever copies to everybody, so that they go, and the sticky bit with them, as with cp -a.
+template <class Chown>
+result<mode_t> give_away(const file_info& info, Chown&& chown) {
+  if (chown(info.uid, info.gid) == 0) return info.mode & 07777;
+  if ((errno != EPERM && errno != EINVAL) || ::geteuid() == 0) return fail(errno);
+  static_cast<void>(chown(~uid_t{0}, info.gid));
+  return info.mode & 0777;
+}
+
 // Access and modification time as the host's calls want them.
 struct host_times {
   explicit host_times(const file_info& info) noexcept : both{time(info.atime), time(info.mtime)} {}
@@ -39,8 +49,8 @@ class host_file final : public tree_file {
     return at;
   }
   result<> set_info(const file_info& info) override {
-    if (::fchown(fd_, info.uid, info.gid) != 0 && (errno != EPERM || ::geteuid() == 0)) return fail(errno);
-    XIP_TRY(checked(::fchmod(fd_, info.mode & 07777)));
+    const mode_t mode = XIP_TRY(give_away(info, [&](uid_t uid, gid_t gid) { return ::fchown(fd_, uid, gid); }));
+    XIP_TRY(checked(::fchmod(fd_, mode)));
     const host_times times{info};
     return checked(::futimens(fd_, times.both));
   }
@@ -102,8 +112,8 @@ class host_tree final : public tree {
   result<> unlink(const std::string& path) override { return checked(::unlink(path.c_str())); }
 
   result<> set_info(const std::string& path, const file_info& info) override {
-    if (::lchown(path.c_str(), info.uid, info.gid) != 0 && (errno != EPERM || ::geteuid() == 0)) return fail(errno);
-    if (!S_ISLNK(info.mode)) XIP_TRY(checked(::chmod(path.c_str(), info.mode & 07777)));
+    const mode_t mode = XIP_TRY(give_away(info, [&](uid_t uid, gid_t gid) { return ::lchown(path.c_str(), uid, gid); }));
+    if (!S_ISLNK(info.mode)) XIP_TRY(checked(::chmod(path.c_str(), mode)));
     const host_times times{info};
     return checked(::utimensat(AT_FDCWD, path.c_str(), times.both, AT_SYMLINK_NOFOLLOW));
   }
