@@ -4,6 +4,13 @@
 img=$scratch/disk.img
 new_image "$img" 64M -b 4096 -O metadata_csum
 
+# refuse, and not a byte of the image is another
+unchanged() {
+  sha256sum <"$img" >"$scratch/sum"
+  refuse "$@"
+  expect "$1: changes no byte" bash -c "sha256sum <'$img' | cmp - '$scratch/sum'"
+}
+
 # A tree with every kind of thing, there and back again.
 mkdir -p "$scratch/tree/a/b" "$scratch/tree/empty"
 printf hello >"$scratch/tree/a/file"
@@ -39,10 +46,10 @@ expect 'contents only' "$xip" cp -r "$scratch/tree/a/." "$img:/tree/empty"
 expect 'contents only' "$xip" stat "$img:/tree/empty/b/with space"
 expect 'within one image' "$xip" cp -r "$img:/tree/a" "$img:/again"
 same 'within one image' hello "$("$xip" cat "$img:/again/file")"
-refuse 'a directory without -r' 1 'copy it with -r' "$xip" cp "$scratch/tree" "$img:/x"
-refuse 'several onto a file' 1 'is not a directory' "$xip" cp "$scratch/tree/a/file" "$scratch/tree/hard" "$img:/tree/hard"
-refuse 'no parent' 1 "$img:/none/x" "$xip" cp "$scratch/tree/a/file" "$img:/none/x"
-refuse 'onto itself' 1 'same file' "$xip" cp "$img:/again/file" "$img:/again/file"
+unchanged 'a directory without -r' 1 'copy it with -r' "$xip" cp "$scratch/tree" "$img:/x"
+unchanged 'several onto a file' 1 'is not a directory' "$xip" cp "$scratch/tree/a/file" "$scratch/tree/hard" "$img:/tree/hard"
+unchanged 'no parent' 1 "$img:/none/x" "$xip" cp "$scratch/tree/a/file" "$img:/none/x"
+unchanged 'onto itself' 1 'same file' "$xip" cp "$img:/again/file" "$img:/again/file"
 refuse 'host to host' 2 'IMAGE:/path' "$xip" cp "$scratch/tree/a/file" "$scratch/y"
 
 # Over what is there already, as cp -a: the same sources over the same target, in place of an image a directory.
@@ -138,9 +145,25 @@ expect 'fallocate past the end' "$xip" fallocate -n -o 1M -l 64K "$img:/pre"
 same 'keep size' 524288 "$("$xip" cat "$img:/pre" | wc -c)"
 expect 'df' bash -c "'$xip' df '$img' | grep -q '%'"
 expect 'mkdir -p' "$xip" mkdir -p "$img:/p/q/r"
-refuse 'mkdir twice' 1 'File exists' "$xip" mkdir "$img:/p"
-refuse 'rm a directory' 1 'remove it with -r' "$xip" rm "$img:/p"
-refuse 'rm nothing' 1 'No such file' "$xip" rm "$img:/none"
+unchanged 'mkdir twice' 1 'File exists' "$xip" mkdir "$img:/p"
+unchanged 'rm a directory' 1 'remove it with -r' "$xip" rm "$img:/p"
+unchanged 'mkdir without a parent' 1 'No such file' "$xip" mkdir "$img:/none/x"
+unchanged 'mkdir over a file' 1 'File exists' "$xip" mkdir "$img:/pre"
+unchanged 'mkdir -p through a file' 1 'Not a directory' "$xip" mkdir -p "$img:/pre/x"
+unchanged 'cp of nothing' 1 'No such file' "$xip" cp "$scratch/none" "$img:/x"
+unchanged 'cp -r without a parent' 1 "$img:/none/x" "$xip" cp -r "$scratch/tree" "$img:/none/x"
+unchanged 'truncate too large a file, new' 1 'File too large' "$xip" truncate -s 7E "$img:/fresh"
+unchanged 'truncate to more than there is, new' 2 '99E' "$xip" truncate -s 99E "$img:/fresh"
+unchanged 'truncate by too much' 1 'File too large' "$xip" truncate -s +9223372036854775807 "$img:/pre"
+unchanged 'truncate too large, there' 1 'File too large' "$xip" truncate -s 7E "$img:/pre"
+unchanged 'truncate without a parent' 1 'No such file' "$xip" truncate -s 1 "$img:/none/x"
+unchanged 'truncate a directory' 1 'Is a directory' "$xip" truncate -s 1 "$img:/p"
+unchanged 'fallocate too large a file, new' 1 'File too large' "$xip" fallocate -l 7E "$img:/fresh"
+unchanged 'fallocate past all sizes, new' 1 'File too large' "$xip" fallocate -o 7E -l 2E "$img:/fresh"
+unchanged 'fallocate more than is free, new' 1 'No space left' "$xip" fallocate -l 1G "$img:/fresh"
+unchanged 'fallocate without a parent' 1 'No such file' "$xip" fallocate -l 1 "$img:/none/x"
+unchanged 'fallocate a directory' 1 'Is a directory' "$xip" fallocate -l 1 "$img:/p"
+unchanged 'rm nothing' 1 'No such file' "$xip" rm "$img:/none"
 expect 'rm -f nothing' "$xip" rm -f "$img:/none"
 expect 'rm -r' "$xip" rm -r "$img:/p" "$img:/again"
 clean 'after all' "$img"
@@ -150,12 +173,12 @@ sha256sum <"$img" >"$scratch/sum"
 refuse 'no image' 1 "$scratch/none" "$xip" ls "$scratch/none:/"
 refuse 'no path' 2 'IMAGE:/path' "$xip" cat "$img"
 refuse 'cat a directory' 1 'Is a directory' "$xip" cat "$img:/tree"
-refuse 'bad size' 2 '12Q' "$xip" truncate -s 12Q "$img:/pre"
-refuse 'bad mode' 2 '999' "$xip" mkdir -m 999 "$img:/m"
+unchanged 'bad size' 2 '12Q' "$xip" truncate -s 12Q "$img:/pre"
+unchanged 'bad mode' 2 '999' "$xip" mkdir -m 999 "$img:/m"
 refuse 'unknown option' 2 'help' "$xip" ls --frob "$img:/"
 refuse 'a directory as image' 1 "$scratch" "$xip" ls "$scratch:/"
 refuse 'two images' 2 'another image' "$xip" ls "$img:/" "$scratch/other.img:/"
-refuse 'the root' 2 'not removed' "$xip" rm -r "$img:/"
+unchanged 'the root' 2 'not removed' "$xip" rm -r "$img:/"
 exec 9<"$img"; flock -s 9
 refuse 'in use' 1 'in use' "$xip" mkdir "$img:/locked"
 expect 'readers share' "$xip" ls "$img:/"
@@ -167,4 +190,17 @@ new_image "$scratch/small.img" 2M -b 1024
 head -c 3M /dev/urandom >"$scratch/big"
 refuse 'full' 1 'No space left' "$xip" cp "$scratch/big" "$scratch/small.img:/big"
 clean 'full' "$scratch/small.img"
+
+# Limits that only the file system knows: a file made for nothing goes again, also one made through a symlink.
+new_image "$scratch/old.img" 8M -b 1024 -O ^large_file,^huge_file
+ln -s d/behind "$scratch/leads"
+expect 'limits' "$xip" mkdir "$scratch/old.img:/d"
+expect 'limits' "$xip" cp -r "$scratch/leads" "$scratch/old.img:/leads"
+for name in new leads; do
+  refuse "$name: too large for this image" 1 'File too large' "$xip" truncate -s 3G "$scratch/old.img:/$name"
+  refuse "$name: too far out in this image" 1 'File too large' "$xip" fallocate -o 3G -l 4K "$scratch/old.img:/$name"
+done
+same 'nothing of it is left' 'd leads lost+found' "$("$xip" ls "$scratch/old.img:/" | tr '\n' ' ' | sed 's/ $//')"
+same 'nor behind the symlink' '' "$("$xip" ls "$scratch/old.img:/d")"
+clean 'limits' "$scratch/old.img"
 finish

@@ -3,6 +3,7 @@
 #include <linux/falloc.h>
 
 #include "command.h"
+#include "new_file.h"
 #include "sizes.h"
 #include "verbs.h"
 
@@ -10,10 +11,15 @@ namespace xip::tool {
 namespace {
 
 result<> allocate(vfs::task& task, const std::string& path, int mode, loff_t offset, loff_t length) {
-  const int fd = XIP_TRY(task.open(path, O_WRONLY | O_CREAT, 0644));
-  const auto allocated = task.fallocate(fd, mode, offset, length);
-  XIP_TRY(task.close(fd));
-  return allocated;
+  const auto there = task.stat(path);
+  if (!there.has_value()) {
+    if (there.error() != ENOENT) return fail(there.error());
+    if (offset > INT64_MAX - length) return fail(EFBIG);
+    XIP_TRY(may_hold(task, offset + length, false));
+    XIP_TRY(may_hold(task, length, true));
+  }
+  const opened_file file = XIP_TRY(open_or_make(task, path, 0));
+  return close_or_take_back(task, path, file, task.fallocate(file.fd, mode, offset, length));
 }
 
 }  // namespace

@@ -4,19 +4,27 @@
 #include <fcntl.h>
 
 #include "command.h"
+#include "new_file.h"
 #include "sizes.h"
 #include "verbs.h"
 
 namespace xip::tool {
 namespace {
 
+// The new size of a file that has SIZE bytes now.
+result<loff_t> new_size(const std::string& text, loff_t size) {
+  const auto bytes = parse_new_size(text, size);
+  if (!bytes) return fail(EFBIG);
+  return *bytes;
+}
+
 result<> resize(vfs::task& task, const std::string& path, const std::string& size_text, bool no_create) {
-  const int fd = XIP_TRY(task.open(path, O_WRONLY | O_NONBLOCK | (no_create ? 0 : O_CREAT), 0644));
-  const vfs::kstat stat = XIP_TRY(task.fstat(fd));
-  const auto size = parse_new_size(size_text, stat.size);
-  const auto resized = size ? task.ftruncate(fd, *size) : result<>{fail(EFBIG)};
-  XIP_TRY(task.close(fd));
-  return resized;
+  const auto there = task.stat(path);
+  if (!there.has_value() && (there.error() != ENOENT || no_create)) return fail(there.error());
+  const loff_t size = XIP_TRY(new_size(size_text, there.has_value() ? there->size : 0));
+  if (!there.has_value()) XIP_TRY(may_hold(task, size, false));
+  const opened_file file = XIP_TRY(open_or_make(task, path, O_NONBLOCK));
+  return close_or_take_back(task, path, file, task.ftruncate(file.fd, size));
 }
 
 }  // namespace
