@@ -14,17 +14,25 @@ namespace xip::scenario {
 namespace {
 
 constexpr std::uint32_t dax_block_size = page_size;
+constexpr std::uint32_t ro_compat_huge_file = 0x8;
 
-// s_log_block_size of the super block: the block size is 1024 shifted by it. 0: not an ext2 image.
-std::uint32_t block_size_of(dev::device& device) {
+struct geometry {
+  std::uint32_t block_size = 0, inode_size = 0;
+  bool huge_files = false;
+};
+
+// What the super block says; zeros: not an ext2 image.
+geometry geometry_of(dev::device& device) {
   std::array<std::byte, 1024> super{};
-  if (!device.read(1024, super)) return 0;
-  le16 magic;
-  le32 log_block_size;
-  std::memcpy(&magic, super.data() + 56, sizeof magic);
-  std::memcpy(&log_block_size, super.data() + 24, sizeof log_block_size);
-  if (magic != 0xef53 || log_block_size > 6) return 0;
-  return 1024u << log_block_size;
+  if (!device.read(1024, super)) return {};
+  const auto field = [&]<class Number>(std::size_t at, Number value) {
+    std::memcpy(&value, super.data() + at, sizeof value);
+    return value;
+  };
+  const le32 log_block_size = field(24, le32{}), revision = field(76, le32{}), ro_compat = field(100, le32{});
+  const le16 magic = field(56, le16{}), inode_size = field(88, le16{});
+  if (magic != 0xef53 || log_block_size > 6) return {};
+  return {1024u << log_block_size, revision == 0 ? 128u : static_cast<std::uint32_t>(inode_size), (ro_compat & ro_compat_huge_file) != 0};
 }
 
 }  // namespace
@@ -58,7 +66,10 @@ vfs::kernel_options fixture::options() {
 }
 
 fixture::fixture(const surroundings& s) : about{s} {
-  block_size = block_size_of(s.device);
+  const geometry found = geometry_of(s.device);
+  block_size = found.block_size;
+  inode_size = found.inode_size;
+  huge_files = found.huge_files;
   dax_possible = s.device.has_direct_access() && block_size == dax_block_size;
   errors_allowed = s.what.needs.errors_logged;
   mount_options = std::string{s.what.needs.mount};
@@ -135,12 +146,20 @@ void fixture::add_observed(outcome& o) {
   for (const std::string& text : errors.all()) o.add({"", "the file system logged an error", "", text});
 }
 
+// What the scenario needs of its image and has not; "": all is there.
+std::string fixture::what_is_missing() const {
+  const requirements& needs = about.what.needs;
+  if (needs.dax && block_size != dax_block_size) return fmt::format("needs blocks of {} bytes, the image has {}", dax_block_size, block_size);
+  if (needs.huge_files && !huge_files) return "needs feature huge_file, which the image has not";
+  return {};
+}
+
 outcome fixture::run_body() {
   outcome o;
   o.seed = about.seed;
-  if (about.what.needs.dax && block_size != dax_block_size) {
+  if (std::string missing = what_is_missing(); !missing.empty()) {
     o.how = verdict::not_run;
-    o.why = fmt::format("needs blocks of {} bytes, the image has {}", dax_block_size, block_size);
+    o.why = std::move(missing);
     return o;
   }
   kernel = std::make_unique<vfs::kernel>(options());

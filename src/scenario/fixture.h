@@ -63,7 +63,9 @@ class fixture {
   point_counter points;
   std::atomic<bool> errors_allowed{false};
   std::atomic<bool> stop{false};
-  std::uint32_t block_size = 0;
+  std::uint32_t block_size = 0;  // 0: not an ext2 image
+  std::uint32_t inode_size = 0;
+  bool huge_files = false;
   bool dax_possible = false;
   std::unique_ptr<vfs::kernel> kernel;
   vfs::task_ptr main_task;
@@ -73,6 +75,7 @@ class fixture {
   std::vector<std::string> more_files;
 
  private:
+  [[nodiscard]] std::string what_is_missing() const;
   void run_guarded(outcome& o);
   void finish(outcome& o);
   void add_observed(outcome& o);

@@ -19,6 +19,7 @@ vfs::kernel& run::kernel() const noexcept { return *parts_.kernel; }
 dev::device& run::device() const noexcept { return parts_.about.device; }
 bool run::has_dax() const noexcept { return parts_.dax_possible; }
 std::uint32_t run::block_size() const noexcept { return parts_.block_size; }
+std::uint32_t run::inode_size() const noexcept { return parts_.inode_size; }
 const std::string& run::directory() const noexcept { return parts_.about.directory; }
 std::string_view run::file_system() const noexcept { return parts_.about.type.name; }
 std::uint64_t run::seed() const noexcept { return parts_.about.seed; }

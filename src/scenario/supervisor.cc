@@ -71,13 +71,23 @@ std::string why_not_here(const assignment& a) {
   return {};
 }
 
-// The device's bytes are as the scenario wants them.
-outcome_or_message prepare_bytes(const assignment& a, const std::string& path, std::uint64_t size) {
-  if (!a.options->image.empty()) return copy_image(a.options->image, path);
-  if (auto blank = make_blank(path, size); !blank) return blank;
+std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
+
+// The device's bytes are as the scenario wants them; or how it ended, as they could not be had.
+std::expected<void, outcome> prepare_bytes(const assignment& a, const std::string& path, std::uint64_t size) {
+  const auto failed = [](std::string why) { return std::unexpected{failed_because("the image cannot be made", std::move(why))}; };
+  if (!a.options->image.empty()) {
+    if (auto copied = copy_image(a.options->image, path); !copied) return failed(copied.error());
+    return {};
+  }
+  if (auto blank = make_blank(path, size); !blank) return failed(blank.error());
   const auto extra = split_words(a.what->needs.mkfs);
-  if (!extra) return std::unexpected{"the scenario's mkfs options have an open quote"};
-  return make_image(*a.use, path, a.options->mkfs ? &*a.options->mkfs : nullptr, *extra);
+  if (!extra) return failed("the scenario's mkfs options have an open quote");
+  auto made = make_image(*a.use, path, a.options->mkfs ? &*a.options->mkfs : nullptr, *extra);
+  // The run's own options have made an image before: they and the scenario's do not go together.
+  if (!made && a.options->mkfs && !extra->empty()) return std::unexpected{not_run_because(fmt::format("its '{}' and --mkfs exclude each other: {}", a.what->needs.mkfs, first_line(made.error())))};
+  if (!made) return failed(made.error());
+  return {};
 }
 
 // The body's process.
@@ -195,7 +205,7 @@ outcome supervise(const assignment& a) {
   }
   const int memory = device ? dev::memory_fd(*device) : -1;
   const std::string path = memory >= 0 ? fmt::format("/proc/{}/fd/{}", ::getpid(), memory) : a.file;
-  if (auto ready = prepare_bytes(a, path, *size); !ready) return failed_because("the image cannot be made", ready.error());
+  if (auto ready = prepare_bytes(a, path, *size); !ready) return ready.error();
   outcome o = run_and_check(a, device.get(), path);
   if (o.how == verdict::failed) keep_what_is_left(a, path, o);
   return o;

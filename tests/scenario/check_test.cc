@@ -152,6 +152,23 @@ TEST_F(CheckCommand, TakesMke2fsOptionsInPlaceOfTheDefaults) {
   EXPECT_THAT(bad.err, HasSubstr("--mkfs"));
 }
 
+TEST_F(CheckCommand, DoesNotRunAScenarioWhoseMkfsOptionsExcludeTheUsers) {
+  const called c = on_memory({"plant/001", "plant/015", "--mkfs", "-b 4096 -O orphan_file"});
+  EXPECT_EQ(c.exit_code, 0) << c.out;
+  EXPECT_THAT(c.out, HasSubstr("plant/015 [memory] [not run] its '-O ^has_journal' and --mkfs exclude each other: mke2fs"));
+  EXPECT_THAT(c.out, EndsWith("1 passed, 0 failed, 1 skipped\n"));
+}
+
+TEST_F(CheckCommand, DoesNotRunAScenarioWithoutAFeatureThatItNeeds) {
+  EXPECT_THAT(on_memory({"plant/017"}).out, EndsWith("1 passed, 0 failed, 0 skipped\n"));
+  EXPECT_THAT(on_memory({"plant/017", "--mkfs", "-b 4096 -O ^huge_file"}).out, HasSubstr("plant/017 [memory] [not run] needs feature huge_file"));
+}
+
+TEST_F(CheckCommand, TellsAScenarioTheGeometryOfItsImage) {
+  EXPECT_THAT(on_memory({"plant/016", "--mkfs", "-b 2048 -I 128"}).out, HasSubstr("[not run] 2048 128\n"));
+  EXPECT_THAT(on_memory({"plant/016", "--mkfs", "-b 4096 -I 512"}).out, HasSubstr("[not run] 4096 512\n"));
+}
+
 TEST_F(CheckCommand, LeavesNothingBehindWhenAllIsWell) {
   ASSERT_EQ(::setenv("TMPDIR", directory_.c_str(), 1), 0);
   EXPECT_EQ(check({"plant/001"}).exit_code, 0);

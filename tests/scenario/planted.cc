@@ -63,6 +63,8 @@ void finds_foreign_bytes(run& t) {
 
 void prints_its_seed(run& t) { t.fail("chance said " + std::to_string(t.random().next())); }
 
+void prints_its_geometry(run& t) { t.skip(std::to_string(t.block_size()) + " " + std::to_string(t.inode_size())); }
+
 constexpr scenario all_planted[] = {
     {"plant/001", "auto quick", "passes", {}, passes},
     {"plant/002", "fails", "fails", {}, fails},
@@ -79,6 +81,9 @@ constexpr scenario all_planted[] = {
     {"plant/013", "fails", "prints its seed", {}, prints_its_seed},
     {"plant/014", "auto", "expects its errors", {.errors_logged = true}, logs_an_error},
     {"other/001", "auto dax", "needs DAX", {.dax = true}, passes},
+    {"plant/015", "layout", "is without a journal", {.mkfs = "-O ^has_journal"}, passes},
+    {"plant/016", "layout", "prints its geometry", {}, prints_its_geometry},
+    {"plant/017", "layout", "needs huge files", {.huge_files = true}, passes},
     {"other/002", "auto", "needs much room", {.size = 256 * mib}, passes},
 };
 

@@ -58,6 +58,7 @@ class run {
   [[nodiscard]] dev::device& device() const noexcept;
   [[nodiscard]] bool has_dax() const noexcept;           // direct access and 4 KiB blocks
   [[nodiscard]] std::uint32_t block_size() const noexcept;  // bytes
+  [[nodiscard]] std::uint32_t inode_size() const noexcept;  // bytes of an inode on disk
   // Where the scenario works, absolute: "" on a fresh image, so that directory() + "/file" is a path.
   [[nodiscard]] const std::string& directory() const noexcept;
   // Unmount; every descriptor of the main task is closed first. No other task may be left.

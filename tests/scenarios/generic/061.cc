@@ -5,8 +5,7 @@
 
 XIP_SCENARIO("auto unlink", "make and remove 20,000 files") {
   t.must(t->mkdir("dir", 0755));
-  const std::uint64_t before = free_bytes(t);
-  std::uint64_t largest = 0;
+  std::uint64_t before = 0, largest = 0;
   for (unsigned round = 0; round < 200; ++round) {
     for (unsigned i = 0; i < 100; ++i) {
       const int fd = t.create("dir/" + numbered("f", i));
@@ -15,7 +14,8 @@ XIP_SCENARIO("auto unlink", "make and remove 20,000 files") {
       t.must(t->close(fd));
     }
     for (unsigned i = 0; i < 100; ++i) t.must(t->unlink("dir/" + numbered("f", i)));
-    if (round % 50 == 49) t.must(t.kernel().sync());
+    if (round % 50 == 0) t.must(t.kernel().sync());
+    if (round == 0) before = free_bytes(t);  // the directory has all the blocks that 100 names need, and keeps them
   }
   t.expect(largest < 8000, "inode numbers are used again");
   t.must(t.kernel().sync());
