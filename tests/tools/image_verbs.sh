@@ -131,6 +131,14 @@ same 'a foreign file' 755 "$(stat -c %a "$scratch/nobody's/rights/foreign")"
 same 'a foreign directory' 775 "$(stat -c %a "$scratch/nobody's/rights/directory")"
 same 'a file of the one who copies' 6755 "$(stat -c %a "$scratch/nobody's/rights/own")"
 
+# Extended attributes are not kept: that is said, once, and is no failure. Where the scratch directory takes none, there is nothing to say.
+mkdir "$scratch/labelled"; : >"$scratch/labelled/a"; : >"$scratch/labelled/b"
+"$xip" cp -r "$scratch/labelled" "$img:/plain" 2>"$scratch/said"; same 'no attributes, no warning' '' "$(cat "$scratch/said")"
+if python3 -c 'import os, sys; [os.setxattr(f, "user.colour", b"red") for f in sys.argv[1:]]' "$scratch/labelled/a" "$scratch/labelled/b" 2>/dev/null; then
+  "$xip" cp -r "$scratch/labelled" "$img:/labelled" 2>"$scratch/said"; same 'attributes: no failure' 0 $?
+  same 'attributes: said once' "xip cp: $scratch/labelled/a: extended attributes are not copied; this is said once" "$(cat "$scratch/said")"
+fi
+
 # ls, stat, map, df
 same 'ls' 'a empty fifo hard slow soft sparse' "$("$xip" ls "$img:/tree" | tr '\n' ' ' | sed 's/ $//')"
 expect 'ls -l shows modes and targets' bash -c "'$xip' ls -l '$img:/tree' | grep -q -- 'soft -> a/file' && '$xip' ls -l '$img:/tree/a' | grep -q '^-rwsr-s--x'"

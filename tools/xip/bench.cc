@@ -1,5 +1,5 @@
-// xip bench: how long a call takes, as a multiple of what the same bytes cost without a file system. Persistent memory is a file on tmpfs that
-// libpmem is told to take for it.
+// xip bench: what libxip adds to the plain work of each call, be that a memcpy or the host's own tmpfs. The image is a file on tmpfs; libpmem is
+// told to treat it as persistent memory.
 #include <array>
 #include <cstdlib>
 #include <cstring>

@@ -36,6 +36,7 @@ bool copier::copy(const std::string& source, const std::string& target) {
 bool copier::copy_entry(const std::string& source, const std::string& target, const file_info& info) {
   if (options_.asked_to_stop()) stopped_ = true;
   if (stopped_) return false;
+  tell_of_xattrs(source);
   if (info.is_dir()) return copy_directory(source, target, info);
 
   std::optional<file_info> over;
@@ -48,6 +49,12 @@ bool copier::copy_entry(const std::string& source, const std::string& target, co
   if (!(S_ISREG(info.mode) ? copy_regular(source, target, info, over) : copy_special(source, target, info))) return false;
   if (shared) linked_.emplace(std::pair{info.dev, info.ino}, target);
   return true;
+}
+
+void copier::tell_of_xattrs(const std::string& source) {
+  if (told_of_xattrs_ || !from_.has_xattrs(source)) return;
+  told_of_xattrs_ = true;
+  options_.report(fmt::format("{}: extended attributes are not copied; this is said once", from_.shown(source)));
 }
 
 bool copier::copy_directory(const std::string& source, const std::string& target, const file_info& info) {

@@ -18,7 +18,7 @@ namespace xip::tool {
 struct copy_options {
   bool recursive = false;
   bool several = false;  // more than one source
-  std::function<void(const std::string& message)> report;                    // an error: names the file and why
+  std::function<void(const std::string& message)> report;                    // an error or a warning: names the file and why
   std::function<void(const std::string& file, std::uint64_t bytes)> progress;  // BYTES copied so far, all files together
   std::function<bool()> asked_to_stop;
 };
@@ -34,6 +34,8 @@ class copier {
  private:
   bool copy_entry(const std::string& source, const std::string& target, const file_info& info);
   bool copy_directory(const std::string& source, const std::string& target, const file_info& info);
+  // A warning: the first time only, and no failure.
+  void tell_of_xattrs(const std::string& source);
   bool copy_names(const std::string& source, const std::string& target);
   // What TARGET is, for something that is no directory to come there: OVER is the file to be written over in place, nothing if the name is free by now.
   bool make_room(const std::string& source, const std::string& target, const file_info& info, std::optional<file_info>& over);
@@ -50,6 +52,7 @@ class copier {
   tree& to_;
   copy_options options_;
   bool stopped_ = false;
+  bool told_of_xattrs_ = false;
   std::uint64_t bytes_ = 0;
   std::vector<std::byte> buffer_;
   // First copy of each file with several links.

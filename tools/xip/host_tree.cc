@@ -4,8 +4,10 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/limits.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "image_path.h"
@@ -93,6 +95,17 @@ class host_tree final : public tree {
   }
   result<std::unique_ptr<tree_file>> open_over(const std::string& path) override {
     return opened(::open(path.c_str(), O_WRONLY | O_TRUNC | O_CLOEXEC | O_NONBLOCK));
+  }
+
+  bool has_xattrs(const std::string& path) override {
+    std::vector<char> names(XATTR_LIST_MAX);
+    const ssize_t bytes = ::llistxattr(path.c_str(), names.data(), names.size());
+    for (ssize_t at = 0; at < bytes;) {
+      const std::string_view name{names.data() + at};
+      if (name != "security.selinux") return true;
+      at += static_cast<ssize_t>(name.size()) + 1;
+    }
+    return false;
   }
 
   result<std::string> readlink(const std::string& path) override {

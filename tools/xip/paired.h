@@ -1,5 +1,5 @@
-// A figure beside its baseline: the two alternate over the same offsets and buffers in one run, and the figure is the median of
-// the paired ratios. What the machine does meanwhile then hits both alike.
+// How much dearer one thing is than another, on a machine that does other things besides. Each round times both, taking turns in going first, and divides;
+// a disturbance longer than a round cancels out of the quotient, and a shorter one spoils a single round, which the median passes over.
 #pragma once
 
 #include <algorithm>

@@ -50,6 +50,8 @@ class tree {
   virtual result<std::unique_ptr<tree_file>> create(const std::string& path) = 0;
   // The file that is there, for writing, emptied; through symlinks.
   virtual result<std::unique_ptr<tree_file>> open_over(const std::string& path) = 0;
+  // Has PATH itself, be it a symlink, extended attributes besides the label of SELinux? False where it cannot be known.
+  virtual bool has_xattrs(const std::string& path) = 0;
   virtual result<std::string> readlink(const std::string& path) = 0;
   virtual result<> mkdir(const std::string& path) = 0;  // mode 0700
   virtual result<> symlink(const std::string& target, const std::string& path) = 0;
