@@ -19,6 +19,7 @@ OUTSIDE = {
     r"(isa-l|crc\.h|crc64\.h)": ("src/base", "tests/base"),
     r"CLI/": ("tools",),
     r"benchmark/": ("tools",),
+    r"boost/": ("src/explore",),
     r"nlohmann/": ("tools", "src/scenario", "src/explore", "src/crash", "src/exhibits", "tests/tools", "tests/scenario"),
     r"g(test|mock)/": ("tests",),
 }

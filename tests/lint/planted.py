@@ -18,6 +18,7 @@ PLANTED = {
         ("tests/dev/a_test.cc", "#include <xip/vfs/inode.h>\n"),
         ("src/vfs/b.cc", "#include <liburing.h>\n"),
         ("src/xip/b.cc", "#include <benchmark/benchmark.h>\n"),
+        ("src/locks/b.cc", "#include <boost/context/fiber.hpp>\n"),
     ],
     "names": [
         ("src/xip/a.cc", "void ext4_map_blocks();\n"),
