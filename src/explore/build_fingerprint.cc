@@ -36,7 +36,7 @@ std::span<const char> build_id(const char* note, std::size_t bytes) noexcept {
 }
 
 bool contains(const dl_phdr_info& module, const void* address) noexcept {
-  for (const ElfW(Phdr)& part : std::span{module.dlpi_phdr, module.dlpi_phnum}) {
+  for (const ElfW(Phdr) & part : std::span{module.dlpi_phdr, module.dlpi_phnum}) {
     const auto start = module.dlpi_addr + part.p_vaddr, at = reinterpret_cast<ElfW(Addr)>(address);
     if (part.p_type == PT_LOAD && at >= start && at - start < part.p_memsz) return true;
   }
@@ -48,7 +48,7 @@ int visit_module(dl_phdr_info* module, std::size_t, void* argument) {
   const bool program = found.first;
   found.first = false;
   if (!program && !contains(*module, reinterpret_cast<const void*>(&build_fingerprint))) return 0;
-  for (const ElfW(Phdr)& part : std::span{module->dlpi_phdr, module->dlpi_phnum}) {
+  for (const ElfW(Phdr) & part : std::span{module->dlpi_phdr, module->dlpi_phnum}) {
     if (part.p_type != PT_NOTE) continue;
     const auto id = build_id(reinterpret_cast<const char*>(module->dlpi_addr + part.p_vaddr), part.p_memsz);
     if (!id.empty()) found.hash = mix(found.hash ^ hash_text({id.data(), id.size()}));

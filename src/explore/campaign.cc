@@ -146,7 +146,8 @@ void campaign::run_schedule(strategy& s) {
 // The first ones soon, later ones at intervals.
 bool campaign::repeat_due() const noexcept {
   if (options_.repeat_every == 0) return false;
-  return report_.schedules % options_.repeat_every == 0 || (report_.schedules < options_.repeat_every && std::has_single_bit(report_.schedules));
+  return report_.schedules % options_.repeat_every == 0 ||
+         (report_.schedules < options_.repeat_every && std::has_single_bit(report_.schedules));
 }
 
 void campaign::pass(strategy& s, const outcome& went) {

@@ -201,7 +201,8 @@ void engine::note(event_kind kind, std::uint64_t a) noexcept {
 
 void engine::note_lock(event_kind kind, lock_names::lock_name name, bool exclusive) noexcept {
   const lock_names::class_entry& cls = names_.classes()[name.cls];
-  hash(static_cast<std::uint64_t>(kind) | std::uint64_t{running_} << 8 | std::uint64_t{exclusive} << 16 | std::uint64_t{name.instance} << 32);
+  hash(static_cast<std::uint64_t>(kind) | std::uint64_t{running_} << 8 | std::uint64_t{exclusive} << 16 |
+       std::uint64_t{name.instance} << 32);
   hash(cls.hash);
   if (recording_) events_.push_back({step_, running_, kind, exclusive, name.instance, cls.cls->name, 0, 0, 0, now_});
 }

@@ -16,9 +16,9 @@ class fiber {
   // What a fiber runs. It returns the fiber that goes on; its own then waits for the next job.
   using job = fiber& (*)(void* argument);
 
-  fiber() noexcept;                          // the host thread's own stack: where the others are started from
-  explicit fiber(std::size_t stack_bytes);   // throws std::bad_alloc
-  ~fiber();                                  // it has no job, or was abandoned
+  fiber() noexcept;                         // the host thread's own stack: where the others are started from
+  explicit fiber(std::size_t stack_bytes);  // throws std::bad_alloc
+  ~fiber();                                 // it has no job, or was abandoned
   fiber(const fiber&) = delete;
   fiber& operator=(const fiber&) = delete;
 

@@ -21,9 +21,9 @@ class lock_names {
  public:
   struct class_entry {
     const lock_class* cls;
-    std::uint64_t hash;        // of its name
-    std::uint64_t schedule;    // when NEXT was last used
-    std::uint32_t instances;   // seen in that schedule
+    std::uint64_t hash;       // of its name
+    std::uint64_t schedule;   // when NEXT was last used
+    std::uint32_t instances;  // seen in that schedule
   };
   struct lock_name {
     std::uint32_t cls;       // index of its class_entry

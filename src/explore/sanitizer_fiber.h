@@ -63,7 +63,8 @@ inline void end_stack([[maybe_unused]] sanitizer_fiber& f) noexcept {
 // Right before the jump from FROM to TO. LAST: FROM will never run again, so what AddressSanitizer keeps for it is given back.
 // ThreadSanitizer is told that what happened before the switch happened before what comes after it: the fibers are one host thread.
 // Inlined always: a call would be entered on one stack and left on the other.
-[[gnu::always_inline]] inline void before_switch([[maybe_unused]] sanitizer_fiber& from, [[maybe_unused]] sanitizer_fiber& to, [[maybe_unused]] bool last) noexcept {
+[[gnu::always_inline]] inline void before_switch([[maybe_unused]] sanitizer_fiber& from, [[maybe_unused]] sanitizer_fiber& to,
+                                                 [[maybe_unused]] bool last) noexcept {
 #if XIP_EXPLORE_ASAN
   __sanitizer_start_switch_fiber(last ? nullptr : &from.fake_stack, to.bottom, to.bytes);
 #endif
@@ -73,7 +74,8 @@ inline void end_stack([[maybe_unused]] sanitizer_fiber& f) noexcept {
 }
 
 // First thing on the stack of SELF, which CAME_FROM has just left.
-[[gnu::always_inline]] inline void after_switch([[maybe_unused]] sanitizer_fiber& self, [[maybe_unused]] sanitizer_fiber& came_from) noexcept {
+[[gnu::always_inline]] inline void after_switch([[maybe_unused]] sanitizer_fiber& self,
+                                                [[maybe_unused]] sanitizer_fiber& came_from) noexcept {
 #if XIP_EXPLORE_ASAN
   __sanitizer_finish_switch_fiber(self.fake_stack, &came_from.bottom, &came_from.bytes);
 #endif

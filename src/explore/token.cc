@@ -63,8 +63,8 @@ std::string deviations_part(const std::vector<deviation>& deviations) {
 
 std::string strategy_part(const token& t) {
   bytes b;
-  for (const std::uint64_t number : {static_cast<std::uint64_t>(t.spec.kind), std::uint64_t{t.spec.bound}, t.spec.seed, t.spec.length, t.number,
-                                     std::uint64_t{t.part.index}, std::uint64_t{t.part.count}})
+  for (const std::uint64_t number : {static_cast<std::uint64_t>(t.spec.kind), std::uint64_t{t.spec.bound}, t.spec.seed, t.spec.length,
+                                     t.number, std::uint64_t{t.part.index}, std::uint64_t{t.part.count}})
     put_number(b, number);
   return "s" + encode_base64(b);
 }
@@ -119,7 +119,8 @@ bool read_strategy(number_reader& from, token& t) {
   t.number = from.next();
   t.part.index = static_cast<std::uint32_t>(from.next());
   t.part.count = static_cast<std::uint32_t>(from.next());
-  return from.fine() && from.at_end() && kind <= static_cast<std::uint64_t>(strategy_spec::type::random_walk) && t.part.index < t.part.count;
+  return from.fine() && from.at_end() && kind <= static_cast<std::uint64_t>(strategy_spec::type::random_walk) &&
+         t.part.index < t.part.count;
 }
 
 }  // namespace
@@ -140,7 +141,8 @@ std::expected<token, std::string> parse_token(std::string_view text, const finge
   const auto found = split(text);
   if (!found) return std::unexpected{found.error()};
   const auto& [part, start] = *found;
-  if (part[4] != check_of(text.substr(0, start[4] - 1))) return std::unexpected{std::string{"the token is damaged: its end does not fit the rest"}};
+  if (part[4] != check_of(text.substr(0, start[4] - 1)))
+    return std::unexpected{std::string{"the token is damaged: its end does not fit the rest"}};
   const bytes print = decode_base64(part[2]);
   if (print.size() != 12) return malformed_at(start[2]);
   if (std::string why = foreign(part[1], print, expected); !why.empty()) return std::unexpected{std::move(why)};

@@ -1,5 +1,7 @@
 #include <xip/explore/trace.h>
 
+#include <array>
+
 #include <fmt/format.h>
 
 #include <xip/explore/failure.h>
@@ -7,38 +9,17 @@
 namespace xip::explore {
 
 std::string_view failure_name(failure_kind kind) noexcept {
-  switch (kind) {
-    case failure_kind::none: return "none";
-    case failure_kind::setup: return "setup";
-    case failure_kind::body: return "body";
-    case failure_kind::check: return "check";
-    case failure_kind::reported: return "reported";
-    case failure_kind::deadlock: return "deadlock";
-    case failure_kind::lost_wakeup: return "lost wake-up";
-    case failure_kind::livelock: return "livelock";
-    case failure_kind::nondeterminism: return "non-determinism";
-  }
-  return "?";
+  static constexpr std::array<std::string_view, 9> names{
+      "none", "setup", "body", "check", "reported", "deadlock", "lost wake-up", "livelock", "non-determinism",
+  };
+  return names.at(static_cast<std::size_t>(kind));
 }
 
 std::string_view event_name(event_kind kind) noexcept {
-  switch (kind) {
-    case event_kind::acquire: return "acquire";
-    case event_kind::acquired: return "acquired";
-    case event_kind::release: return "release";
-    case event_kind::wait: return "wait";
-    case event_kind::wake: return "wake";
-    case event_kind::yield: return "yield";
-    case event_kind::point: return "point";
-    case event_kind::block: return "block";
-    case event_kind::timeout: return "timeout";
-    case event_kind::resume: return "resume";
-    case event_kind::spawn: return "spawn";
-    case event_kind::join: return "join";
-    case event_kind::exit: return "exit";
-    case event_kind::fail: return "fail";
-  }
-  return "?";
+  static constexpr std::array<std::string_view, 14> names{
+      "acquire", "acquired", "release", "wait", "wake", "yield", "point", "block", "timeout", "resume", "spawn", "join", "exit", "fail",
+  };
+  return names.at(static_cast<std::size_t>(kind));
 }
 
 std::string format_event(const event& e, const std::vector<std::string>& tasks) {

@@ -16,8 +16,8 @@
 
 namespace xip::explore::test {
 
-inline constexpr lock_class first_class{"litmus_first"};
-inline constexpr lock_class second_class{"litmus_second"};
+inline constexpr lock_class first_class{"test_first"};
+inline constexpr lock_class second_class{"test_second"};
 
 // What the program does means nothing to these: they are places where tasks may be switched.
 inline void here(std::uint64_t a = 0) { XIP_POINT(xip_copy_piece, a); }

@@ -15,8 +15,8 @@
 namespace xip::explore::test {
 namespace {
 
-constexpr lock_class rw_class{"litmus_rwsem"};
-constexpr lock_class spinning_class{"litmus_spin", lock_kind::spinning};
+constexpr lock_class rw_class{"test_rwsem"};
+constexpr lock_class spinning_class{"test_spin", lock_kind::spinning};
 constexpr nanoseconds second{1'000'000'000};
 
 void expect_survives(const program& p, const char* strategy = "exhaustive") {
@@ -70,7 +70,7 @@ TEST(Locks, SpinLockOfASleeperIsADeadlock) {
   const report r = explore(p, with("bound=1"));
   ASSERT_EQ(r.failures.size(), 1u);
   EXPECT_EQ(r.failures[0].first.failed, failure_kind::deadlock);
-  EXPECT_NE(r.failures[0].first.text.find("'spinner' holds no lock, spins for litmus_spin#1 (held by 'holder')"), std::string::npos)
+  EXPECT_NE(r.failures[0].first.text.find("'spinner' holds no lock, spins for test_spin#1 (held by 'holder')"), std::string::npos)
       << r.failures[0].first.text;
 }
 
@@ -301,7 +301,7 @@ TEST(Locks, LockdepSeesTheTasksLocks) {
   ASSERT_EQ(r.passed(), !lockdep_compiled_in);
   if (!lockdep_compiled_in) return;
   EXPECT_EQ(r.failures[0].first.failed, failure_kind::reported);
-  EXPECT_NE(r.failures[0].first.text.find("litmus_first"), std::string::npos);
+  EXPECT_NE(r.failures[0].first.text.find("test_first"), std::string::npos);
 }
 
 }  // namespace

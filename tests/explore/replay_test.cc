@@ -193,7 +193,10 @@ TEST_F(Tokens, CarryDeviationsAndStrategies) {
   const fingerprint print{"p", 2, 3};
   const token short_one{.deviations = {{1, 0}, {200, 63}, {100'000, 5}}};
   EXPECT_EQ(parse_token(format_token(print, short_one), print)->deviations, short_one.deviations);
-  token long_one{.deviations = {}, .by_strategy = true, .spec = {strategy_spec::type::pct, 3, ~std::uint64_t{0}, 77}, .part = {3, 8},
+  token long_one{.deviations = {},
+                 .by_strategy = true,
+                 .spec = {strategy_spec::type::pct, 3, ~std::uint64_t{0}, 77},
+                 .part = {3, 8},
                  .number = std::uint64_t{1} << 50};
   for (std::uint32_t i = 0; i < 500; ++i) long_one.deviations.push_back({i * 3, i % 4});
   const std::string text = format_token(print, long_one);

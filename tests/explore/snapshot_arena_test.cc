@@ -99,8 +99,7 @@ TEST(SnapshotArena, WhatDoesNotFitIsRefused) {
   EXPECT_THROW(static_cast<void>(arena.allocate(std::size_t{2} << 20)), std::bad_alloc);
   EXPECT_THROW(static_cast<void>(arena.allocate(~std::size_t{0})), std::bad_alloc);
   EXPECT_THROW(static_cast<void>(arena.allocate(16, 8192)), std::bad_alloc);
-  EXPECT_THROW(
-      for (;;) static_cast<void>(arena.allocate(4096)), std::bad_alloc);
+  EXPECT_THROW(for (;;) static_cast<void>(arena.allocate(4096)), std::bad_alloc);
 }
 
 #if XIP_EXPLORE_ASAN

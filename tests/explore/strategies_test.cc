@@ -152,7 +152,8 @@ TEST(Strategies, ShardsOfRandomSchedulesTakeTurns) {
   const strategy_spec spec{.kind = strategy_spec::type::random_walk, .seed = 5};
   const auto whole = make_strategy(spec);
   const auto first = make_strategy(spec, {0, 2}), second = make_strategy(spec, {1, 2});
-  const std::vector<std::uint64_t> all = hashes_of(runs, *whole, 40), even = hashes_of(runs, *first, 20), odd = hashes_of(runs, *second, 20);
+  const std::vector<std::uint64_t> all = hashes_of(runs, *whole, 40), even = hashes_of(runs, *first, 20),
+                                   odd = hashes_of(runs, *second, 20);
   for (std::size_t i = 0; i < 20; ++i) {
     EXPECT_EQ(all[2 * i], even[i]);
     EXPECT_EQ(all[2 * i + 1], odd[i]);

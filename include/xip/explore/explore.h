@@ -31,17 +31,17 @@ struct progress {
 struct explore_options {
   // Run in turn, until one is told to stop. Empty: bound=1, bound=2, pct=3, where each bound may use half of the budget that is left.
   std::vector<strategy_spec> strategies;
-  std::uint64_t seed = 1;                  // of all strategies
-  std::uint64_t max_schedules = 100'000;   // the budget; zero: no limit
-  nanoseconds max_time{0};                 // the host's; zero: no limit
-  shard part;                              // of the schedules
-  std::uint64_t max_steps = 20'000;        // of one schedule: more is a livelock
-  std::uint32_t max_failures = 1;          // go on after fewer
+  std::uint64_t seed = 1;                                                 // of all strategies
+  std::uint64_t max_schedules = 100'000;                                  // the budget; zero: no limit
+  nanoseconds max_time{0};                                                // the host's; zero: no limit
+  shard part;                                                             // of the schedules
+  std::uint64_t max_steps = 20'000;                                       // of one schedule: more is a livelock
+  std::uint32_t max_failures = 1;                                         // go on after fewer
   std::bitset<point_count> switch_at = std::bitset<point_count>{}.set();  // points where tasks may be switched
-  bool switch_at_acquire = true;           // and whether they may be before a lock is taken
-  bool record_trace = true;                // of failures
-  std::uint64_t minimise_steps = 2'000'000;  // the most that may be spent on minimising a failure; zero: do not
-  std::uint64_t repeat_every = 1'000;      // so many schedules passed: repeat one, to see that it is the same; zero: never
+  bool switch_at_acquire = true;                                          // and whether they may be before a lock is taken
+  bool record_trace = true;                                               // of failures
+  std::uint64_t minimise_steps = 2'000'000;          // the most that may be spent on minimising a failure; zero: do not
+  std::uint64_t repeat_every = 1'000;                // so many schedules passed: repeat one, to see that it is the same; zero: never
   std::size_t stack_bytes = std::size_t{256} << 10;  // of a task
   std::function<void(const progress&)> on_progress = {};
   nanoseconds progress_every{200'000'000};
@@ -89,8 +89,8 @@ struct report {
   bool complete = false;  // all strategies ran to their end
   bool stopped = false;   // by explore_options::stop
   std::vector<stage_report> stages;
-  std::vector<found_failure> failures;  // at most max_failures
-  std::vector<point_pair> point_pairs;  // neighbours at a switch, in any schedule
+  std::vector<found_failure> failures;                   // at most max_failures
+  std::vector<point_pair> point_pairs;                   // neighbours at a switch, in any schedule
   std::array<std::uint64_t, point_count> switched_at{};  // how often a task was switched away from at each named point
 
   [[nodiscard]] bool passed() const noexcept { return failed_schedules == 0; }

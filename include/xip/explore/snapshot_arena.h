@@ -47,7 +47,7 @@ class snapshot_arena final : public std::pmr::memory_resource, public resettable
   std::byte* base_;
   std::byte* saved_;  // a second reserve, for the copy
   std::size_t saved_bytes_ = 0;
-  std::size_t top_ = 0;                    // the most that was used since save()
+  std::size_t top_ = 0;                     // the most that was used since save()
   std::vector<unsigned char> saved_marks_;  // AddressSanitizer's view of the saved bytes
 };
 

@@ -31,7 +31,8 @@ class snapshot_device final : public dev::device, public resettable {
   [[nodiscard]] std::size_t pages_touched() const noexcept { return undo_.size(); }  // since save() or restore()
 
  protected:
-  [[nodiscard]] result<dev::window> direct_access_slow(std::uint64_t offset, std::size_t bytes, dev::access_intent intent) noexcept override;
+  [[nodiscard]] result<dev::window> direct_access_slow(std::uint64_t offset, std::size_t bytes,
+                                                       dev::access_intent intent) noexcept override;
   void window_copy_in(std::byte* to, const void* from, std::size_t bytes) noexcept override;
   void window_zero(std::byte* to, std::size_t bytes) noexcept override;
   void window_store(std::byte* to, const void* from, std::size_t bytes) noexcept override;
@@ -47,9 +48,9 @@ class snapshot_device final : public dev::device, public resettable {
   void keep(const std::byte* at, std::size_t bytes) noexcept;
   void keep_page(std::uint64_t number) noexcept;
 
-  bool keeping_ = false;                           // save() was called
-  std::vector<std::uint64_t> touched_;             // a bit for each page
-  std::vector<kept_page> undo_;                    // in the order of first stores
+  bool keeping_ = false;                             // save() was called
+  std::vector<std::uint64_t> touched_;               // a bit for each page
+  std::vector<kept_page> undo_;                      // in the order of first stores
   std::vector<std::unique_ptr<std::byte[]>> pages_;  // room for kept pages, used again after each restore
   dev::device_stats stats_;
   dev::device_stats saved_stats_;
