@@ -275,7 +275,7 @@ task_set engine::first_timers() const noexcept {
 }
 
 void engine::let_time_reach(nanoseconds at) noexcept {
-  if (at > now_) now_ = at;
+  now_ = at;  // what is due sooner has fired already
   for (task_set left = timed_; left != 0; left &= left - 1) {
     const std::uint32_t number = first_of(left);
     if (tasks_[number]->deadline > now_) continue;

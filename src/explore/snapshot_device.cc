@@ -1,6 +1,5 @@
 #include <xip/explore/snapshot_device.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <new>
@@ -18,6 +17,7 @@ std::byte* map_zeroed(std::uint64_t size) {
 
 }  // namespace
 
+// Whole pages are mapped, so whole pages are kept, the last one too.
 // Decorated: every store has to come by here, so no window function may be the inline one.
 snapshot_device::snapshot_device(std::uint64_t size)
     : device{size, dev::mover_kind::decorated, map_zeroed(size), false}, touched_((size >> page_shift) / 64 + 1) {}
@@ -83,7 +83,7 @@ void snapshot_device::keep_page(std::uint64_t number) noexcept {
   if (used == pages_.size()) pages_.push_back(std::make_unique_for_overwrite<std::byte[]>(page_bytes));
   const std::uint64_t start = number << page_shift;
   undo_.push_back({number, pages_[used].get()});
-  std::memcpy(undo_.back().bytes, base_ + start, std::min<std::uint64_t>(page_bytes, size_ - start));
+  std::memcpy(undo_.back().bytes, base_ + start, page_bytes);
   touched_[number / 64] |= std::uint64_t{1} << (number % 64);
 }
 
@@ -98,7 +98,7 @@ result<> snapshot_device::save() {
 void snapshot_device::restore() noexcept {
   for (const kept_page& page : undo_) {
     const std::uint64_t start = page.number << page_shift;
-    std::memcpy(base_ + start, page.bytes, std::min<std::uint64_t>(page_bytes, size_ - start));
+    std::memcpy(base_ + start, page.bytes, page_bytes);
     touched_[page.number / 64] = 0;
   }
   undo_.clear();

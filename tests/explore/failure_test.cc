@@ -268,6 +268,16 @@ TEST(Failure, FailureThatDoesNotComeBackIsNonDeterminism) {
   EXPECT_THAT(only_failure(r).first.text, HasSubstr("the first time only"));
 }
 
+TEST(Failure, FailureThatComesBackAnotherWayIsNonDeterminism) {
+  int runs = 0;
+  program p{.name = "wanders", .state = {}};
+  p.tasks = {{"t", [&] {
+                here(static_cast<std::uint64_t>(++runs));
+                throw failure{"always"};
+              }}};
+  EXPECT_EQ(only_failure(explore(p, with("bound=0"))).first.failed, failure_kind::nondeterminism);
+}
+
 TEST(Failure, NonDeterminismIsFoundWhenASearchComesBack) {
   std::uint64_t outside = 0;
   explore_options o = with("exhaustive");

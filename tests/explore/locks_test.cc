@@ -218,7 +218,7 @@ TEST(Locks, ThreadThatNobodyWaitsForStillEndsBeforeTheCheck) {
 TEST(Locks, TimePassesOnlyWhenNobodyCanRun) {
   fresh<everything> e;
   program p{.name = "time", .state = {&e}};
-  for (const int me : {2, 1})
+  for (const int me : {2, 1, 3})
     p.tasks.push_back({"t" + std::to_string(me), [&e, me] {
                          expect_that(monotonic_now() == nanoseconds{0} || e->turn != 0, "time passed by itself");
                          const mutex_guard guard{e->m};
@@ -251,6 +251,80 @@ TEST(Locks, TimerMayFireEarly) {
   ASSERT_EQ(r.failures.size(), 1u);
   EXPECT_EQ(r.failures[0].minimised.preemptions, 1u);
   EXPECT_EQ(r.failures[0].first.text, "task 'waiter': timed out");
+}
+
+// Also while somebody who could go on passes a point, not only where a task has to give way.
+TEST(Locks, TimerMayFireAtAPoint) {
+  fresh<everything> e;
+  program p{.name = "early-at-point", .state = {&e}};
+  p.tasks = {{"waiter",
+              [&] {
+                const mutex_guard guard{e->m};
+                (void)e->queue.wait_until(e->m, second, [] { return false; });
+                expect_that(e->inside == 0, "seen inside");
+              }},
+             {"worker", [&] {
+                e->inside = 1;
+                here();
+                e->inside = 0;
+              }}};
+  EXPECT_TRUE(explore(p, with("bound=0")).passed());
+  EXPECT_FALSE(explore(p, with("bound=1")).passed());
+}
+
+// Who timed out sleeps elsewhere by then: a late waker must not wake it there.
+TEST(Locks, LateWakeUpReachesNobodyElse) {
+  struct late {
+    waiter* w = nullptr;
+    bool timed_out = false;
+    completion done;
+  };
+  fresh<late> s;
+  program p{.name = "late-waker", .state = {&s}};
+  p.tasks = {{"sleeper",
+              [&] {
+                waiter w{current()};
+                s->w = &w;
+                s->timed_out = !block_waiter(w, second);
+                s->done.wait();
+                expect_that(s->done.done(), "woken out of another sleep");
+              }},
+             {"waker", [&] {
+                here();
+                if (s->timed_out) wake_waiter(*s->w);
+                here();
+                s->done.complete_all();
+              }}};
+  expect_survives(p);
+}
+
+// It is tried again after the release, not after each step of the holder.
+TEST(Locks, SpinnerWaitsForTheRelease) {
+  fresh<everything> e;
+  program p{.name = "spinner", .state = {&e}};
+  for (const char* name : {"a", "b"})
+    p.tasks.push_back({name, [&] {
+                         const spin_guard guard{e->spin};
+                         for (int i = 0; i < 3; ++i) here();
+                       }});
+  engine runs{p, plain_settings()};
+  ASSERT_EQ(runs.set_up().failed, failure_kind::none);
+  const auto s = make_strategy(strategy_spec{});
+  std::ptrdiff_t most = 0;
+  while (s->begin()) {
+    ASSERT_EQ(runs.run(*s, true).failed, failure_kind::none);
+    s->end();
+    most = std::max(most, std::ranges::count(runs.events(), event_kind::yield, &event::kind));
+  }
+  EXPECT_EQ(most, 1);
+}
+
+// Each of the two is two pieces, before and after: all ways to interleave them.
+TEST(Locks, WaitAndWakeAreSwitchPoints) {
+  fresh<everything> e;
+  program p{.name = "wait-wake", .state = {&e}};
+  p.tasks = {{"waiter", [&] { e->done.wait(); }}, {"waker", [&] { e->done.complete_all(); }}};
+  EXPECT_EQ(explore(p, with("exhaustive")).schedules, choose_of(4, 2));
 }
 
 // Time-out and wake-up meet in every order; nobody hangs, and what was said in time is seen.

@@ -145,6 +145,34 @@ TEST(Strategies, ShardsOfASearchAreDisjointAndTheWhole) {
   }
 }
 
+TEST(Strategies, ShardsReportOnlyTheirOwn) {
+  const program p = strangers(2, 4);
+  const std::uint64_t whole = explore(p, with("bound=2")).schedules;
+  std::uint64_t parts = 0;
+  for (std::uint32_t i = 0; i < 4; ++i) {
+    explore_options o = with("bound=2");
+    o.part = {i, 4};
+    parts += explore(p, o).schedules;
+  }
+  EXPECT_EQ(parts, whole);
+}
+
+TEST(Strategies, SearchNoticesOtherCandidatesThanBefore) {
+  const auto s = make_strategy(strategy_spec{});
+  const auto run = [&](task_set candidates) {
+    EXPECT_TRUE(s->begin());
+    const std::uint32_t chosen = s->choose({.step = 3, .candidates = candidates, .early = 0, .running = 0, .usual = 0, .voluntary = false});
+    s->end();
+    return chosen;
+  };
+  EXPECT_EQ(run(0b111), 0u);
+  EXPECT_FALSE(s->diverged());
+  EXPECT_EQ(run(0b111), 1u);
+  EXPECT_FALSE(s->diverged());
+  EXPECT_EQ(run(0b011), 0u);  // 2 was to come, and cannot
+  EXPECT_TRUE(s->diverged());
+}
+
 TEST(Strategies, ShardsOfRandomSchedulesTakeTurns) {
   const program p = strangers(3, 5);
   engine runs{p, plain_settings()};
