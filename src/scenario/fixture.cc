@@ -46,6 +46,10 @@ dev::opened open_kind(device_kind kind, const std::string& path, std::uint64_t s
   return std::unexpected{dev::open_failure{error{EINVAL}, "no such kind of device"}};
 }
 
+bool is_denied(device_kind kind, error code) noexcept {
+  return kind == device_kind::block && (code == EPERM || code == ENOSYS || code == ENOMEM);
+}
+
 std::string tool_path(device_kind kind, const dev::device& device, const std::string& path) {
   return kind == device_kind::memory ? fmt::format("/proc/{}/fd/{}", ::getpid(), dev::memory_fd(device)) : path;
 }
@@ -154,6 +158,13 @@ std::string fixture::what_is_missing() const {
   return {};
 }
 
+std::expected<void, vfs::mount_failure> fixture::start(std::string_view mount_as) {
+  kernel = std::make_unique<vfs::kernel>(options());
+  if (auto known = kernel->register_filesystem(about.type); !known)
+    return std::unexpected{vfs::mount_failure{known.error(), "the file system could not be registered"}};
+  return mount(mount_as);
+}
+
 outcome fixture::run_body() {
   outcome o;
   o.seed = about.seed;
@@ -162,12 +173,7 @@ outcome fixture::run_body() {
     o.why = std::move(missing);
     return o;
   }
-  kernel = std::make_unique<vfs::kernel>(options());
-  if (auto known = kernel->register_filesystem(about.type); !known) {
-    o.add({"", "the file system could not be registered", "success", text_of(known.error())});
-    return o;
-  }
-  if (auto there = mount(mount_options); !there)
+  if (auto there = start(mount_options); !there)
     o.add({"", "the mount failed", "success", fmt::format("{}: {}", there.error().code.name(), there.error().message)});
   else
     run_guarded(o);

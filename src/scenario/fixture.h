@@ -25,6 +25,8 @@ enum class device_kind : std::uint8_t { memory, pmem, block };
 }
 // A device of KIND on the file PATH; on memory, a new one.
 [[nodiscard]] dev::opened open_kind(device_kind kind, const std::string& path, std::uint64_t size);
+// Whether CODE says that this host keeps devices of KIND from us (io_uring is denied or has no memory), so that nothing can be told of them.
+[[nodiscard]] bool is_denied(device_kind kind, error code) noexcept;
 // A path under which tools find the bytes of DEVICE, which was opened on PATH.
 [[nodiscard]] std::string tool_path(device_kind kind, const dev::device& device, const std::string& path);
 
@@ -49,6 +51,9 @@ class fixture {
 
   // Mounts, runs the body, unmounts, and says what was wrong.
   [[nodiscard]] outcome run_body();
+
+  // A kernel instance and its mount.
+  [[nodiscard]] std::expected<void, vfs::mount_failure> start(std::string_view options);
 
   // What run is made of.
   [[nodiscard]] std::expected<void, vfs::mount_failure> mount(std::string_view options);

@@ -44,12 +44,14 @@ problem read_positive(const char* name, std::string_view text, unsigned& to) {
 }
 
 // "auto,quick" and "auto quick" are two.
-void add_words(std::vector<std::string>& to, std::string_view text) {
+problem add_groups(std::vector<std::string>& to, std::string_view text) {
+  if (text.find_first_not_of(", ") == std::string_view::npos) return fmt::format("there is no group '{}'", text);
   while (!text.empty()) {
     const std::size_t end = std::min(text.find_first_of(", "), text.size());
     if (end != 0) to.emplace_back(text.substr(0, end));
     text.remove_prefix(std::min(end + 1, text.size()));
   }
+  return std::nullopt;
 }
 
 problem read_device(std::string_view text, std::vector<device_choice>& to) {
@@ -84,8 +86,8 @@ problem read_shard(std::string_view text, check_options& o) {
 problem read_option(int code, check_options& o) {
   const std::string_view value = optarg != nullptr ? optarg : "";
   switch (code) {
-    case 'g': add_words(o.groups, value); break;
-    case 'x': add_words(o.excluded, value); break;
+    case 'g': return add_groups(o.groups, value);
+    case 'x': return add_groups(o.excluded, value);
     case 'j': return read_positive("-j", value, o.jobs);
     case opt_list: o.list = true; break;
     case opt_device: return read_device(value, o.devices);
@@ -150,7 +152,8 @@ Without NAME and -g: group auto, on fresh images of 64 MiB, on memory, then pmem
       --junit FILE       write them as JUnit XML, too
   -h, --help             this
 
-Exit code: 0 all well, 1 a scenario failed, 2 wrong usage, 3 something is missing here (it is named).
+Exit code: 0 all well, 1 a scenario failed or the results could not be printed, 2 wrong usage, 3 a file, device or program is missing or
+cannot be used (it is named), 128 and the signal's number when a signal ended the run.
 )",
       program);
 }

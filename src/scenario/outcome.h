@@ -9,7 +9,7 @@
 
 namespace xip::scenario {
 
-enum class verdict : std::uint8_t { passed, failed, not_run };
+enum class verdict : std::uint8_t { passed, failed, not_run, interrupted };
 
 struct outcome {
   verdict how = verdict::passed;

@@ -49,14 +49,25 @@ std::string failed_text(const outcome& o) {
 }
 
 std::string_view status_name(verdict how) {
-  return how == verdict::passed ? "passed" : how == verdict::failed ? "failed" : "not run";
+  switch (how) {
+    case verdict::passed: return "passed";
+    case verdict::failed: return "failed";
+    case verdict::not_run: return "not run";
+    case verdict::interrupted: break;
+  }
+  return "interrupted";
 }
 
 }  // namespace
 
 totals count(const std::vector<finished>& all) {
   totals t;
-  for (const finished& f : all) ++(f.result.how == verdict::passed ? t.passed : f.result.how == verdict::failed ? t.failed : t.skipped);
+  for (const finished& f : all) switch (f.result.how) {
+      case verdict::passed: ++t.passed; break;
+      case verdict::failed: ++t.failed; break;
+      case verdict::not_run: ++t.skipped; break;
+      case verdict::interrupted: ++t.interrupted; break;
+    }
   return t;
 }
 
@@ -65,14 +76,19 @@ std::string text_report(const finished& f) {
   switch (f.result.how) {
     case verdict::passed: return fmt::format("{} {:.2f}s\n", head, f.result.seconds);
     case verdict::not_run: return fmt::format("{} [not run] {}\n", head, f.result.why);
+    case verdict::interrupted: return fmt::format("{} {:.2f}s [interrupted]\n", head, f.result.seconds);
     case verdict::failed: break;
   }
   return fmt::format("{} {:.2f}s [failed]\n{}", head, f.result.seconds, failed_text(f.result));
 }
 
-std::string closing_line(const totals& t) { return fmt::format("{} passed, {} failed, {} skipped\n", t.passed, t.failed, t.skipped); }
+std::string closing_line(const totals& t, const interruption& ended) {
+  const std::string numbers = fmt::format("{} passed, {} failed, {} skipped", t.passed, t.failed, t.skipped);
+  if (ended.signal.empty()) return numbers + "\n";
+  return fmt::format("interrupted by {}: {}, {} interrupted, {} not started\n", ended.signal, numbers, t.interrupted, ended.not_started);
+}
 
-std::string json_report(const std::vector<finished>& all, std::uint64_t seed) {
+std::string json_report(const std::vector<finished>& all, std::uint64_t seed, const interruption& ended) {
   using nlohmann::json;
   json scenarios = json::array();
   for (const finished& f : all) {
@@ -89,7 +105,12 @@ std::string json_report(const std::vector<finished>& all, std::uint64_t seed) {
     scenarios.push_back(std::move(one));
   }
   const totals t = count(all);
-  const json report = {{"scenarios", scenarios}, {"passed", t.passed}, {"failed", t.failed}, {"skipped", t.skipped}, {"seed", seed}};
+  json report = {{"scenarios", scenarios}, {"passed", t.passed}, {"failed", t.failed}, {"skipped", t.skipped}, {"seed", seed}};
+  if (!ended.signal.empty()) {
+    report["interrupted_by"] = ended.signal;
+    report["interrupted"] = t.interrupted;
+    report["not_started"] = ended.not_started;
+  }
   return report.dump(2, ' ', false, json::error_handler_t::replace) + "\n";
 }
 

@@ -174,6 +174,7 @@ dev::device& run::second_device(std::uint64_t size, std::string_view mkfs, locat
     if (auto blank = make_blank(path, size); !blank) fail(blank.error(), here);
   }
   auto opened = open_kind(kind, path, size);
+  if (!opened && is_denied(kind, opened.error().code)) skip(opened.error().message);
   if (!opened) fail(opened.error().message, here);
   parts_.more_devices.push_back(std::move(*opened));
   dev::device& device = *parts_.more_devices.back();

@@ -5,13 +5,13 @@
 #include <array>
 #include <csignal>
 #include <cstdio>
+#include <cstring>
 #include <deque>
 #include <optional>
 
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/prctl.h>
-#include <sys/signalfd.h>
 #include <sys/sysinfo.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -20,13 +20,13 @@
 #include <xip/locks/clock.h>
 
 #include "scenario/descriptor.h"
+#include "scenario/end_signals.h"
+#include "scenario/result_file.h"
 #include "scenario/supervisor.h"
 #include "scenario/workspace.h"
 
 namespace xip::scenario {
 namespace {
-
-constexpr int interrupted_exit = 130;
 
 // One process at work.
 struct slot {
@@ -38,28 +38,10 @@ struct slot {
   nanoseconds since{};
 };
 
-// Signals that end a run, as a descriptor.
-class end_signals {
- public:
-  end_signals() {
-    sigemptyset(&set_);
-    for (const int s : {SIGINT, SIGTERM, SIGHUP, SIGPIPE}) sigaddset(&set_, s);
-    sigprocmask(SIG_BLOCK, &set_, &before_);
-    fd_ = descriptor{::signalfd(-1, &set_, SFD_CLOEXEC | SFD_NONBLOCK)};
-  }
-  ~end_signals() { restore(); }
-  void restore() const { sigprocmask(SIG_SETMASK, &before_, nullptr); }
-  [[nodiscard]] int fd() const noexcept { return fd_.get(); }
-
- private:
-  sigset_t set_{};
-  sigset_t before_{};
-  descriptor fd_;
-};
-
 class runner {
  public:
-  runner(const campaign& c, workspace& files, unsigned jobs) : campaign_{c}, files_{files}, slots_(jobs) {
+  runner(const campaign& c, workspace& files, const end_signals& signals, unsigned jobs)
+      : campaign_{c}, files_{files}, slots_(jobs), signals_{signals} {
     for (std::size_t i = 0; i < slots_.size(); ++i) slots_[i].number = i;
     for (const device_choice& device : c.devices)
       for (const scenario* s : c.scenarios) work_.push_back({s, &device});
@@ -67,8 +49,9 @@ class runner {
     results_.resize(work_.size());
   }
 
-  // False: interrupted.
-  bool run();
+  // To the end, or until a signal comes: its number, or 0.
+  int run();
+  [[nodiscard]] std::size_t not_started() const;
   [[nodiscard]] std::vector<finished> results();
 
  private:
@@ -83,6 +66,7 @@ class runner {
   [[nodiscard]] assignment assignment_for(const slot& s, const item& i) const;
   void listen(slot& s);
   void finish(slot& s);
+  void interrupt();
   void print_ready();
   void show_progress();
   void clear_progress();
@@ -93,7 +77,7 @@ class runner {
   std::vector<std::optional<finished>> results_;
   std::size_t printed_ = 0;
   std::vector<slot> slots_;
-  end_signals signals_;
+  const end_signals& signals_;
   bool terminal_ = ::isatty(STDOUT_FILENO) == 1;
 };
 
@@ -120,6 +104,7 @@ assignment runner::assignment_for(const slot& s, const item& i) const {
 
 void runner::child(const assignment& a, descriptor answer) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  ::setpgid(0, 0);  // a signal from the terminal is for the runner alone
   signals_.restore();
   const descriptor log{::open(a.log.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600)};
   if (log.get() >= 0) {
@@ -149,6 +134,7 @@ void runner::start(slot& s, std::size_t index) {
   s.said.clear();
   s.child = piped ? ::fork() : -1;
   if (s.child == 0) child(assignment_for(s, work_[index]), std::move(writing));
+  if (s.child > 0) ::setpgid(s.child, s.child);
   s.answer = std::move(reading);
   writing.reset();
   if (s.child < 0) finish(s);
@@ -170,6 +156,29 @@ void runner::finish(slot& s) {
   s.answer.reset();
 }
 
+// Ends what is running, with all its processes: nobody uses a file of the run any more.
+void runner::interrupt() {
+  for (slot& s : slots_)
+    if (s.child > 0) ::kill(-s.child, SIGKILL);
+  for (slot& s : slots_) {
+    if (!s.item) continue;
+    static_cast<void>(read_all(s.answer.get()));  // the watching process and the body's hold the other end until they are gone
+    while (s.child > 0 && ::waitpid(s.child, nullptr, 0) < 0 && errno == EINTR) {
+    }
+    const item& i = work_[*s.item];
+    const assignment a = assignment_for(s, i);
+    ::unlink(a.log.c_str());
+    // Half of what a failure was about to leave; in a directory of the user's it may be that of an earlier run.
+    if (campaign_.options.keep.empty())
+      for (const char* part : {".img", ".log"}) ::unlink((a.keep + part).c_str());
+    finished f{i.what, i.where->kind, {}};
+    f.result.how = verdict::interrupted;
+    f.result.seconds = std::chrono::duration<double>(monotonic_now() - s.since).count();
+    results_[*s.item] = std::move(f);
+    s.item.reset();
+  }
+}
+
 void runner::listen(slot& s) {
   std::array<char, 65536> buffer;
   const ssize_t got = ::read(s.answer.get(), buffer.data(), buffer.size());
@@ -178,7 +187,7 @@ void runner::listen(slot& s) {
 }
 
 void runner::clear_progress() {
-  if (terminal_ && !campaign_.options.json) std::fputs("\r\033[K", stdout);
+  if (terminal_ && !campaign_.options.json) campaign_.out.put("\r\033[K");
 }
 
 void runner::show_progress() {
@@ -191,19 +200,17 @@ void runner::show_progress() {
     done += r.has_value() ? 1 : 0;
     failed += r && r->result.how == verdict::failed ? 1 : 0;
   }
-  std::fputs(fmt::format("\r\033[K[{}/{}{}]{}", done, work_.size(), failed != 0 ? fmt::format(", {} failed", failed) : "", running).substr(0, 160).c_str(), stdout);
-  std::fflush(stdout);
+  campaign_.out.put(fmt::format("\r\033[K[{}/{}{}]{}", done, work_.size(), failed != 0 ? fmt::format(", {} failed", failed) : "", running).substr(0, 160));
 }
 
 void runner::print_ready() {
   if (campaign_.options.json) return;
   clear_progress();
-  for (; printed_ < results_.size() && results_[printed_]; ++printed_) std::fputs(text_report(*results_[printed_]).c_str(), stdout);
-  std::fflush(stdout);
+  for (; printed_ < results_.size() && results_[printed_]; ++printed_) campaign_.out.put(text_report(*results_[printed_]));
   show_progress();
 }
 
-bool runner::run() {
+int runner::run() {
   std::size_t next = 0;
   for (;;) {
     for (slot& s : slots_)
@@ -214,20 +221,22 @@ bool runner::run() {
       if (s.item) waiting.push_back({s.answer.get(), POLLIN, 0});
     if (waiting.size() == 1 && next >= work_.size()) break;
     if (::poll(waiting.data(), waiting.size(), -1) < 0 && errno != EINTR) break;
-    if (waiting[0].revents != 0) {
-      for (slot& s : slots_)
-        if (s.child > 0) ::kill(s.child, SIGKILL);
-      for (slot& s : slots_)
-        if (s.item) finish(s);
+    if (const int signal = signals_.take(); signal != 0) {
+      interrupt();
+      print_ready();
       clear_progress();
-      return false;
+      return signal;
     }
     std::size_t at = 1;
     for (slot& s : slots_)
       if (s.item && at < waiting.size() && waiting[at++].revents != 0) listen(s);
   }
   clear_progress();
-  return true;
+  return 0;
+}
+
+std::size_t runner::not_started() const {
+  return static_cast<std::size_t>(std::ranges::count_if(results_, [](const auto& r) { return !r.has_value(); }));
 }
 
 std::vector<finished> runner::results() {
@@ -248,47 +257,61 @@ std::expected<std::vector<scratch_file>, refusal> take_files(const campaign& c, 
   std::vector<scratch_file> taken;
   for (const device_choice& device : c.devices) {
     if (device.file.empty()) continue;
-    auto first = scratch_file::take(device.file);
+    auto first = scratch_file::take(device.file, c.config.program);
     if (!first) return std::unexpected{first.error()};
     if (first->is_device()) jobs = 1;
     taken.push_back(std::move(*first));
   }
   for (const device_choice& device : c.devices)
     for (unsigned i = 1; i < jobs && !device.file.empty(); ++i) {
-      auto more = scratch_file::take(fmt::format("{}.{}", device.file, i));
+      auto more = scratch_file::take(fmt::format("{}.{}", device.file, i), c.config.program);
       if (!more) return std::unexpected{more.error()};
       taken.push_back(std::move(*more));
     }
   return taken;
 }
 
-bool write_file(const std::string& path, const std::string& text) {
-  const descriptor file{::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644)};
-  return file.get() >= 0 && write_all(file.get(), text);
+std::string name_of_signal(int number) {
+  const char* name = ::sigabbrev_np(number);
+  return name != nullptr ? fmt::format("SIG{}", name) : fmt::format("signal {}", number);
+}
+
+int exit_code(int signal, const totals& t) {
+  if (signal != 0) return 128 + signal;
+  return t.failed != 0 ? 1 : 0;
 }
 
 }  // namespace
 
 int run_campaign(const campaign& c) {
-  const auto refuse = [](int code, const std::string& why) {
-    std::fprintf(stderr, "%s\n", why.c_str());
-    return code;
+  const auto refuse = [&](const std::string& why) {
+    std::fprintf(stderr, "%s: %s\n", c.config.program, why.c_str());
+    return 3;
   };
   unsigned jobs = jobs_for(c);
+  const end_signals signals;  // before all files, so that a signal finds them removed
   auto taken = take_files(c, jobs);
-  if (!taken) return refuse(taken.error().exit_code, taken.error().message);
+  if (!taken) {
+    std::fprintf(stderr, "%s\n", taken.error().message.c_str());
+    return taken.error().exit_code;
+  }
+  std::optional<result_file> junit;
+  if (!c.options.junit.empty()) {
+    auto opened = result_file::open(c.options.junit);
+    if (!opened) return refuse(opened.error());
+    junit.emplace(std::move(*opened));
+  }
   auto files = workspace::make(c.options, jobs);
-  if (!files) return refuse(3, fmt::format("{}: {}", c.config.program, files.error()));
-  runner all{c, *files, jobs};
-  const bool to_the_end = all.run();
+  if (!files) return refuse(files.error());
+  runner all{c, *files, signals, jobs};
+  const int signal = all.run();
+  const interruption ended{signal != 0 ? name_of_signal(signal) : "", all.not_started()};
   const std::vector<finished> results = all.results();
   const totals t = count(results);
-  std::fputs(c.options.json ? json_report(results, c.options.seed).c_str() : closing_line(t).c_str(), stdout);
-  std::fflush(stdout);
-  if (!c.options.junit.empty() && !write_file(c.options.junit, junit_report(results)))
-    return refuse(3, fmt::format("{}: {}: cannot be written", c.config.program, c.options.junit));
-  if (!to_the_end) return interrupted_exit;
-  return t.failed != 0 ? 1 : 0;
+  c.out.put(c.options.json ? json_report(results, c.options.seed, ended) : closing_line(t, ended));
+  if (junit)
+    if (auto written = junit->commit(junit_report(results, ended)); !written) return refuse(written.error());
+  return exit_code(signal, t);
 }
 
 }  // namespace xip::scenario

@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "scenario/console.h"
 #include "scenario/options.h"
 #include "scenario/report.h"
 
@@ -14,6 +15,7 @@ struct campaign {
   const tools& use;
   std::vector<const scenario*> scenarios;
   std::vector<device_choice> devices;
+  console& out;
 };
 
 // Exit code, as check_command's.

@@ -47,6 +47,15 @@ bool wanted(const scenario& s, const check_options& o, const check_config& confi
   return std::ranges::any_of(o.groups, has) || std::ranges::any_of(o.names, [&](const std::string& n) { return named(s, n); });
 }
 
+// The selection in the user's words.
+std::string selection(const check_options& o) {
+  std::vector<std::string> words = o.names;
+  for (const std::string& group : o.groups) words.push_back("-g " + group);
+  if (words.empty()) words.emplace_back("group auto");
+  for (const std::string& group : o.excluded) words.push_back("-x " + group);
+  return fmt::format("no scenario is in {}", fmt::join(words, " "));
+}
+
 }  // namespace
 
 bool in_group(const scenario& s, std::string_view group) {
@@ -61,6 +70,7 @@ std::expected<std::vector<const scenario*>, refusal> select_scenarios(const chec
   std::vector<const scenario*> chosen;
   for (const scenario* s : config.scenarios)
     if (wanted(*s, options, config)) chosen.push_back(s);
+  if (chosen.empty()) return std::unexpected{refusal{2, fmt::format("{}: nothing to run: {}", config.program, selection(options))}};
   return chosen;
 }
 

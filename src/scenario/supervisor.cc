@@ -95,6 +95,7 @@ outcome run_here(const assignment& a, dev::device* device) {
   std::unique_ptr<dev::device> opened_here;
   if (device == nullptr) {
     auto opened = open_kind(a.where->kind, a.file, 0);
+    if (!opened && is_denied(a.where->kind, opened.error().code)) return not_run_because(opened.error().message);
     if (!opened) return failed_because("the device cannot be opened", opened.error().message);
     opened_here = std::move(*opened);
     device = opened_here.get();
@@ -200,6 +201,7 @@ outcome supervise(const assignment& a) {
   std::unique_ptr<dev::device> device;
   if (a.where->kind == device_kind::memory) {
     auto opened = open_kind(device_kind::memory, {}, *size);
+    if (!opened && is_denied(a.where->kind, opened.error().code)) return not_run_because(opened.error().message);
     if (!opened) return failed_because("no memory for the device", opened.error().message);
     device = std::move(*opened);
   }

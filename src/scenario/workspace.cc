@@ -50,6 +50,7 @@ std::expected<workspace, std::string> workspace::make(const check_options& optio
   std::error_code code;
   if (!options.keep.empty() && (std::filesystem::create_directories(w.keep_, code), code))
     return std::unexpected{fmt::format("{}: {}", w.keep_, code.message())};
+  if (!options.keep.empty() && ::access(w.keep_.c_str(), W_OK | X_OK) != 0) return std::unexpected{fmt::format("{}: {}", w.keep_, error{errno}.message())};
   return w;
 }
 
@@ -66,11 +67,12 @@ workspace::~workspace() {
   std::filesystem::directory_iterator entries{logs_, ignored};
   for (const auto& entry : entries)
     if (entry.path() != keep_) std::filesystem::remove_all(entry.path(), ignored);
+  if (keep_.starts_with(logs_)) ::rmdir(keep_.c_str());
   ::rmdir(logs_.c_str());
 }
 
-std::expected<scratch_file, refusal> scratch_file::take(const std::string& path) {
-  const auto refuse = [&](std::string_view why) { return std::unexpected{refusal{2, fmt::format("xip check: {}: {}", path, why)}}; };
+std::expected<scratch_file, refusal> scratch_file::take(const std::string& path, const char* program) {
+  const auto refuse = [&](std::string_view why) { return std::unexpected{refusal{3, fmt::format("{}: {}: {}", program, path, why)}}; };
   scratch_file taken;
   struct stat status {};
   if (::stat(path.c_str(), &status) != 0) {

@@ -28,8 +28,8 @@ class workspace {
 // A scratch file of the user's own, put back as it was found: its size, or gone.
 class scratch_file {
  public:
-  // A refusal: the file holds something that is not ours.
-  [[nodiscard]] static std::expected<scratch_file, refusal> take(const std::string& path);
+  // A refusal, in the name of PROGRAM: the file cannot be had, or holds something that is not ours.
+  [[nodiscard]] static std::expected<scratch_file, refusal> take(const std::string& path, const char* program);
   scratch_file(scratch_file&&) noexcept;
   scratch_file& operator=(scratch_file&&) = delete;
   ~scratch_file();

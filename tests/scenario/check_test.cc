@@ -1,5 +1,9 @@
 // What `xip check` says and answers for scenarios that end in every way.
+#include <algorithm>
+#include <csignal>
+
 #include "scenario/check_fixture.h"
+#include "scenario/fixture.h"
 
 namespace xip::scenario {
 namespace {
@@ -127,7 +131,7 @@ TEST_F(CheckCommand, RefusesAScratchFileWithForeignData) {
   const std::string file = in_directory("precious");
   std::ofstream{file} << "a thesis";
   const called c = check({"plant/001", "--device", "pmem:" + file});
-  EXPECT_EQ(c.exit_code, 2);
+  EXPECT_EQ(c.exit_code, 3);
   EXPECT_THAT(c.err, HasSubstr(file));
   EXPECT_EQ(contents(file), "a thesis");
 }
@@ -167,6 +171,43 @@ TEST_F(CheckCommand, DoesNotRunAScenarioWithoutAFeatureThatItNeeds) {
 TEST_F(CheckCommand, TellsAScenarioTheGeometryOfItsImage) {
   EXPECT_THAT(on_memory({"plant/016", "--mkfs", "-b 2048 -I 128"}).out, HasSubstr("[not run] 2048 128\n"));
   EXPECT_THAT(on_memory({"plant/016", "--mkfs", "-b 4096 -I 512"}).out, HasSubstr("[not run] 4096 512\n"));
+}
+
+TEST_F(CheckCommand, SaysOnceThatTheFileSystemCannotBeMounted) {
+  for (const auto& [mkfs, name] : {std::pair{"-O inline_data", "inline_data"}, {"-O quota", "quota"}, {"-t ext2", "extent"}}) {
+    const called c = on_memory({"plant/001", "plant/009", "--mkfs", mkfs});
+    EXPECT_EQ(c.exit_code, 3) << mkfs;
+    EXPECT_EQ(c.out, "") << mkfs;
+    EXPECT_THAT(c.err, HasSubstr(std::string{"mke2fs "} + mkfs + " makes cannot be mounted: "));
+    EXPECT_THAT(c.err, HasSubstr(name));
+    EXPECT_EQ(std::ranges::count(c.err, '\n'), 1) << c.err;
+  }
+}
+
+TEST_F(CheckCommand, DoesNotBlameAScenarioForADeniedRing) {
+  for (const int number : {EPERM, ENOSYS, ENOMEM}) {
+    EXPECT_TRUE(is_denied(device_kind::block, error{number}));
+    EXPECT_FALSE(is_denied(device_kind::pmem, error{number}));
+  }
+  EXPECT_FALSE(is_denied(device_kind::block, error{EIO}));
+}
+
+TEST_F(CheckCommand, ReportsAnInterruptedRunAndRemovesItsFiles) {
+  ASSERT_EQ(::setenv("TMPDIR", directory_.c_str(), 1), 0);
+  const called c = check({"plant/001", "plant/018", "other/002", "-j", "1", "--device", "memory"});
+  EXPECT_TRUE(std::filesystem::is_empty(directory_));
+  const std::string file = in_directory("junit.xml");
+  const called as_json = check({"plant/018", "other/002", "-j", "1", "--device", "memory", "--json", "--junit", file});
+  ::unsetenv("TMPDIR");
+  EXPECT_EQ(c.exit_code, 128 + SIGTERM);
+  EXPECT_THAT(c.out, HasSubstr("plant/018 [memory] "));
+  EXPECT_THAT(c.out, HasSubstr("s [interrupted]\n"));
+  EXPECT_THAT(c.out, EndsWith("interrupted by SIGTERM: 1 passed, 0 failed, 0 skipped, 1 interrupted, 1 not started\n"));
+  EXPECT_EQ(as_json.exit_code, 128 + SIGTERM);
+  EXPECT_THAT(as_json.out, HasSubstr("\"interrupted_by\": \"SIGTERM\""));
+  EXPECT_THAT(as_json.out, HasSubstr("\"status\": \"interrupted\""));
+  EXPECT_THAT(contents(file), HasSubstr("<error message=\"interrupted by SIGTERM\"/>"));
+  EXPECT_THAT(contents(file), HasSubstr("failures=\"0\" errors=\"1\""));
 }
 
 TEST_F(CheckCommand, LeavesNothingBehindWhenAllIsWell) {

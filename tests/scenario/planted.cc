@@ -3,8 +3,11 @@
 
 #include <array>
 #include <csignal>
+#include <fstream>
+#include <limits>
 
 #include <poll.h>
+#include <unistd.h>
 
 namespace xip::scenario {
 namespace {
@@ -63,6 +66,21 @@ void finds_foreign_bytes(run& t) {
 
 void prints_its_seed(run& t) { t.fail("chance said " + std::to_string(t.random().next())); }
 
+pid_t parent_of(pid_t process) {
+  std::ifstream status{"/proc/" + std::to_string(process) + "/stat"};
+  status.ignore(std::numeric_limits<std::streamsize>::max(), ')');
+  std::string state;
+  pid_t parent = 0;
+  status >> state >> parent;
+  return parent;
+}
+
+// The runner is the parent of the process that watches this one.
+void interrupts_the_run(run& t) {
+  ::kill(parent_of(::getppid()), SIGTERM);
+  hangs(t);
+}
+
 void prints_its_geometry(run& t) { t.skip(std::to_string(t.block_size()) + " " + std::to_string(t.inode_size())); }
 
 constexpr scenario all_planted[] = {
@@ -84,6 +102,7 @@ constexpr scenario all_planted[] = {
     {"plant/015", "layout", "is without a journal", {.mkfs = "-O ^has_journal"}, passes},
     {"plant/016", "layout", "prints its geometry", {}, prints_its_geometry},
     {"plant/017", "layout", "needs huge files", {.huge_files = true}, passes},
+    {"plant/018", "interrupts", "ends the run by a signal", {}, interrupts_the_run},
     {"other/002", "auto", "needs much room", {.size = 256 * mib}, passes},
 };
 

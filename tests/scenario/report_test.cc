@@ -38,6 +38,23 @@ TEST_F(CheckCommand, WritesJUnitThatAnXmlParserTakes) {
   EXPECT_EQ(parsed->output, "4\n");
 }
 
+TEST_F(CheckCommand, ReplacesAJUnitFileOnlyByAWholeOne) {
+  const std::string file = in_directory("junit.xml");
+  std::ofstream{file} << "of the last run";
+  static_cast<void>(check({"plant/001", "--device", "memory", "--keep", "/proc/x", "--junit", file}));
+  EXPECT_EQ(contents(file), "of the last run");
+  EXPECT_EQ(on_memory({"plant/001", "--junit", file}).exit_code, 0);
+  EXPECT_THAT(contents(file), testing::EndsWith("</testsuites>\n"));
+  const auto files = std::distance(std::filesystem::directory_iterator{directory_}, {});
+  EXPECT_EQ(files, 2) << "something lies beside junit.xml and kept";
+}
+
+TEST_F(CheckCommand, SaysThatAJUnitFileIsFull) {
+  const called c = on_memory({"plant/001", "--junit", "/dev/full"});
+  EXPECT_EQ(c.exit_code, 3);
+  EXPECT_THAT(c.err, HasSubstr("/dev/full: No space left on device"));
+}
+
 TEST(Pattern, FillAndCompareAgreeAtAnyAlignment) {
   std::vector<std::byte> data(100);
   for (const loff_t offset : {0, 1, 7, 8, 4093})

@@ -27,7 +27,7 @@ TEST_F(CheckCommand, RefusesWhatDoesNotExistByName) {
   for (const auto& words : std::vector<std::vector<std::string>>{{"plant/999"}, {"-g", "nobody"}, {"-x", "nobody"}, {"--no-such-option"},
                                                                  {"--device", "tape"}, {"--device", "pmem:"}, {"-j", "0"}, {"-j", "many"},
                                                                  {"--seed", "x"}, {"--shard", "3/2"}, {"--shard", "0/2"}, {"--mkfs", "'"},
-                                                                 {"--image", "/no/such/image"}, {"--keep"}, {"--image", "a", "--mkfs", "-b 1024"}}) {
+                                                                 {"-g", ""}, {"-x", ","}, {"--keep"}, {"--image", "a", "--mkfs", "-b 1024"}}) {
     const called c = check(words);
     EXPECT_EQ(c.exit_code, 2) << words[0] << c.err;
     EXPECT_EQ(c.out, "") << words[0];
@@ -37,8 +37,55 @@ TEST_F(CheckCommand, RefusesWhatDoesNotExistByName) {
 
 TEST_F(CheckCommand, RefusesAScratchFileInNoDirectory) {
   const called c = check({"--device", "pmem:/no/such/place/file"});
-  EXPECT_EQ(c.exit_code, 2);
+  EXPECT_EQ(c.exit_code, 3);
   EXPECT_THAT(c.err, HasSubstr("/no/such/place/file"));
+}
+
+TEST_F(CheckCommand, RefusesToRunNothing) {
+  for (const auto& words : std::vector<std::vector<std::string>>{{"-g", "other", "-x", "other"}, {"plant/001", "-x", "plant"}, {"-x", "auto"}}) {
+    for (const bool list : {false, true}) {
+      std::vector<std::string> all = words;
+      if (list) all.emplace_back("--list");
+      const called c = check(all);
+      EXPECT_EQ(c.exit_code, 2);
+      EXPECT_EQ(c.out, "");
+      EXPECT_THAT(c.err, HasSubstr("nothing to run: no scenario is in "));
+      EXPECT_THAT(c.err, HasSubstr("-x " + words.back()));
+    }
+  }
+  const called shard = check({"plant/001", "--device", "memory", "--shard", "2/3"});
+  EXPECT_EQ(shard.exit_code, 2);
+  EXPECT_THAT(shard.err, HasSubstr("--shard 2/3 of 1 runs"));
+}
+
+TEST_F(CheckCommand, DistinguishesWhatCannotBeUsedFromAWrongCommandLine) {
+  std::ofstream{in_directory("text")} << "no file system";
+  for (const auto& words : std::vector<std::vector<std::string>>{
+           {"--image", "/no/such/image"}, {"--image", in_directory("text")}, {"--keep", "/proc/x"}, {"--junit", "/no/such/place/junit"},
+           {"--device", "pmem:" + in_directory("text")}}) {
+    const called c = on_memory([&] {
+      std::vector<std::string> all{"plant/002"};
+      all.insert(all.end(), words.begin(), words.end());
+      return all;
+    }(), words[0] != "--keep");
+    EXPECT_EQ(c.exit_code, 3) << words[1] << c.err;
+    EXPECT_EQ(c.out, "") << words[1];
+    EXPECT_THAT(c.err, HasSubstr(words[1].substr(words[1].find('/'))));
+  }
+}
+
+TEST_F(CheckCommand, SpeaksInTheNameOfItsProgram) {
+  std::ofstream{in_directory("text")} << "no file system";
+  EXPECT_THAT(check({"plant/001", "--device", "pmem:" + in_directory("text")}, "plant-001").err, testing::StartsWith("plant-001: " + in_directory("text")));
+  EXPECT_THAT(check({"-g", "none"}, "plant-001").err, testing::StartsWith("plant-001: there is no group 'none'"));
+}
+
+TEST_F(CheckCommand, FailsWhenItsOutputGoesNowhere) {
+  for (const std::vector<std::string>& words : {std::vector<std::string>{"--list"}, {"--help"}, {"plant/001", "--device", "memory"}}) {
+    const called c = check_onto("/dev/full", words);
+    EXPECT_EQ(c.exit_code, 1) << words[0];
+    EXPECT_EQ(c.err, "xip check: standard output: No space left on device\n") << words[0];
+  }
 }
 
 TEST_F(CheckCommand, HelpsOnRequest) {

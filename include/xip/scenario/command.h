@@ -15,8 +15,9 @@ struct check_config {
   bool single = false;                             // a program of its own: without a name or group, all that is listed
 };
 
-// The exit code: 0 when no scenario failed, 1 when one did, 2 for wrong options, 3 when a program or a device it needs cannot be had, which
-// standard error names.
+// The exit code: 0 when no scenario failed, 1 when one did or standard output could not be written, 2 for a wrong command line (also one that
+// selects nothing), 3 when a program, file or device it needs cannot be had or used, which standard error names; 128 + N when signal N ended
+// the run. Descriptors 0 and 2 are opened (/dev/null) where they are closed.
 [[nodiscard]] int check_command(int argc, char** argv, const check_config& config);
 
 }  // namespace xip::scenario
