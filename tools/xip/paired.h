@@ -6,14 +6,15 @@
 #include <cstddef>
 #include <vector>
 
-#include <benchmark/benchmark.h>
-
 #include <xip/locks/clock.h>
 
 namespace xip::tool {
 
 class paired_ratio {
  public:
+  using clock = nanoseconds (*)();
+  explicit paired_ratio(clock now = monotonic_now) noexcept : now_{now} {}
+
   // Runs FIGURE(i) and BASELINE(i) for i in [BEGIN, END), each side's turn timed as one; who goes first alternates.
   template <class Figure, class Baseline>
   void round(std::size_t begin, std::size_t end, Figure&& figure, Baseline&& baseline) {
@@ -30,19 +31,18 @@ class paired_ratio {
   }
   [[nodiscard]] double last_seconds() const noexcept { return last_seconds_; }
 
-  // Nanoseconds an operation, and the ratio, as counters of STATE.
-  void report(benchmark::State& state) {
-    state.counters["ns"] = median(figures_);
-    state.counters["baseline_ns"] = median(baselines_);
-    state.counters["ratio"] = median(ratios_);
-  }
+  // Medians over all rounds: nanoseconds an operation, of either side, and the ratio of a round. 0 before the first.
+  struct medians {
+    double ns = 0, baseline_ns = 0, ratio = 0;
+  };
+  [[nodiscard]] medians result() { return {median(figures_), median(baselines_), median(ratios_)}; }
 
  private:
   template <class Work>
-  static double timed(std::size_t begin, std::size_t end, Work& work) {
-    const nanoseconds start = monotonic_now();
+  double timed(std::size_t begin, std::size_t end, Work& work) const {
+    const nanoseconds start = now_();
     for (std::size_t i = begin; i < end; ++i) work(i);
-    return static_cast<double>((monotonic_now() - start).count());
+    return static_cast<double>((now_() - start).count());
   }
   static double median(std::vector<double>& v) {
     if (v.empty()) return 0;
@@ -51,6 +51,7 @@ class paired_ratio {
     return *middle;
   }
 
+  clock now_;
   std::vector<double> figures_, baselines_, ratios_;
   std::size_t rounds_ = 0;
   double last_seconds_ = 0;

@@ -1,0 +1,21 @@
+#!/bin/bash
+# `xip bench` runs, and says what a machine wants to read. No figure is judged.
+. "$(dirname "$0")/judge.sh"
+[ -w /dev/shm ] || { echo 'no tmpfs at /dev/shm'; exit 77; }
+figures() { "$xip" bench --benchmark_min_time=0.001 --benchmark_format=json "$@" 2>"$scratch/said"; }
+# Every benchmark: a name, ns beside those of its baseline, and their ratio.
+check='
+import json, sys
+benchmarks = json.load(sys.stdin)["benchmarks"]
+for b in benchmarks:
+    assert all(b[key] > 0 for key in ("ns", "baseline_ns", "ratio")), b
+print(*sorted({"/".join(b["name"].split("/")[:2]) for b in benchmarks}))
+'
+before=$(ls /dev/shm | grep -c '^xip-bench-')
+same 'some benchmarks' 'create/tmpfs open_close_of_10000/tmpfs' "$(figures --benchmark_filter='open_close|create' | python3 -c "$check" 2>&1)"
+same 'all benchmarks' 'append_4k/pmem_memcpy_persist create/tmpfs open_close_of_10000/tmpfs overwrite_4k_random/pmem_memcpy_persist '\
+'overwrite_4k_random/tmpfs_pwrite read_1m/memcpy read_4k_random/memcpy read_4k_random/tmpfs_pread unlink/tmpfs' "$(figures | python3 -c "$check" 2>&1)"
+same 'nothing stays behind' "$before" "$(ls /dev/shm | grep -c '^xip-bench-')"
+refuse 'unknown option' 2 'frob' "$xip" bench --frob
+expect 'help' "$xip" bench --help
+finish
