@@ -1,4 +1,5 @@
 // Memory: a read or a write takes none, through the whole path from the system call to the device.
+#include <algorithm>
 #include <cerrno>
 
 #include <fcntl.h>
@@ -23,7 +24,8 @@ void PrintTo(const kind& k, std::ostream* out) { *out << k.name; }
 
 class read_and_write : public testing::TestWithParam<kind> {
  protected:
-  static constexpr int times = 20;
+  static constexpr int times = 10;
+  static constexpr int rounds = 5;
   static constexpr std::size_t block = 4096;
 
   void SetUp() override {
@@ -36,13 +38,17 @@ class read_and_write : public testing::TestWithParam<kind> {
     EXPECT_TRUE(fs.task().close(fd).has_value());
     fs.umount_and_check(disk);
   }
-  // How often ACT(0), ACT(1) ... allocate, after a first round of as many that brings the metadata in.
+  // The fewest allocations of a round of calls of ACT. The first round brings metadata in, and in any of them lockdep may learn an order (when the clock has
+  // moved and a time is stored): what a call takes each time shows in all of them.
   template <class Act>
   [[nodiscard]] std::uint64_t allocations_of(Act&& act) {
-    for (int n = 0; n < times; ++n) act(n);
-    const std::uint64_t before = heap_allocations();
-    for (int n = times; n < 2 * times; ++n) act(n);
-    return heap_allocations() - before;
+    std::uint64_t fewest = ~std::uint64_t{0};
+    for (int round = 0; round < rounds && fewest != 0; ++round) {
+      const std::uint64_t before = heap_allocations();
+      for (int n = 0; n < times; ++n) act(round * times + n);
+      fewest = std::min(fewest, heap_allocations() - before);
+    }
+    return fewest;
   }
   void write_at(loff_t pos, std::size_t bytes) { EXPECT_EQ(fs.task().pwrite(fd, data.data(), bytes, pos).value_or(0), bytes); }
   void read_at(loff_t pos, std::size_t bytes) { EXPECT_EQ(fs.task().pread(fd, data.data(), bytes, pos).value_or(0), bytes); }
@@ -76,7 +82,7 @@ TEST_P(read_and_write, take_no_memory_in_holes_and_unwritten_extents) {
 
 TEST_P(read_and_write, take_no_memory_when_the_file_grows) {
   EXPECT_EQ(allocations_of([&](int n) { write_at(n * loff_t{block}, block); }), 0u);
-  EXPECT_EQ(allocations_of([&](int n) { write_at(2 * times * loff_t{block} + n * 100, 100); }), 0u);
+  EXPECT_EQ(allocations_of([&](int n) { write_at(rounds * times * loff_t{block} + n * 100, 100); }), 0u);
 }
 
 }  // namespace
