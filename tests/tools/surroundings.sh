@@ -46,6 +46,47 @@ expect 'image below a directory with a colon' "$xip" mkdir "$scratch/with:/disk.
 expect 'host target below one' "$xip" cp -r "$scratch/with:/disk.img:/made" "$scratch/out:/made"
 expect 'which is there' test -d "$scratch/out:/made"
 
+# What has no size, and what is no file, has contents all the same; copied without -r they are read.
+expect 'cp from /proc' "$xip" cp /proc/version "$img:/version"
+same 'its contents' "$(cat /proc/version)" "$("$xip" cat "$img:/version")"
+mkfifo "$scratch/fifo"
+echo through a pipe >"$scratch/fifo" &
+expect 'cp from a fifo' "$xip" cp "$scratch/fifo" "$img:/piped"
+same 'what came through' 'through a pipe' "$("$xip" cat "$img:/piped")"
+"$xip" cp /dev/stdin "$img:/stdin" <<<'from standard input'
+same 'what came from standard input' 'from standard input' "$("$xip" cat "$img:/stdin")"
+
+# A directory does not go into itself: that is known before anything is written.
+"$xip" mkdir "$img:/e" && "$xip" mkdir "$img:/e/f"
+before=$(sum "$img")
+for words in "$img:/e $img:/e" "$img:/e $img:/e/f" "$img:/ $img:/e/zz" "$img:/e $img:/e/f/new"; do
+  # shellcheck disable=SC2086
+  refuse "cp -r $words" 1 'into itself' "$xip" cp -r $words
+  unchanged "cp -r $words"
+done
+
+# Asked to stop in the middle: the first file is there, the one being read is not whole, and the image is sound.
+mkdir "$scratch/empty"
+for signal in INT TERM HUP; do
+  python3 - "$xip" "$scratch/fifo" "$img" "$signal" <<'PYTHON' || fail "stopped by $signal"
+import os, signal, subprocess, sys
+xip, fifo, image, name = sys.argv[1:]
+number = getattr(signal, "SIG" + name)
+first = fifo + "-first-" + name
+with open(first, "w") as f:
+    f.write("whole")
+p = subprocess.Popen([xip, "cp", first, fifo, image + ":/"], stderr=subprocess.PIPE, preexec_fn=lambda: signal.signal(number, signal.SIG_DFL))
+writer = os.open(fifo, os.O_WRONLY)  # returns when the other end is open: the first file has been copied
+p.send_signal(number)
+said = p.communicate()[1].decode()
+os.close(writer)
+assert p.returncode == -number, (p.returncode, said)
+assert "stopped by a signal" in said, said
+assert subprocess.run([xip, "cat", f"{image}:/{os.path.basename(first)}"], stdout=subprocess.PIPE).stdout == b"whole"
+PYTHON
+  clean "stopped by $signal" "$img"
+done
+
 # Mounted by the host, as a loop device or through one.
 if [ "$(id -u)" = 0 ] && loop=$(losetup -f --show "$img" 2>/dev/null); then
   mkdir "$scratch/mnt"

@@ -1,6 +1,7 @@
 #include "copy.h"
 
 #include <algorithm>
+#include <limits>
 
 #include <fmt/format.h>
 #include <unistd.h>
@@ -17,6 +18,10 @@ constexpr std::size_t buffer_bytes = std::size_t{1} << 20;
 copier::copier(tree& from, tree& to, copy_options options) : from_{from}, to_{to}, options_{std::move(options)}, buffer_(buffer_bytes) {}
 
 bool copier::failed(const std::string& shown, error why) {
+  if (why == EINTR && options_.asked_to_stop()) {
+    stopped_ = true;
+    return false;
+  }
   options_.report(fmt::format("{}: {}", shown, why.message()));
   return false;
 }
@@ -27,10 +32,25 @@ bool copier::refused(const std::string& message) {
 }
 
 bool copier::copy(const std::string& source, const std::string& target) {
-  const auto info = from_.info(source, options_.recursive ? follow::no : follow::yes);
+  auto info = from_.info(source, options_.recursive ? follow::no : follow::yes);
   if (!info.has_value()) return failed(from_.shown(source), info.error());
   if (info->is_dir() && !options_.recursive) return refused(fmt::format("{}: is a directory; copy it with -r", from_.shown(source)));
+  if (info->is_dir() && lies_in(target, *info)) return refused(fmt::format("{}: cannot be copied into itself, {}", from_.shown(source), to_.shown(target)));
+  // As cp: without -r a pipe or a device is what can be read from it.
+  if (!options_.recursive && !S_ISREG(info->mode)) info->mode = S_IFREG | (info->mode & 07777);
   return copy_entry(source, target, *info);
+}
+
+bool copier::lies_in(std::string path, const file_info& directory) {
+  if (&from_ != &to_) return false;
+  for (;;) {
+    if (const auto there = to_.info(path, follow::yes); there.has_value() && there->dev == directory.dev && there->ino == directory.ino) return true;
+    const std::size_t end = path.find_last_not_of('/');
+    const std::size_t slash = end == std::string::npos ? end : path.rfind('/', end);
+    if (slash == std::string::npos) return false;
+    path.resize(std::max<std::size_t>(slash, 1));
+    if (path == "/") return to_.info(path, follow::yes).transform([&](const file_info& root) { return root.dev == directory.dev && root.ino == directory.ino; }).value_or(false);
+  }
 }
 
 bool copier::copy_entry(const std::string& source, const std::string& target, const file_info& info) {
@@ -139,33 +159,42 @@ bool copier::copy_bytes(tree_file& in, tree_file& out, const std::string& source
     const loff_t begin = data.value_or(pos);
     const auto hole = data.has_value() ? in.seek(begin, SEEK_HOLE) : result<loff_t>{size};
     const loff_t end = std::min(size, hole.value_or(size));
-    if (!copy_stretch(in, out, source, target, begin, end)) return false;
+    const auto reached = copy_stretch(in, out, source, target, begin, end);
+    if (!reached) return false;
+    if (*reached < end) size = *reached;  // it became shorter
     pos = end;
   }
-  if (const auto cut = out.truncate(size); !cut.has_value()) return failed(to_.shown(target), cut.error());
+  // Some have no size and contents all the same (/proc), and some grow.
+  const auto length = copy_stretch(in, out, source, target, size, std::numeric_limits<loff_t>::max());
+  if (!length) return false;
+  if (const auto cut = out.truncate(*length); !cut.has_value()) return failed(to_.shown(target), cut.error());
   return true;
 }
 
-bool copier::copy_stretch(tree_file& in, tree_file& out, const std::string& source, const std::string& target, loff_t from, loff_t to) {
+std::optional<loff_t> copier::copy_stretch(tree_file& in, tree_file& out, const std::string& source, const std::string& target, loff_t from, loff_t to) {
+  const auto gave_up = [&](const std::string& shown, error why) {
+    failed(shown, why);
+    return std::nullopt;
+  };
   while (from < to) {
     if (options_.asked_to_stop()) {
       stopped_ = true;
-      return false;
+      return std::nullopt;
     }
     const auto want = static_cast<std::size_t>(std::min<loff_t>(to - from, static_cast<loff_t>(buffer_.size())));
     const auto got = in.read(buffer_.data(), want, from);
-    if (!got.has_value()) return failed(from_.shown(source), got.error());
-    if (*got == 0) return true;  // it became shorter meanwhile
+    if (!got.has_value()) return gave_up(from_.shown(source), got.error());
+    if (*got == 0) break;
     for (std::size_t done = 0; done < *got;) {
       const auto put = out.write(buffer_.data() + done, *got - done, from + static_cast<loff_t>(done));
-      if (!put.has_value()) return failed(to_.shown(target), put.error());
+      if (!put.has_value()) return gave_up(to_.shown(target), put.error());
       done += *put;
     }
     from += static_cast<loff_t>(*got);
     bytes_ += *got;
     options_.progress(from_.shown(source), bytes_);
   }
-  return true;
+  return from;
 }
 
 bool copier::copy_special(const std::string& source, const std::string& target, const file_info& info) {

@@ -44,7 +44,10 @@ class copier {
   bool copy_special(const std::string& source, const std::string& target, const file_info& info);
   // One reading or writing failure names its own side.
   bool copy_bytes(tree_file& in, tree_file& out, const std::string& source, const std::string& target, loff_t size);
-  bool copy_stretch(tree_file& in, tree_file& out, const std::string& source, const std::string& target, loff_t from, loff_t to);
+  // How far it came: TO, or less where IN ends. Nothing: something was reported, or it was asked to stop.
+  std::optional<loff_t> copy_stretch(tree_file& in, tree_file& out, const std::string& source, const std::string& target, loff_t from, loff_t to);
+  // PATH of the target tree is DIRECTORY of the source, or below it.
+  bool lies_in(std::string path, const file_info& directory);
   bool failed(const std::string& shown, error why);
   bool refused(const std::string& message);
 

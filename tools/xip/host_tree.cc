@@ -42,7 +42,10 @@ class host_file final : public tree_file {
   host_file(const host_file&) = delete;
   host_file& operator=(const host_file&) = delete;
 
-  result<std::size_t> read(void* to, std::size_t bytes, loff_t pos) override { return counted(::pread(fd_, to, bytes, pos)); }
+  result<std::size_t> read(void* to, std::size_t bytes, loff_t pos) override {
+    const ssize_t got = ::pread(fd_, to, bytes, pos);
+    return counted(got < 0 && errno == ESPIPE ? ::read(fd_, to, bytes) : got);  // a pipe has but one place
+  }
   result<std::size_t> write(const void* from, std::size_t bytes, loff_t pos) override { return counted(::pwrite(fd_, from, bytes, pos)); }
   result<> truncate(loff_t size) override { return checked(::ftruncate(fd_, size)); }
   result<loff_t> seek(loff_t pos, int whence) override {
@@ -89,7 +92,7 @@ class host_tree final : public tree {
     return names;
   }
 
-  result<std::unique_ptr<tree_file>> open(const std::string& path) override { return opened(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)); }
+  result<std::unique_ptr<tree_file>> open(const std::string& path) override { return opened(::open(path.c_str(), O_RDONLY | O_CLOEXEC)); }
   result<std::unique_ptr<tree_file>> create(const std::string& path) override {
     return opened(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
   }

@@ -110,9 +110,10 @@ class run {
       same = found == expected;
     if (!same) report(what, text_of(expected), text_of(found), here);
   }
-  // The value of a call that must succeed.
+  // The value of a call that must succeed. EOPNOTSUPP: the file system cannot do it on this image (fallocate without extents), and the scenario is not run.
   template <class T>
   T must(result<T> answer, location here = location::current()) const {
+    if (!answer && answer.error() == EOPNOTSUPP) skip(text_of(here) + ": " + std::string{answer.error().message()});
     if (!answer) report("a call failed", "success", text_of(answer.error()), here);
     if constexpr (!std::is_void_v<T>) return std::move(*answer);
   }
