@@ -11,5 +11,6 @@ extern const scenario rename_001;
 
 int main(int argc, char** argv) {
   static constexpr std::array<const xip::scenario::scenario*, 1> all{&xip::scenario::rename_001};
-  return xip::scenario::check_command(argc, argv, {.type = xip::ext4lite_file_system(), .scenarios = all, .program = argv[0], .single = true});
+  return xip::scenario::check_command(argc, argv,
+                                      {.type = xip::ext4lite_file_system(), .scenarios = all, .program = argv[0], .single = true});
 }

@@ -66,7 +66,8 @@ int open_quietly(const std::string& path, bool read_only, int extra_flags) noexc
 
 // What keeps this file, open for writing, from being written after all.
 std::expected<void, open_failure> check_writable(std::string_view device, const opened_file& file) {
-  if (const auto target = mounted_on(file.status)) return refuse(EBUSY, device, fmt::format("it is mounted on {}; unmount it first", *target));
+  if (const auto target = mounted_on(file.status))
+    return refuse(EBUSY, device, fmt::format("it is mounted on {}; unmount it first", *target));
   if (S_ISBLK(file.status.st_mode)) {
     int protected_from_writing = 0;
     if (::ioctl(file.fd.get(), BLKROGET, &protected_from_writing) == 0 && protected_from_writing != 0)
@@ -74,7 +75,8 @@ std::expected<void, open_failure> check_writable(std::string_view device, const 
     return {};
   }
   struct rlimit limit{};
-  if (::getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY && limit.rlim_cur < static_cast<rlim_t>(file.status.st_size))
+  if (::getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY &&
+      limit.rlim_cur < static_cast<rlim_t>(file.status.st_size))
     return refuse(EFBIG, device, fmt::format("it is longer than this process may write (ulimit -f: {} bytes)", limit.rlim_cur));
   return {};
 }

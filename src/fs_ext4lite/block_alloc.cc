@@ -130,7 +130,8 @@ class group_search {
 [[nodiscard]] std::uint32_t next_least(const ext4_sb_info& sb, std::uint32_t least) noexcept {
   std::uint32_t best = 1;
   for (const group_info* info : sb.s_groups) {
-    const std::uint32_t bound = std::min(info->longest_run.load(std::memory_order_relaxed), info->free_blocks.load(std::memory_order_relaxed));
+    const std::uint32_t bound =
+        std::min(info->longest_run.load(std::memory_order_relaxed), info->free_blocks.load(std::memory_order_relaxed));
     if (bound < least) best = std::max(best, bound);
   }
   return std::min(best, least - 1);
@@ -240,7 +241,8 @@ result<> free_blocks(handle& h, ext4_inode_info& inode, pblk_t first, std::uint3
   ext4_sb_info& sb = h.sb();
   if (count == 0) return {};
   if (!data_blocks_valid(sb, first, count))
-    return corrupted(inode, fmt::format("frees {} blocks from {}, which are outside the file system or its own metadata", count, first.value()));
+    return corrupted(inode,
+                     fmt::format("frees {} blocks from {}, which are outside the file system or its own metadata", count, first.value()));
   XIP_POINT(ext4_before_free, first.value(), count);
   if (metadata)
     for (std::uint32_t i = 0; i < count; ++i) sb.s_buffers->forget(first + i);

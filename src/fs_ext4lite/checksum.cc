@@ -39,7 +39,8 @@ struct checksum_place {
 [[nodiscard]] std::optional<checksum_place> leaf_place(std::span<const std::byte> data) noexcept {
   const std::size_t at = data.size() - sizeof(ext4_dir_entry_tail);
   const auto tail = read_at<ext4_dir_entry_tail>(data, at);
-  if (tail.det_reserved_zero1 != 0 || tail.det_rec_len != sizeof tail || tail.det_reserved_zero2 != 0 || tail.det_reserved_ft != ft_dir_csum)
+  if (tail.det_reserved_zero1 != 0 || tail.det_rec_len != sizeof tail || tail.det_reserved_zero2 != 0 ||
+      tail.det_reserved_ft != ft_dir_csum)
     return std::nullopt;
   return checksum_place{at, at + offsetof(ext4_dir_entry_tail, det_checksum)};
 }

@@ -20,7 +20,7 @@ void remember(ext4_sb_info& sb, std::uint32_t ino, const std::source_location& w
   error_record& r = sb.s_error_record;
   const std::string_view path{where.file_name()};
   const std::string_view file = path.substr(path.rfind('/') + 1);
-  const auto copy_name = [&](char (&to)[32]) {
+  const auto copy_name = [&](char(&to)[32]) {
     std::memset(to, 0, sizeof to);
     file.copy(to, sizeof to - 1);
   };
@@ -46,12 +46,14 @@ void follow_errors_option(ext4_sb_info& sb) {
       return;
     case errors_mode::panic:
       sb.s_shutdown.store(true, std::memory_order_relaxed);
-      sb.s_kernel.printk(vfs::log_level::error, fmt::format("ext4 ({}): shut down, every change fails from now on (errors=panic)", sb.s_id));
+      sb.s_kernel.printk(vfs::log_level::error,
+                         fmt::format("ext4 ({}): shut down, every change fails from now on (errors=panic)", sb.s_id));
       return;
   }
 }
 
-[[nodiscard]] std::unexpected<error> report(ext4_sb_info& sb, std::uint32_t ino, const std::string& text, const std::source_location& where) {
+[[nodiscard]] std::unexpected<error> report(ext4_sb_info& sb, std::uint32_t ino, const std::string& text,
+                                            const std::source_location& where) {
   sb.s_kernel.printk(vfs::log_level::error, text);
   sb.s_error_seen.store(true, std::memory_order_relaxed);
   remember(sb, ino, where);

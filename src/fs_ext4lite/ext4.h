@@ -52,14 +52,14 @@ struct mount_options {
 
 // One block group in memory. The atomic members mirror the descriptor, so that a search can pass over a group without its lock.
 struct group_info {
-  spin_lock<group_lock_class> lock;     // contents of the group's bitmaps and descriptor, and what is guarded below
-  std::atomic<std::uint32_t> free_blocks{0};   // pending ones too
+  spin_lock<group_lock_class> lock;           // contents of the group's bitmaps and descriptor, and what is guarded below
+  std::atomic<std::uint32_t> free_blocks{0};  // pending ones too
   std::atomic<std::uint32_t> free_inodes{0};
   std::atomic<std::uint32_t> used_dirs{0};
   std::atomic<std::uint32_t> longest_run{~0u};  // an upper bound of the longest run of blocks that may be allocated
   std::atomic<bool> block_bitmap_checked{false};
   std::atomic<bool> inode_bitmap_checked{false};
-  std::atomic<bool> corrupt{false};     // allocate nothing here
+  std::atomic<bool> corrupt{false};          // allocate nothing here
   std::atomic<bool> checksums_stale{false};  // bitmap or descriptor changed since the last commit: its checksums are filled in there
   group_info* next_stale = nullptr;
   group_t number;
@@ -88,35 +88,35 @@ struct ext4_sb_info : vfs::super_block {
   ext4_sb_info(vfs::kernel& k, dev::device& d);
   ~ext4_sb_info() override;
 
-  mount_options s_options;                // as shown; guarded by s_umount
-  dax_mode s_dax = dax_mode::inode;       // constant after mount: a remount cannot change it
+  mount_options s_options;           // as shown; guarded by s_umount
+  dax_mode s_dax = dax_mode::inode;  // constant after mount: a remount cannot change it
   std::atomic<errors_mode> s_errors{errors_mode::continue_};
   std::optional<dev::buffer_cache> s_buffers;
-  dev::buffer_ref s_sbh;                 // the buffer that holds the super block
-  std::uint32_t s_sb_offset = 0;         // of the super block within it
+  dev::buffer_ref s_sbh;          // the buffer that holds the super block
+  std::uint32_t s_sb_offset = 0;  // of the super block within it
 
   // Geometry, checked at mount, constant afterwards.
   std::uint32_t s_inode_size = 256;
   std::uint32_t s_want_extra_isize = 32;
   std::uint32_t s_blocks_per_group = 0;
   std::uint32_t s_inodes_per_group = 0;
-  std::uint32_t s_itb_per_group = 0;     // inode table blocks a group
+  std::uint32_t s_itb_per_group = 0;  // inode table blocks a group
   std::uint32_t s_desc_size = 64;
   std::uint32_t s_desc_per_block = 0;
   std::uint32_t s_groups_count = 0;
   std::uint32_t s_gdb_count = 0;
-  std::uint32_t s_flex_bits = 0;         // log2 of groups per flex group
-  std::uint32_t s_cluster_bits = 0;      // log2 of blocks per cluster: what a bit of a block bitmap stands for, read-only unless 0
+  std::uint32_t s_flex_bits = 0;     // log2 of groups per flex group
+  std::uint32_t s_cluster_bits = 0;  // log2 of blocks per cluster: what a bit of a block bitmap stands for, read-only unless 0
   std::uint32_t s_first_meta_bg = 0;
   std::uint32_t s_reserved_gdt_blocks = 0;
-  std::uint32_t s_backup_bgs[2] = {};    // with sparse_super2
+  std::uint32_t s_backup_bgs[2] = {};  // with sparse_super2
   std::uint64_t s_blocks_count = 0;
   std::uint64_t s_r_blocks_count = 0;
   std::uint32_t s_inodes_count = 0;
   std::uint32_t s_first_ino = 11;
   pblk_t s_first_data_block;
   std::uint32_t s_feature_compat = 0, s_feature_incompat = 0, s_feature_ro_compat = 0;
-  std::uint32_t s_csum_seed = 0;         // metadata_csum
+  std::uint32_t s_csum_seed = 0;  // metadata_csum
   std::uint8_t s_uuid[16] = {};
   std::uint32_t s_hash_seed[4] = {};
   std::uint8_t s_def_hash_version = 0;
@@ -125,32 +125,32 @@ struct ext4_sb_info : vfs::super_block {
 
   std::pmr::vector<dev::buffer_ref> s_group_desc;  // all descriptor blocks
   std::pmr::vector<group_info*> s_groups;
-  std::pmr::vector<system_zone> s_system_zones;    // ascending, apart from each other
-  std::uint64_t s_overhead = 0;                    // blocks that statfs leaves out
-  std::uint64_t s_resv_blocks = 0;                 // kept for extent tree blocks that a conversion needs (Linux: s_resv_clusters)
-  std::uint32_t s_resuid = 0, s_resgid = 0;        // who may use the reserve, besides root
-  std::uint16_t s_mount_state = 0;                 // s_state as it was found
+  std::pmr::vector<system_zone> s_system_zones;  // ascending, apart from each other
+  std::uint64_t s_overhead = 0;                  // blocks that statfs leaves out
+  std::uint64_t s_resv_blocks = 0;               // kept for extent tree blocks that a conversion needs (Linux: s_resv_clusters)
+  std::uint32_t s_resuid = 0, s_resgid = 0;      // who may use the reserve, besides root
+  std::uint16_t s_mount_state = 0;               // s_state as it was found
 
   // Free counts of the whole file system; the descriptors hold the truth per group.
   std::atomic<std::int64_t> s_freeblocks{0};
   std::atomic<std::int64_t> s_freeinodes{0};
   std::atomic<std::int64_t> s_dirs{0};
-  std::atomic<std::int64_t> s_pending_blocks{0};   // freed, not yet durable
+  std::atomic<std::int64_t> s_pending_blocks{0};  // freed, not yet durable
   std::atomic<std::uint32_t> s_next_generation{1};
 
-  mutex<s_orphan_lock_class> s_orphan_lock;        // the orphan list, in memory and on disk
+  mutex<s_orphan_lock_class> s_orphan_lock;          // the orphan list, in memory and on disk
   struct ext4_inode_info* s_orphan_first = nullptr;  // in the order of the on-disk chain
 
   // An open handle holds it shared, a commit exclusive (journal.h).
   rw_semaphore<jbd2_handle_class> s_handle_barrier;
-  std::atomic<bool> s_written{false};              // EXT4_VALID_FS has been cleared: the medium has been changed
+  std::atomic<bool> s_written{false};  // EXT4_VALID_FS has been cleared: the medium has been changed
   std::atomic<bool> s_error_seen{false};
-  std::atomic<bool> s_shutdown{false};             // errors=panic, or a write of the super block failed: every change fails with EIO
+  std::atomic<bool> s_shutdown{false};              // errors=panic, or a write of the super block failed: every change fails with EIO
   std::atomic<std::uint64_t> s_commit_sequence{0};  // commits that are durable
   mutex<s_error_lock_class> s_error_lock;
   error_record s_error_record XIP_GUARDED_BY(s_error_lock);
-  mutex<s_xattr_lock_class> s_xattr_lock;          // the share counts of attribute blocks
-  mutex<s_bitmap_lock_class> s_bitmap_lock;        // a bitmap is checked, or made for an uninitialised group
+  mutex<s_xattr_lock_class> s_xattr_lock;    // the share counts of attribute blocks
+  mutex<s_bitmap_lock_class> s_bitmap_lock;  // a bitmap is checked, or made for an uninitialised group
   std::atomic<group_info*> s_stale_groups{nullptr};
 
   [[nodiscard]] bool has_compat(std::uint32_t f) const noexcept { return (s_feature_compat & f) != 0; }
@@ -163,13 +163,13 @@ struct ext4_inode_info : vfs::inode {
   ext4_inode_info(vfs::super_block& sb, ino_t number) noexcept : vfs::inode{sb, number} {}
 
   mutable rw_semaphore<i_data_sem_class> i_data_sem;  // the extent tree, i_disksize
-  std::uint32_t i_data[15] = {};                 // i_block as it lies on disk (little endian): extent root, block map, or fast symlink. under i_data_sem
-  loff_t i_disksize = 0;                         // the size on disk. under i_data_sem
-  extent_cache i_es;                             // what is known of the tree
-  std::atomic<std::uint32_t> i_flags_disk{0};    // EXT4_*_FL
-  std::atomic<std::uint32_t> i_dtime{0};         // deleted at; on the orphan list the next number, changed under s_orphan_lock
-  spin_lock<i_raw_lock_class> i_raw_lock;        // the inode's slot in its table block
-  std::uint64_t i_file_acl = 0;                  // xattr block
+  std::uint32_t i_data[15] = {};  // i_block as it lies on disk (little endian): extent root, block map, or fast symlink. under i_data_sem
+  loff_t i_disksize = 0;          // the size on disk. under i_data_sem
+  extent_cache i_es;              // what is known of the tree
+  std::atomic<std::uint32_t> i_flags_disk{0};  // EXT4_*_FL
+  std::atomic<std::uint32_t> i_dtime{0};       // deleted at; on the orphan list the next number, changed under s_orphan_lock
+  spin_lock<i_raw_lock_class> i_raw_lock;      // the inode's slot in its table block
+  std::uint64_t i_file_acl = 0;                // xattr block
   std::uint16_t i_extra_isize = 0;
   std::uint32_t i_csum_seed = 0;
   std::uint32_t i_projid = 0;
@@ -184,8 +184,8 @@ struct ext4_inode_info : vfs::inode {
   std::atomic<std::uint64_t> i_sync_tid{0};
   std::atomic<std::uint64_t> i_datasync_tid{0};
   std::atomic<std::uint32_t> i_dir_start_lookup{0};
-  std::atomic<std::uint32_t> i_dir_version{0};   // rises with each change of a directory's blocks
-  struct open_write* i_write = nullptr;          // the write_iter under way (file_hooks.h). under i_rwsem exclusive
+  std::atomic<std::uint32_t> i_dir_version{0};  // rises with each change of a directory's blocks
+  struct open_write* i_write = nullptr;         // the write_iter under way (file_hooks.h). under i_rwsem exclusive
 };
 
 [[nodiscard]] inline ext4_sb_info& sbi_of(const vfs::inode& i) noexcept { return static_cast<ext4_sb_info&>(i.i_sb); }
@@ -228,8 +228,9 @@ struct allocated {
   std::uint32_t count;
 };
 // alloc_blocks: FLAGS
-inline constexpr std::uint32_t alloc_metadata = 1u << 0;      // not file data (what a block observer is told)
-inline constexpr std::uint32_t alloc_use_reserved = 1u << 1;  // may take the last blocks (s_resv_blocks): a conversion must not fail for lack of space
+inline constexpr std::uint32_t alloc_metadata = 1u << 0;  // not file data (what a block observer is told)
+inline constexpr std::uint32_t alloc_use_reserved =
+    1u << 1;  // may take the last blocks (s_resv_blocks): a conversion must not fail for lack of space
 // Up to WANT contiguous blocks (at least one) as near GOAL as can be, for INODE; ENOSPC counts root's reserve unless the task may use it.
 // The bitmap, descriptor, counts, and INODE's i_blocks (in memory: mark_inode_dirty is the caller's) are changed under H; credits: 2.
 [[nodiscard]] result<allocated> alloc_blocks(handle& h, ext4_inode_info& inode, pblk_t goal, std::uint32_t want, std::uint32_t flags = 0);
@@ -275,8 +276,8 @@ inline constexpr std::uint32_t credits_inode = 1;
 
 // ---- orphan.cc --------------------------------------------------------------------------------------------------------------------
 
-[[nodiscard]] result<> orphan_add(handle& h, ext4_inode_info& inode);   // credits: 3 (super block, this inode)
-[[nodiscard]] result<> orphan_del(handle* h, ext4_inode_info& inode);   // credits: 4; null: in memory only
+[[nodiscard]] result<> orphan_add(handle& h, ext4_inode_info& inode);  // credits: 3 (super block, this inode)
+[[nodiscard]] result<> orphan_del(handle* h, ext4_inode_info& inode);  // credits: 4; null: in memory only
 // At mount, read-write: ends truncates, deletes the unlinked. A list that makes no sense is refused (EUCLEAN, MESSAGE) before anything is changed.
 [[nodiscard]] result<> orphan_cleanup(ext4_sb_info& sb, std::string& message);
 inline constexpr std::uint32_t credits_orphan = 4;
@@ -301,7 +302,8 @@ inline constexpr std::uint32_t map_create_written = 1u << 2;    // allocate hole
 // ---- dir.cc, htree.cc: as name_hooks and orphan need them ---------------------------------------------------------------------------
 
 [[nodiscard]] result<ino_t> dir_find(ext4_inode_info& dir, std::string_view name);  // ENOENT
-[[nodiscard]] result<> dir_add(handle& h, ext4_inode_info& dir, std::string_view name, ino_t ino, std::uint32_t mode);  // EEXIST is not checked
+[[nodiscard]] result<> dir_add(handle& h, ext4_inode_info& dir, std::string_view name, ino_t ino,
+                               std::uint32_t mode);  // EEXIST is not checked
 [[nodiscard]] result<> dir_remove(handle& h, ext4_inode_info& dir, std::string_view name, ino_t ino);
 [[nodiscard]] result<bool> dir_is_empty(ext4_inode_info& dir);
 [[nodiscard]] result<> dir_init(handle& h, ext4_inode_info& dir, ino_t parent);  // the first block with . and ..

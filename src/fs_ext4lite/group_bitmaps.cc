@@ -38,11 +38,11 @@ enum class bitmap_kind : std::uint8_t { blocks, inodes };
 struct bitmap_facts {
   const char* name;
   pblk_t at;
-  std::uint32_t bits;           // that have a meaning
-  std::uint32_t summed_bytes;   // that the checksum covers
-  std::uint32_t free;           // as the descriptor says
-  bool written;                 // the flags do not say that it was never written
-  std::uint32_t checksum;       // as the descriptor says
+  std::uint32_t bits;          // that have a meaning
+  std::uint32_t summed_bytes;  // that the checksum covers
+  std::uint32_t free;          // as the descriptor says
+  bool written;                // the flags do not say that it was never written
+  std::uint32_t checksum;      // as the descriptor says
 };
 
 [[nodiscard]] std::uint32_t join_halves(const ext4_sb_info& sb, const le16& lo, const le16& hi) noexcept {
@@ -72,7 +72,8 @@ struct bitmap_facts {
 }
 
 // What is wrong with the bitmap just read; empty: nothing.
-[[nodiscard]] std::string find_fault(const ext4_sb_info& sb, group_t g, bitmap_kind kind, const bitmap_facts& f, std::span<const std::byte> bits) {
+[[nodiscard]] std::string find_fault(const ext4_sb_info& sb, group_t g, bitmap_kind kind, const bitmap_facts& f,
+                                     std::span<const std::byte> bits) {
   if (sb.has_metadata_csum()) {
     const std::uint32_t mask = sb.s_desc_size >= desc_size_64 ? ~0u : 0xFFFFu;
     if (const std::uint32_t found = bitmap_checksum(sb, bits.first(f.summed_bytes)) & mask; found != f.checksum)
@@ -95,11 +96,11 @@ struct bitmap_facts {
 // Of a bitmap that was never written: everything but the file system's own must be free. Group 0 always has inodes in use.
 [[nodiscard]] std::string find_fault_unwritten(const ext4_sb_info& sb, group_t g, bitmap_kind kind, const bitmap_facts& f) {
   std::uint32_t expected = f.bits;
-  if (kind == bitmap_kind::blocks)
-    for_each_system_run(sb, g, [&](std::uint32_t, std::uint32_t count) { expected -= count; });
+  if (kind == bitmap_kind::blocks) for_each_system_run(sb, g, [&](std::uint32_t, std::uint32_t count) { expected -= count; });
   if (kind == bitmap_kind::inodes && g.value() == 0) return "group 0: the flags say that no inode is in use";
   if (f.free == expected) return {};
-  return fmt::format("group {}: the descriptor says {} free in the {}, which was never written and has {}", g.value(), f.free, f.name, expected);
+  return fmt::format("group {}: the descriptor says {} free in the {}, which was never written and has {}", g.value(), f.free, f.name,
+                     expected);
 }
 
 [[nodiscard]] std::atomic<bool>& checked_flag(group_info& info, bitmap_kind kind) noexcept {

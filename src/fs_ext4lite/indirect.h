@@ -29,7 +29,8 @@ inline constexpr std::uint32_t credits_for_block_map = 3 * 3 + 1 + 2 + credits_i
 // Blocks for HOLE, in one run from its beginning on, with the indirect blocks on their way; zeroed on the medium first if ZEROED. New and mapped. i_blocks and
 // i_block may have changed even if it fails: mark_inode_dirty_data is the caller's. ENOSPC (indirect blocks without data may stay: they are holes, and go
 // with the next truncate), EIO, EFBIG, EUCLEAN. credits: credits_for_block_map.
-[[nodiscard]] result<extent_map> indirect_allocate(handle& h, ext4_inode_info& inode, const extent_map& hole, bool zeroed) XIP_REQUIRES(inode.i_data_sem);
+[[nodiscard]] result<extent_map> indirect_allocate(handle& h, ext4_inode_info& inode, const extent_map& hole, bool zeroed)
+    XIP_REQUIRES(inode.i_data_sem);
 // Some block lies at or behind FIRST.
 [[nodiscard]] bool indirect_has_blocks_from(const ext4_inode_info& inode, lblk_t first) noexcept XIP_REQUIRES_SHARED(inode.i_data_sem);
 // The last run of blocks at or behind FIRST, or an indirect block that has become empty, is freed. False: there is none left.

@@ -38,7 +38,9 @@ class branch {
       if (const std::uint32_t before = table().at(i); before != 0) return pblk_t{before} + (index_ - i);
     return goal_;
   }
-  [[nodiscard]] std::uint32_t holes(std::uint32_t at_most) const noexcept { return run_length(table(), index_, std::min(end_ - index_, at_most)); }
+  [[nodiscard]] std::uint32_t holes(std::uint32_t at_most) const noexcept {
+    return run_length(table(), index_, std::min(end_ - index_, at_most));
+  }
 
   // COUNT entries name the blocks from FIRST on.
   [[nodiscard]] result<> set(pblk_t first, std::uint32_t count) XIP_REQUIRES(inode_.i_data_sem) {

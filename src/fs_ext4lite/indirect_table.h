@@ -19,7 +19,9 @@ class pointers {
   const std::byte* base_;
 };
 
-[[nodiscard]] inline pointers root_of(const ext4_inode_info& inode) noexcept { return pointers{reinterpret_cast<const std::byte*>(inode.i_data)}; }
+[[nodiscard]] inline pointers root_of(const ext4_inode_info& inode) noexcept {
+  return pointers{reinterpret_cast<const std::byte*>(inode.i_data)};
+}
 [[nodiscard]] inline std::uint32_t per_block(const ext4_inode_info& inode) noexcept { return inode.i_sb.s_blocksize / sizeof(le32); }
 
 // How many blocks of the file a pointer covers that has LEVELS indirect blocks below it (0: a data block).

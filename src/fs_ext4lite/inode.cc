@@ -36,17 +36,22 @@ inline constexpr std::uint64_t inode_readahead_blocks = 32;
 
 [[nodiscard]] result<> check_features(ext4_inode_info& inode) {
   const std::uint32_t flags = inode.i_flags_disk.load(std::memory_order_relaxed);
-  const char* name = (flags & inline_data_fl) != 0 ? "inline data" : (flags & encrypt_fl) != 0 ? "encryption" : (flags & verity_fl) != 0 ? "fs-verity" : nullptr;
+  const char* name = (flags & inline_data_fl) != 0 ? "inline data"
+                     : (flags & encrypt_fl) != 0   ? "encryption"
+                     : (flags & verity_fl) != 0    ? "fs-verity"
+                                                   : nullptr;
   if (name == nullptr) return {};
   const ext4_sb_info& sb = sbi_of(inode);
-  sb.s_kernel.printk(vfs::log_level::warning, fmt::format("ext4 ({}): inode {} uses {}, which is not supported", sb.s_id, inode.i_ino.value(), name));
+  sb.s_kernel.printk(vfs::log_level::warning,
+                     fmt::format("ext4 ({}): inode {} uses {}, which is not supported", sb.s_id, inode.i_ino.value(), name));
   return fail(EOPNOTSUPP);
 }
 
 [[nodiscard]] result<> check_type(ext4_inode_info& inode, const ext4_inode& raw) {
   const std::uint32_t mode = raw.i_mode;
   if (!known_type(mode)) return corrupted(inode, fmt::format("mode {:#o} names no file type", mode));
-  if (inode.i_ino.value() == root_ino && !S_ISDIR(mode)) return corrupted(inode, fmt::format("the root has mode {:#o}, not a directory's", mode));
+  if (inode.i_ino.value() == root_ino && !S_ISDIR(mode))
+    return corrupted(inode, fmt::format("the root has mode {:#o}, not a directory's", mode));
   return {};
 }
 
@@ -131,7 +136,8 @@ void read_device_number(ext4_inode_info& inode) noexcept {
   if (sb.s_inode_size > good_old_inode_size) {
     const std::uint32_t extra = raw.i_extra_isize;
     if (good_old_inode_size + extra > sb.s_inode_size || extra % 4 != 0)
-      return corrupted(inode, fmt::format("extra size {} does not fit an inode of {} bytes (block {})", extra, sb.s_inode_size, block.value()));
+      return corrupted(inode,
+                       fmt::format("extra size {} does not fit an inode of {} bytes (block {})", extra, sb.s_inode_size, block.value()));
     inode.i_extra_isize = static_cast<std::uint16_t>(extra);
   }
   inode.i_generation = raw.i_generation;
@@ -193,7 +199,8 @@ result<inode_slot> inode_slot_of(ext4_sb_info& sb, ino_t number) {
   const pblk_t block = inode_table_of(sb, g) + index;
   // Where a read is a request, the neighbours come along: who looks at one inode looks at those made after it.
   if (!sb.s_bdev.has_direct_access() && !sb.s_buffers->find(block))
-    sb.s_buffers->read_ahead(block, static_cast<std::uint32_t>(std::min<std::uint64_t>(inode_readahead_blocks, sb.s_itb_per_group - index)));
+    sb.s_buffers->read_ahead(block,
+                             static_cast<std::uint32_t>(std::min<std::uint64_t>(inode_readahead_blocks, sb.s_itb_per_group - index)));
   dev::buffer_ref buffer = XIP_TRY(sb.s_buffers->read(block));
   return inode_slot{std::move(buffer), static_cast<std::uint32_t>(offset & (sb.s_blocksize - 1))};
 }

@@ -23,8 +23,12 @@
 namespace xip::ext4lite {
 namespace {
 
-[[nodiscard]] group_t group_of_inode(const ext4_sb_info& sb, ino_t number) noexcept { return group_t{(number.value() - 1) / sb.s_inodes_per_group}; }
-[[nodiscard]] std::uint32_t index_of_inode(const ext4_sb_info& sb, ino_t number) noexcept { return (number.value() - 1) % sb.s_inodes_per_group; }
+[[nodiscard]] group_t group_of_inode(const ext4_sb_info& sb, ino_t number) noexcept {
+  return group_t{(number.value() - 1) / sb.s_inodes_per_group};
+}
+[[nodiscard]] std::uint32_t index_of_inode(const ext4_sb_info& sb, ino_t number) noexcept {
+  return (number.value() - 1) % sb.s_inodes_per_group;
+}
 
 // ---- where ---------------------------------------------------------------------------------------------------------------------------
 
@@ -34,7 +38,9 @@ struct group_sums {
 };
 
 [[nodiscard]] std::uint32_t flex_size(const ext4_sb_info& sb) noexcept { return 1u << sb.s_flex_bits; }
-[[nodiscard]] std::uint32_t flex_count(const ext4_sb_info& sb) noexcept { return (sb.s_groups_count + flex_size(sb) - 1) >> sb.s_flex_bits; }
+[[nodiscard]] std::uint32_t flex_count(const ext4_sb_info& sb) noexcept {
+  return (sb.s_groups_count + flex_size(sb) - 1) >> sb.s_flex_bits;
+}
 
 [[nodiscard]] group_sums sums_of(const ext4_sb_info& sb, std::uint32_t flex) noexcept {
   group_sums sums;
@@ -54,7 +60,8 @@ struct group_sums {
 // The average over all flex groups.
 [[nodiscard]] group_sums averages(const ext4_sb_info& sb) noexcept {
   const std::uint64_t count = flex_count(sb);
-  return {not_negative(sb.s_freeinodes.load(std::memory_order_relaxed)) / count, not_negative(sb.s_freeblocks.load(std::memory_order_relaxed)) / count,
+  return {not_negative(sb.s_freeinodes.load(std::memory_order_relaxed)) / count,
+          not_negative(sb.s_freeblocks.load(std::memory_order_relaxed)) / count,
           not_negative(sb.s_dirs.load(std::memory_order_relaxed)) / count};
 }
 
@@ -84,7 +91,9 @@ struct group_sums {
   for (std::uint32_t i = 0; i < count; ++i) {
     const std::uint32_t flex = (from + i) % count;
     const group_sums s = sums_of(sb, flex);
-    if (s.free_inodes != 0 && s.dirs < most_dirs && s.free_inodes >= std::max<std::uint64_t>(least_inodes, 1) && s.free_blocks >= least_blocks) return flex;
+    if (s.free_inodes != 0 && s.dirs < most_dirs && s.free_inodes >= std::max<std::uint64_t>(least_inodes, 1) &&
+        s.free_blocks >= least_blocks)
+      return flex;
   }
   return from;
 }
@@ -146,7 +155,8 @@ class number_search {
   [[nodiscard]] std::uint32_t first_clear(std::span<const std::byte> bits) const noexcept {
     const std::uint64_t before = std::uint64_t{group_.value()} * sb_.s_inodes_per_group;
     const std::uint64_t reserved = sb_.s_first_ino - 1 > before ? sb_.s_first_ino - 1 - before : 0;
-    return bitmap_view{bits, sb_.s_inodes_per_group}.next_clear(static_cast<std::uint32_t>(std::min<std::uint64_t>(reserved, sb_.s_inodes_per_group)));
+    return bitmap_view{bits, sb_.s_inodes_per_group}.next_clear(
+        static_cast<std::uint32_t>(std::min<std::uint64_t>(reserved, sb_.s_inodes_per_group)));
   }
 
   [[nodiscard]] bool look(const dev::buffer& bitmap) {

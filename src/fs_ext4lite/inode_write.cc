@@ -18,7 +18,7 @@ namespace {
 enum class slot_parts : std::uint8_t {
   attributes,  // not what belongs to i_data_sem
   all,
-  fresh,       // all, in a slot that holds nothing of value
+  fresh,  // all, in a slot that holds nothing of value
 };
 
 void write_owner_and_links(const ext4_inode_info& inode, ext4_inode& raw) noexcept {

@@ -117,7 +117,8 @@ void handle::use_credit([[maybe_unused]] const dev::buffer& b) {
 #if XIP_LOCKDEP
   handle& h = outermost();
   if (!h.dirtied_.add(b.block())) return;
-  if (++h.used_ > h.credits_) broken(*sb_, fmt::format("a handle with {} credits dirtied {} buffers:{}", h.credits_, h.used_, h.dirtied_.list()));
+  if (++h.used_ > h.credits_)
+    broken(*sb_, fmt::format("a handle with {} credits dirtied {} buffers:{}", h.credits_, h.used_, h.dirtied_.list()));
 #endif
 }
 

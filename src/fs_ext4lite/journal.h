@@ -59,8 +59,8 @@ class handle {
   [[nodiscard]] const handle& outermost() const noexcept { return outermost_ != nullptr ? *outermost_ : *this; }
   void use_credit(const dev::buffer& b);
 
-  ext4_sb_info* sb_;    // null once stopped
-  handle* outermost_;   // which this one has joined; null: this is it
+  ext4_sb_info* sb_;   // null once stopped
+  handle* outermost_;  // which this one has joined; null: this is it
   std::uint32_t credits_ = 0;
 #if XIP_LOCKDEP
   std::uint32_t used_ = 0;

@@ -114,7 +114,7 @@ namespace {
 [[nodiscard]] result<extent_map> change_mapping(handle& h, ext4_inode_info& inode, lblk_t lblk, std::uint32_t max, std::uint32_t flags) {
   exclusive_guard guard{inode.i_data_sem};
   const extent_map em = XIP_TRY(look_up(inode, lblk, max));
-  if (em.type == extent_type::hole && (flags & (map_create_unwritten | map_create_written)) != 0) 
+  if (em.type == extent_type::hole && (flags & (map_create_unwritten | map_create_written)) != 0)
     return has_extents(inode) ? allocate(h, inode, em, flags) : allocate_in_block_map(h, inode, em, flags);
   if (em.type == extent_type::unwritten && (flags & map_convert) != 0) return convert(h, inode, em);
   return em;

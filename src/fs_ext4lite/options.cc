@@ -13,7 +13,8 @@ struct named_dax {
   std::string_view name;
   dax_mode mode;
 };
-constexpr std::array dax_names{named_dax{"always", dax_mode::always}, named_dax{"never", dax_mode::never}, named_dax{"inode", dax_mode::inode}};
+constexpr std::array dax_names{named_dax{"always", dax_mode::always}, named_dax{"never", dax_mode::never},
+                               named_dax{"inode", dax_mode::inode}};
 
 struct named_errors {
   std::string_view name;
@@ -67,7 +68,8 @@ result<> parse_options(std::string_view text, mount_options& options, std::strin
 
 void show_options(const vfs::super_block& sb, std::string& out) {
   const auto& info = static_cast<const ext4_sb_info&>(sb);
-  if (info.s_options.dax != dax_mode::inode) out += fmt::format(",dax={}", std::ranges::find(dax_names, info.s_options.dax, &named_dax::mode)->name);
+  if (info.s_options.dax != dax_mode::inode)
+    out += fmt::format(",dax={}", std::ranges::find(dax_names, info.s_options.dax, &named_dax::mode)->name);
   if (info.s_options.errors)
     out += fmt::format(",errors={}", std::ranges::find(errors_names, *info.s_options.errors, &named_errors::mode)->name);
   if (info.s_options.noload) out += ",norecovery";

@@ -146,7 +146,8 @@ result<> orphan_cleanup(ext4_sb_info& sb, std::string& message) {
   std::uint32_t head = head_now();
   if (head == 0) return {};
   if ((sb.s_mount_state & error_fs) != 0) {
-    sb.s_kernel.printk(vfs::log_level::warning, fmt::format("ext4 ({}): errors were found before, the orphan list is left to e2fsck", sb.s_id));
+    sb.s_kernel.printk(vfs::log_level::warning,
+                       fmt::format("ext4 ({}): errors were found before, the orphan list is left to e2fsck", sb.s_id));
     return {};
   }
   const std::uint32_t count = XIP_TRY(check_list(sb, head, message));

@@ -150,8 +150,7 @@ result<> ext4_fiemap(vfs::inode& i, vfs::fiemap_context& ctx, loff_t start, std:
     const std::uint64_t last =
         static_cast<std::uint64_t>(start) + std::min<std::uint64_t>(length, UINT64_MAX - static_cast<std::uint64_t>(start)) - 1;
     shared_guard guard{i.i_rwsem};
-    return fiemap_locked(inode, ctx, static_cast<std::uint64_t>(start) >> bits,
-                         std::min((last >> bits) + 1, end_of_map(inode)));
+    return fiemap_locked(inode, ctx, static_cast<std::uint64_t>(start) >> bits, std::min((last >> bits) + 1, end_of_map(inode)));
   });
 }
 

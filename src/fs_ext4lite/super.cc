@@ -264,7 +264,8 @@ void take_geometry(ext4_sb_info& sb, const ext4_super_block& es) {
   sb.s_itb_per_group = sb.s_inodes_per_group / (sb.s_blocksize / sb.s_inode_size);
   const std::uint32_t room = sb.s_inode_size - good_old_inode_size;
   // What mke2fs wrote, or all that we know of; without the feature nobody promised room for it.
-  sb.s_want_extra_isize = std::min<std::uint32_t>(room, es.s_want_extra_isize != 0 ? es.s_want_extra_isize.load() : sizeof(ext4_inode) - good_old_inode_size);
+  sb.s_want_extra_isize =
+      std::min<std::uint32_t>(room, es.s_want_extra_isize != 0 ? es.s_want_extra_isize.load() : sizeof(ext4_inode) - good_old_inode_size);
   sb.s_has_journal = sb.has_compat(compat_has_journal);
   sb.s_mount_state = es.s_state;
   sb.s_resuid = es.s_def_resuid;
@@ -273,7 +274,8 @@ void take_geometry(ext4_sb_info& sb, const ext4_super_block& es) {
   sb.s_time_gran = sb.s_inode_size > good_old_inode_size ? 1 : 1'000'000'000;
   sb.s_resv_blocks = reserved_for_conversions(sb);
   // Two lives of one inode number must differ: the counter starts where no mount before can have been.
-  sb.s_next_generation.store(crc32c(static_cast<std::uint32_t>(es.s_mnt_count) << 16, std::as_bytes(std::span{&es, 1})), std::memory_order_relaxed);
+  sb.s_next_generation.store(crc32c(static_cast<std::uint32_t>(es.s_mnt_count) << 16, std::as_bytes(std::span{&es, 1})),
+                             std::memory_order_relaxed);
 }
 
 const vfs::super_operations ext4_sops{

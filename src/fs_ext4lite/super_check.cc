@@ -15,10 +15,11 @@
 namespace xip::ext4lite {
 namespace {
 
-inline constexpr std::uint32_t supported_incompat = incompat_filetype | incompat_recover | incompat_meta_bg | incompat_extents | incompat_64bit |
-                                                    incompat_flex_bg | incompat_csum_seed | incompat_largedir;
-inline constexpr std::uint32_t writable_ro_compat = ro_compat_sparse_super | ro_compat_large_file | ro_compat_huge_file | ro_compat_gdt_csum |
-                                                    ro_compat_dir_nlink | ro_compat_extra_isize | ro_compat_metadata_csum;
+inline constexpr std::uint32_t supported_incompat = incompat_filetype | incompat_recover | incompat_meta_bg | incompat_extents |
+                                                    incompat_64bit | incompat_flex_bg | incompat_csum_seed | incompat_largedir;
+inline constexpr std::uint32_t writable_ro_compat = ro_compat_sparse_super | ro_compat_large_file | ro_compat_huge_file |
+                                                    ro_compat_gdt_csum | ro_compat_dir_nlink | ro_compat_extra_isize |
+                                                    ro_compat_metadata_csum;
 inline constexpr std::uint32_t log_block_size_max = 2;        // 4 KiB
 inline constexpr std::uint32_t log_block_size_known = 6;      // 64 KiB, the largest that ext4 has
 inline constexpr std::uint32_t least_blocks_per_group = 256;  // mke2fs makes no smaller groups
@@ -74,9 +75,9 @@ class checker {
 
   [[nodiscard]] result<> identity() {
     if (es_.s_magic != super_magic)
-      return refuse(EINVAL, fmt::format("no ext4 file system here: the super block has magic {:#06x}, expected {:#06x}", es_.s_magic.load(), super_magic));
-    if (es_.s_rev_level > dynamic_rev)
-      return refuse(EINVAL, fmt::format("revision {} of the format is not known", es_.s_rev_level.load()));
+      return refuse(EINVAL, fmt::format("no ext4 file system here: the super block has magic {:#06x}, expected {:#06x}", es_.s_magic.load(),
+                                        super_magic));
+    if (es_.s_rev_level > dynamic_rev) return refuse(EINVAL, fmt::format("revision {} of the format is not known", es_.s_rev_level.load()));
     if (es_.s_creator_os == os_hurd) return refuse(EOPNOTSUPP, "file systems made for the Hurd are not supported");
     return {};
   }
@@ -92,14 +93,16 @@ class checker {
     if (es_.s_checksum_type != checksum_crc32c)
       return refuse(EINVAL, fmt::format("checksum type {} is not known, expected {} (crc32c)", es_.s_checksum_type, checksum_crc32c));
     if (const std::uint32_t expected = super_block_checksum(es_); es_.s_checksum != expected)
-      return refuse(EUCLEAN, fmt::format("the super block has checksum {:#010x}, expected {:#010x}; run e2fsck", es_.s_checksum.load(), expected));
+      return refuse(EUCLEAN,
+                    fmt::format("the super block has checksum {:#010x}, expected {:#010x}; run e2fsck", es_.s_checksum.load(), expected));
     return {};
   }
 
   [[nodiscard]] result<> block_size() {
     const std::uint32_t log = es_.s_log_block_size;
     if (log > log_block_size_known) return refuse(EUCLEAN, fmt::format("log_block_size {} is too large; run e2fsck", log));
-    if (log > log_block_size_max) return refuse(EINVAL, fmt::format("block size {} is not supported; 1024, 2048 and 4096 are", 1024u << log));
+    if (log > log_block_size_max)
+      return refuse(EINVAL, fmt::format("block size {} is not supported; 1024, 2048 and 4096 are", 1024u << log));
     const bool bigalloc = has_ro_compat(ro_compat_bigalloc);
     if (!bigalloc && es_.s_log_cluster_size != log)
       return refuse(EUCLEAN, fmt::format("log_cluster_size {} differs from log_block_size {} without bigalloc; run e2fsck",
@@ -117,7 +120,8 @@ class checker {
     const std::uint32_t size = es_.s_inode_size;
     if (size < good_old_inode_size || size > bytes_per_block() || !std::has_single_bit(size))
       return refuse(EUCLEAN, fmt::format("inode size {} is not a power of two from 128 to {}; run e2fsck", size, bytes_per_block()));
-    if (es_.s_first_ino < good_old_first_ino) return refuse(EUCLEAN, fmt::format("first inode {} is reserved; run e2fsck", es_.s_first_ino.load()));
+    if (es_.s_first_ino < good_old_first_ino)
+      return refuse(EUCLEAN, fmt::format("first inode {} is reserved; run e2fsck", es_.s_first_ino.load()));
     const std::uint32_t want = es_.s_want_extra_isize;
     if (size > good_old_inode_size && (good_old_inode_size + want > size || want % 4 != 0))
       return refuse(EUCLEAN, fmt::format("extra inode size {} does not fit inodes of {} bytes; run e2fsck", want, size));
@@ -128,8 +132,10 @@ class checker {
     const std::uint32_t bits = bytes_per_block() * 8;
     const std::uint32_t ratio = has_ro_compat(ro_compat_bigalloc) ? es_.s_log_cluster_size - es_.s_log_block_size : 0;
     const std::uint64_t blocks = es_.s_blocks_per_group;
-    if (blocks < least_blocks_per_group || blocks % 8 != 0 || blocks >> ratio > bits || blocks != std::uint64_t{es_.s_clusters_per_group} << ratio)
-      return refuse(EUCLEAN, fmt::format("{} blocks and {} clusters per group make no sense; run e2fsck", blocks, es_.s_clusters_per_group.load()));
+    if (blocks < least_blocks_per_group || blocks % 8 != 0 || blocks >> ratio > bits ||
+        blocks != std::uint64_t{es_.s_clusters_per_group} << ratio)
+      return refuse(EUCLEAN,
+                    fmt::format("{} blocks and {} clusters per group make no sense; run e2fsck", blocks, es_.s_clusters_per_group.load()));
     const std::uint32_t inode_bytes = es_.s_rev_level == good_old_rev ? good_old_inode_size : es_.s_inode_size.load();
     const std::uint32_t inodes = es_.s_inodes_per_group;
     if (inodes == 0 || inodes > bits || inodes % 8 != 0 || inodes % (bytes_per_block() / inode_bytes) != 0 ||
@@ -139,9 +145,11 @@ class checker {
       return refuse(EUCLEAN, fmt::format("{} blocks hold no file system; run e2fsck", blocks_count(es_)));
     const std::uint64_t count = group_count();
     if (count > UINT32_MAX || count * inodes != es_.s_inodes_count)
-      return refuse(EUCLEAN, fmt::format("{} groups of {} inodes, but {} inodes in all; run e2fsck", count, inodes, es_.s_inodes_count.load()));
+      return refuse(EUCLEAN,
+                    fmt::format("{} groups of {} inodes, but {} inodes in all; run e2fsck", count, inodes, es_.s_inodes_count.load()));
     if (es_.s_rev_level != good_old_rev && es_.s_first_ino > es_.s_inodes_count)
-      return refuse(EUCLEAN, fmt::format("first inode {} lies beyond the last, {}; run e2fsck", es_.s_first_ino.load(), es_.s_inodes_count.load()));
+      return refuse(EUCLEAN,
+                    fmt::format("first inode {} lies beyond the last, {}; run e2fsck", es_.s_first_ino.load(), es_.s_inodes_count.load()));
     return {};
   }
 
@@ -150,7 +158,8 @@ class checker {
     if (has_incompat(incompat_64bit) && (size < desc_size_64 || size > 1024 || !std::has_single_bit(size)))
       return refuse(EUCLEAN, fmt::format("descriptor size {} is not a power of two from 64 to 1024; run e2fsck", size));
     if (const std::uint32_t blocks = desc_blocks(); has_incompat(incompat_meta_bg) && es_.s_first_meta_bg > blocks)
-      return refuse(EUCLEAN, fmt::format("the first meta group is {}, but there are {} descriptor blocks; run e2fsck", es_.s_first_meta_bg.load(), blocks));
+      return refuse(EUCLEAN, fmt::format("the first meta group is {}, but there are {} descriptor blocks; run e2fsck",
+                                         es_.s_first_meta_bg.load(), blocks));
     if (es_.s_reserved_gdt_blocks > bytes_per_block() / 4)
       return refuse(EUCLEAN, fmt::format("{} reserved descriptor blocks are too many; run e2fsck", es_.s_reserved_gdt_blocks.load()));
     return {};

@@ -93,7 +93,8 @@ result<> begin_writing(ext4_sb_info& sb) {
   put(sb, es);
   if (auto written = write_now(sb); !written) {
     put(sb, before);  // what lies on the medium now is unknown; the next attempt writes it again
-    sb.s_kernel.printk(vfs::log_level::error, fmt::format("ext4 ({}): cannot write the super block: {}", sb.s_id, written.error().message()));
+    sb.s_kernel.printk(vfs::log_level::error,
+                       fmt::format("ext4 ({}): cannot write the super block: {}", sb.s_id, written.error().message()));
     return fail(EIO);
   }
   sb.s_written.store(true, std::memory_order_release);

@@ -39,9 +39,12 @@ geometry geometry_of(dev::device& device) {
 
 dev::opened open_kind(device_kind kind, const std::string& path, std::uint64_t size) {
   switch (kind) {
-    case device_kind::memory: return dev::open_memory(size);
-    case device_kind::pmem: return dev::open_pmem(path, false);
-    case device_kind::block: return dev::open_block(path);
+    case device_kind::memory:
+      return dev::open_memory(size);
+    case device_kind::pmem:
+      return dev::open_pmem(path, false);
+    case device_kind::block:
+      return dev::open_block(path);
   }
   return std::unexpected{dev::open_failure{error{EINVAL}, "no such kind of device"}};
 }
@@ -153,7 +156,8 @@ void fixture::add_observed(outcome& o) {
 // What the scenario needs of its image and has not; "": all is there.
 std::string fixture::what_is_missing() const {
   const requirements& needs = about.what.needs;
-  if (needs.dax && block_size != dax_block_size) return fmt::format("needs blocks of {} bytes, the image has {}", dax_block_size, block_size);
+  if (needs.dax && block_size != dax_block_size)
+    return fmt::format("needs blocks of {} bytes, the image has {}", dax_block_size, block_size);
   if (needs.huge_files && !huge_files) return "needs feature huge_file, which the image has not";
   return {};
 }

@@ -35,9 +35,9 @@ struct surroundings {
   const scenario& what;
   dev::device& device;
   device_kind kind = device_kind::memory;
-  std::string image;          // the device's bytes, for tools
-  std::string scratch;        // prefix for more files
-  std::string directory;      // where to work: "" or "/name", made if it is not there
+  std::string image;      // the device's bytes, for tools
+  std::string scratch;    // prefix for more files
+  std::string directory;  // where to work: "" or "/name", made if it is not there
   tools use;
   std::uint64_t seed = 1;
 };
@@ -63,7 +63,7 @@ class fixture {
 
   const surroundings& about;
   line_list log;
-  line_list errors;          // of the file system
+  line_list errors;  // of the file system
   line_list lock_problems;
   point_counter points;
   std::atomic<bool> errors_allowed{false};

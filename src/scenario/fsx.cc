@@ -89,7 +89,8 @@ void fsx::read() {
   std::vector<std::byte> found(bytes, std::byte{0xee});
   const std::size_t there = at < model_.size() ? std::min(bytes, model_.size() - at) : 0;
   t_.expect_answer(t_->pread(fd_, found.data(), bytes, static_cast<loff_t>(at)), there, "bytes read");
-  t_.expect_same(compare_bytes(std::span{found}.first(there), static_cast<loff_t>(at), std::span{model_}.subspan(std::min(at, model_.size()), there)));
+  t_.expect_same(
+      compare_bytes(std::span{found}.first(there), static_cast<loff_t>(at), std::span{model_}.subspan(std::min(at, model_.size()), there)));
 }
 
 void fsx::write() {
@@ -108,7 +109,8 @@ void fsx::write_vector() {
   fill(data, static_cast<loff_t>(at), stamp_now());
   const std::size_t first = chance_.below(bytes + 1);
   const std::size_t second = chance_.below(bytes - first + 1);
-  const std::array<iovec, 3> parts{{{data.data(), first}, {data.data() + first, second}, {data.data() + first + second, bytes - first - second}}};
+  const std::array<iovec, 3> parts{
+      {{data.data(), first}, {data.data() + first, second}, {data.data() + first + second, bytes - first - second}}};
   note("writev {} + {} + {} bytes at {} (size {})", first, second, bytes - first - second, at, model_.size());
   t_.expect_answer(t_->pwritev2(fd_, parts.data(), 3, static_cast<loff_t>(at), 0), bytes, "bytes written");
   grow_to(at + bytes);
@@ -165,8 +167,10 @@ void fsx::cycle() {
   note("unmount and mount");
   close();
   t_.umount();
-  if (++mounts_ % 2 == 1 && !options_.mount.empty()) t_.mount(options_.mount);
-  else t_.mount();
+  if (++mounts_ % 2 == 1 && !options_.mount.empty())
+    t_.mount(options_.mount);
+  else
+    t_.mount();
   open();
   compare_all();
 }
@@ -181,14 +185,30 @@ void fsx::compare_all() {
 void fsx::one() {
   if (options_.cycle_every != 0 && chance_.one_in(options_.cycle_every)) return cycle();
   switch (chance_.below(16)) {
-    case 0: case 1: case 2: case 3: return read();
-    case 4: case 5: case 6: case 7: return write();
-    case 8: case 9: return write_vector();
-    case 10: return append();
-    case 11: case 12: return truncate();
-    case 13: return preallocate();
-    case 14: return seek();
-    default: return sync();
+    case 0:
+    case 1:
+    case 2:
+    case 3:
+      return read();
+    case 4:
+    case 5:
+    case 6:
+    case 7:
+      return write();
+    case 8:
+    case 9:
+      return write_vector();
+    case 10:
+      return append();
+    case 11:
+    case 12:
+      return truncate();
+    case 13:
+      return preallocate();
+    case 14:
+      return seek();
+    default:
+      return sync();
   }
 }
 

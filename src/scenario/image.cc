@@ -96,7 +96,7 @@ outcome_or_message check_image(const tools& use, const std::string& path) {
 outcome_or_message make_blank(const std::string& path, std::uint64_t bytes) {
   const descriptor file{::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600)};
   if (file.get() < 0) return std::unexpected{because("cannot be opened", path)};
-  struct stat status {};
+  struct stat status{};
   if (::fstat(file.get(), &status) != 0) return std::unexpected{because("cannot be asked", path)};
   if (S_ISBLK(status.st_mode)) return {};  // mke2fs writes what matters
   if (::ftruncate(file.get(), 0) != 0 || ::ftruncate(file.get(), static_cast<off_t>(bytes)) != 0)
@@ -118,7 +118,7 @@ outcome_or_message copy_image(const std::string& from, const std::string& to) {
 
 result<std::uint64_t> size_of_image(const std::string& path) {
   const descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
-  struct stat status {};
+  struct stat status{};
   if (file.get() < 0 || ::fstat(file.get(), &status) != 0) return fail(errno);
   if (!S_ISBLK(status.st_mode)) return static_cast<std::uint64_t>(status.st_size);
   std::uint64_t bytes = 0;

@@ -29,7 +29,9 @@ std::vector<std::string> line_list::all() const {
 int point_counter::inject(point p, std::uint64_t, std::uint64_t) noexcept {
   if (failing_.load(std::memory_order_acquire) != static_cast<std::uint16_t>(p)) return 0;
   const std::int64_t pass = passes_.fetch_add(1, std::memory_order_relaxed);
-  return pass >= first_.load(std::memory_order_relaxed) && pass < end_.load(std::memory_order_relaxed) ? number_.load(std::memory_order_relaxed) : 0;
+  return pass >= first_.load(std::memory_order_relaxed) && pass < end_.load(std::memory_order_relaxed)
+             ? number_.load(std::memory_order_relaxed)
+             : 0;
 }
 
 void point_counter::set_rule(point p, int number, std::uint32_t skip, std::uint32_t times) noexcept {

@@ -46,7 +46,7 @@ class point_counter final : public point_sink {
   std::array<std::atomic<std::uint64_t>, point_count> counts_{};
   std::atomic<std::uint16_t> failing_{static_cast<std::uint16_t>(point::count)};
   std::atomic<int> number_{0};
-  std::atomic<std::int64_t> passes_{0};  // how many matching passes have been seen
+  std::atomic<std::int64_t> passes_{0};          // how many matching passes have been seen
   std::atomic<std::int64_t> first_{0}, end_{0};  // those in [first, end) fail
 };
 

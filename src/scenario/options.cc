@@ -16,18 +16,34 @@ namespace {
 constexpr int usage_exit = 2;
 
 enum option_code : int {
-  opt_list = 256, opt_device, opt_mkfs, opt_image, opt_keep, opt_seed, opt_json, opt_junit, opt_shard, opt_timeout, opt_help = 'h',
+  opt_list = 256,
+  opt_device,
+  opt_mkfs,
+  opt_image,
+  opt_keep,
+  opt_seed,
+  opt_json,
+  opt_junit,
+  opt_shard,
+  opt_timeout,
+  opt_help = 'h',
 };
 
-constexpr option long_options[] = {
-    {"group", required_argument, nullptr, 'g'},      {"exclude", required_argument, nullptr, 'x'},
-    {"list", no_argument, nullptr, opt_list},        {"device", required_argument, nullptr, opt_device},
-    {"mkfs", required_argument, nullptr, opt_mkfs},  {"image", required_argument, nullptr, opt_image},
-    {"keep", required_argument, nullptr, opt_keep},  {"jobs", required_argument, nullptr, 'j'},
-    {"seed", required_argument, nullptr, opt_seed},  {"json", no_argument, nullptr, opt_json},
-    {"junit", required_argument, nullptr, opt_junit}, {"shard", required_argument, nullptr, opt_shard},
-    {"timeout", required_argument, nullptr, opt_timeout}, {"help", no_argument, nullptr, opt_help},
-    {nullptr, 0, nullptr, 0}};
+constexpr option long_options[] = {{"group", required_argument, nullptr, 'g'},
+                                   {"exclude", required_argument, nullptr, 'x'},
+                                   {"list", no_argument, nullptr, opt_list},
+                                   {"device", required_argument, nullptr, opt_device},
+                                   {"mkfs", required_argument, nullptr, opt_mkfs},
+                                   {"image", required_argument, nullptr, opt_image},
+                                   {"keep", required_argument, nullptr, opt_keep},
+                                   {"jobs", required_argument, nullptr, 'j'},
+                                   {"seed", required_argument, nullptr, opt_seed},
+                                   {"json", no_argument, nullptr, opt_json},
+                                   {"junit", required_argument, nullptr, opt_junit},
+                                   {"shard", required_argument, nullptr, opt_shard},
+                                   {"timeout", required_argument, nullptr, opt_timeout},
+                                   {"help", no_argument, nullptr, opt_help},
+                                   {nullptr, 0, nullptr, 0}};
 
 using problem = std::optional<std::string>;
 
@@ -60,10 +76,14 @@ problem read_device(std::string_view text, std::vector<device_choice>& to) {
   device_choice choice;
   if (colon != std::string_view::npos) choice.file = text.substr(colon + 1);
   const bool file_missing = colon != std::string_view::npos && choice.file.empty();
-  if (kind == "memory" && colon == std::string_view::npos) choice.kind = device_kind::memory;
-  else if (kind == "pmem" && !file_missing) choice.kind = device_kind::pmem;
-  else if (kind == "block" && !file_missing) choice.kind = device_kind::block;
-  else return fmt::format("--device takes memory, pmem[:FILE] or block[:FILE], not '{}'", text);
+  if (kind == "memory" && colon == std::string_view::npos)
+    choice.kind = device_kind::memory;
+  else if (kind == "pmem" && !file_missing)
+    choice.kind = device_kind::pmem;
+  else if (kind == "block" && !file_missing)
+    choice.kind = device_kind::block;
+  else
+    return fmt::format("--device takes memory, pmem[:FILE] or block[:FILE], not '{}'", text);
   to.push_back(std::move(choice));
   return std::nullopt;
 }
@@ -86,23 +106,43 @@ problem read_shard(std::string_view text, check_options& o) {
 problem read_option(int code, check_options& o) {
   const std::string_view value = optarg != nullptr ? optarg : "";
   switch (code) {
-    case 'g': return add_groups(o.groups, value);
-    case 'x': return add_groups(o.excluded, value);
-    case 'j': return read_positive("-j", value, o.jobs);
-    case opt_list: o.list = true; break;
-    case opt_device: return read_device(value, o.devices);
-    case opt_mkfs: return read_mkfs(value, o);
-    case opt_image: o.image = value; break;
-    case opt_keep: o.keep = value; break;
+    case 'g':
+      return add_groups(o.groups, value);
+    case 'x':
+      return add_groups(o.excluded, value);
+    case 'j':
+      return read_positive("-j", value, o.jobs);
+    case opt_list:
+      o.list = true;
+      break;
+    case opt_device:
+      return read_device(value, o.devices);
+    case opt_mkfs:
+      return read_mkfs(value, o);
+    case opt_image:
+      o.image = value;
+      break;
+    case opt_keep:
+      o.keep = value;
+      break;
     case opt_seed:
       if (!read_number(value, o.seed)) return fmt::format("--seed takes a number, not '{}'", value);
       break;
-    case opt_json: o.json = true; break;
-    case opt_junit: o.junit = value; break;
-    case opt_shard: return read_shard(value, o);
-    case opt_timeout: return read_positive("--timeout", value, o.timeout);
-    case opt_help: o.help = true; break;
-    default: break;
+    case opt_json:
+      o.json = true;
+      break;
+    case opt_junit:
+      o.junit = value;
+      break;
+    case opt_shard:
+      return read_shard(value, o);
+    case opt_timeout:
+      return read_positive("--timeout", value, o.timeout);
+    case opt_help:
+      o.help = true;
+      break;
+    default:
+      break;
   }
   return std::nullopt;
 }

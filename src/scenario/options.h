@@ -23,15 +23,15 @@ struct check_options {
   std::vector<std::string> names;
   std::vector<std::string> groups;
   std::vector<std::string> excluded;
-  std::vector<device_choice> devices;              // empty: all three
-  std::optional<std::vector<std::string>> mkfs;    // in place of the defaults
+  std::vector<device_choice> devices;            // empty: all three
+  std::optional<std::vector<std::string>> mkfs;  // in place of the defaults
   std::string image;
   std::string keep;
   std::string junit;
   std::uint64_t seed = 1;
-  unsigned jobs = 0;                               // 0: one a processor
-  unsigned shard = 1, shards = 1;                  // the SHARDth part of SHARDS
-  unsigned timeout = 600;                          // seconds after which a scenario counts as hung
+  unsigned jobs = 0;               // 0: one a processor
+  unsigned shard = 1, shards = 1;  // the SHARDth part of SHARDS
+  unsigned timeout = 600;          // seconds after which a scenario counts as hung
   bool list = false;
   bool json = false;
   bool help = false;
@@ -47,7 +47,8 @@ struct refusal {
 [[nodiscard]] std::string usage(const char* program);
 
 // The scenarios that OPTIONS ask for, in the order of the list.
-[[nodiscard]] std::expected<std::vector<const scenario*>, refusal> select_scenarios(const check_options& options, const check_config& config);
+[[nodiscard]] std::expected<std::vector<const scenario*>, refusal> select_scenarios(const check_options& options,
+                                                                                    const check_config& config);
 [[nodiscard]] bool in_group(const scenario& s, std::string_view group);
 
 }  // namespace xip::scenario

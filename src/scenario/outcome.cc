@@ -14,8 +14,9 @@ std::string valid_utf8(const std::string& text) {
 
 std::string encode(const outcome& o) {
   json failures = json::array();
-  for (const failure& f : o.failures) failures.push_back({{"where", f.where}, {"what", f.what}, {"expected", f.expected}, {"found", f.found}});
-  const json all = {{"how", static_cast<int>(o.how)}, {"why", o.why},   {"failures", failures},      {"log", o.log},
+  for (const failure& f : o.failures)
+    failures.push_back({{"where", f.where}, {"what", f.what}, {"expected", f.expected}, {"found", f.found}});
+  const json all = {{"how", static_cast<int>(o.how)}, {"why", o.why},   {"failures", failures},   {"log", o.log},
                     {"kept_image", o.kept_image},     {"seed", o.seed}, {"kept_log", o.kept_log}, {"seconds", o.seconds}};
   return all.dump(-1, ' ', false, json::error_handler_t::replace);
 }

@@ -45,7 +45,8 @@ std::optional<difference> judge(std::span<const std::byte> found, loff_t offset,
     if (!answer) {
       const auto word = word_around(found, offset, at);
       const auto rest = found.subspan(i);
-      answer = difference{at, 0, expected_text(at), word ? describe(std::as_bytes(std::span{&*word, 1}), at & ~loff_t{7}) : describe(rest, at)};
+      answer =
+          difference{at, 0, expected_text(at), word ? describe(std::as_bytes(std::span{&*word, 1}), at & ~loff_t{7}) : describe(rest, at)};
     }
     ++answer->bytes;
   }
@@ -96,8 +97,7 @@ std::optional<difference> compare(std::span<const std::byte> found, loff_t offse
 }
 
 std::optional<difference> compare_zeros(std::span<const std::byte> found, loff_t offset) {
-  return judge(
-      found, offset, [](loff_t) { return std::byte{0}; }, [](loff_t) { return std::string{"zeros"}; });
+  return judge(found, offset, [](loff_t) { return std::byte{0}; }, [](loff_t) { return std::string{"zeros"}; });
 }
 
 std::optional<difference> compare_bytes(std::span<const std::byte> found, loff_t offset, std::span<const std::byte> expected) {

@@ -74,7 +74,9 @@ checked check_fresh_image(const check_options& options, const check_config& conf
   if (auto made = make_image(use, tool_path(device_kind::memory, **device, {}), mkfs, {}); !made)
     return refuse(mkfs != nullptr ? wrong_usage : cannot_be_used, config, mkfs != nullptr ? "--mkfs: " + made.error() : made.error());
   if (const std::string why = ask_child(config, use, **device); !why.empty())
-    return refuse(cannot_be_used, config, fmt::format("what mke2fs {} makes cannot be mounted: {}", mkfs != nullptr ? fmt::format("{}", fmt::join(*mkfs, " ")) : "-b 4096", why));
+    return refuse(cannot_be_used, config,
+                  fmt::format("what mke2fs {} makes cannot be mounted: {}",
+                              mkfs != nullptr ? fmt::format("{}", fmt::join(*mkfs, " ")) : "-b 4096", why));
   return {};
 }
 
@@ -86,7 +88,8 @@ checked check_user_image(const check_options& options, const check_config& confi
     return refuse(cannot_be_used, config, fmt::format("{}: not clean before anything was run: {}", image, clean.error()));
   auto device = dev::open_memory(size_of_image(image).value_or(0));
   if (!device) return refuse(cannot_be_used, config, device.error().message);
-  if (auto copied = copy_image(image, tool_path(device_kind::memory, **device, {})); !copied) return refuse(cannot_be_used, config, copied.error());
+  if (auto copied = copy_image(image, tool_path(device_kind::memory, **device, {})); !copied)
+    return refuse(cannot_be_used, config, copied.error());
   if (const std::string why = ask_child(config, use, **device); !why.empty())
     return refuse(cannot_be_used, config, fmt::format("{}: cannot be mounted: {}", image, why));
   if (!options.json) out.put(fmt::format("every scenario runs on its own copy of {}\n", image));

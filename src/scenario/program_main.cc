@@ -4,8 +4,6 @@
 #include <xip/scenario/registry.h>
 
 int main(int argc, char** argv) {
-  return xip::scenario::check_command(argc, argv, {.type = xip::ext4lite_file_system(),
-                                                   .scenarios = xip::scenario::all_scenarios(),
-                                                   .program = argv[0],
-                                                   .single = true});
+  return xip::scenario::check_command(
+      argc, argv, {.type = xip::ext4lite_file_system(), .scenarios = xip::scenario::all_scenarios(), .program = argv[0], .single = true});
 }

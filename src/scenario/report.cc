@@ -35,7 +35,8 @@ std::string labelled(std::string_view label, const std::string& text) {
 }
 
 std::string failure_text(const failure& f) {
-  return fmt::format("    {}{}\n{}{}", f.where.empty() ? "" : f.where + ": ", f.what, labelled("expected:", f.expected), labelled("found:", f.found));
+  return fmt::format("    {}{}\n{}{}", f.where.empty() ? "" : f.where + ": ", f.what, labelled("expected:", f.expected),
+                     labelled("found:", f.found));
 }
 
 std::string failed_text(const outcome& o) {
@@ -50,10 +51,14 @@ std::string failed_text(const outcome& o) {
 
 std::string_view status_name(verdict how) {
   switch (how) {
-    case verdict::passed: return "passed";
-    case verdict::failed: return "failed";
-    case verdict::not_run: return "not run";
-    case verdict::interrupted: break;
+    case verdict::passed:
+      return "passed";
+    case verdict::failed:
+      return "failed";
+    case verdict::not_run:
+      return "not run";
+    case verdict::interrupted:
+      break;
   }
   return "interrupted";
 }
@@ -63,10 +68,18 @@ std::string_view status_name(verdict how) {
 totals count(const std::vector<finished>& all) {
   totals t;
   for (const finished& f : all) switch (f.result.how) {
-      case verdict::passed: ++t.passed; break;
-      case verdict::failed: ++t.failed; break;
-      case verdict::not_run: ++t.skipped; break;
-      case verdict::interrupted: ++t.interrupted; break;
+      case verdict::passed:
+        ++t.passed;
+        break;
+      case verdict::failed:
+        ++t.failed;
+        break;
+      case verdict::not_run:
+        ++t.skipped;
+        break;
+      case verdict::interrupted:
+        ++t.interrupted;
+        break;
     }
   return t;
 }
@@ -74,10 +87,14 @@ totals count(const std::vector<finished>& all) {
 std::string text_report(const finished& f) {
   const std::string head = fmt::format("{} [{}]", f.what->name, name_of(f.kind));
   switch (f.result.how) {
-    case verdict::passed: return fmt::format("{} {:.2f}s\n", head, f.result.seconds);
-    case verdict::not_run: return fmt::format("{} [not run] {}\n", head, f.result.why);
-    case verdict::interrupted: return fmt::format("{} {:.2f}s [interrupted]\n", head, f.result.seconds);
-    case verdict::failed: break;
+    case verdict::passed:
+      return fmt::format("{} {:.2f}s\n", head, f.result.seconds);
+    case verdict::not_run:
+      return fmt::format("{} [not run] {}\n", head, f.result.why);
+    case verdict::interrupted:
+      return fmt::format("{} {:.2f}s [interrupted]\n", head, f.result.seconds);
+    case verdict::failed:
+      break;
   }
   return fmt::format("{} {:.2f}s [failed]\n{}", head, f.result.seconds, failed_text(f.result));
 }
@@ -96,7 +113,8 @@ std::string json_report(const std::vector<finished>& all, std::uint64_t seed, co
     if (f.result.how == verdict::not_run) one["why"] = f.result.why;
     if (f.result.how == verdict::failed) {
       json failures = json::array();
-      for (const failure& w : f.result.failures) failures.push_back({{"where", w.where}, {"what", w.what}, {"expected", w.expected}, {"found", w.found}});
+      for (const failure& w : f.result.failures)
+        failures.push_back({{"where", w.where}, {"what", w.what}, {"expected", w.expected}, {"found", w.found}});
       one["failures"] = failures;
       one["image"] = f.result.kept_image;
       one["log"] = f.result.kept_log;

@@ -12,13 +12,26 @@ namespace {
 std::string escaped(const std::string& text) {
   std::string out;
   for (const char c : valid_utf8(text)) switch (c) {
-      case '&': out += "&amp;"; break;
-      case '<': out += "&lt;"; break;
-      case '>': out += "&gt;"; break;
-      case '"': out += "&quot;"; break;
-      case '\n': out += "&#10;"; break;
-      case '\t': out += "&#9;"; break;
-      default: out += static_cast<unsigned char>(c) < 0x20 ? '?' : c;
+      case '&':
+        out += "&amp;";
+        break;
+      case '<':
+        out += "&lt;";
+        break;
+      case '>':
+        out += "&gt;";
+        break;
+      case '"':
+        out += "&quot;";
+        break;
+      case '\n':
+        out += "&#10;";
+        break;
+      case '\t':
+        out += "&#9;";
+        break;
+      default:
+        out += static_cast<unsigned char>(c) < 0x20 ? '?' : c;
     }
   return out;
 }
@@ -30,7 +43,8 @@ std::string case_element(const finished& f, const interruption& ended) {
                                        escaped(std::string{name}), f.result.seconds);
   if (f.result.how == verdict::passed) return head + "/>\n";
   if (f.result.how == verdict::not_run) return fmt::format("{}><skipped message=\"{}\"/></testcase>\n", head, escaped(f.result.why));
-  if (f.result.how == verdict::interrupted) return fmt::format("{}><error message=\"interrupted by {}\"/></testcase>\n", head, ended.signal);
+  if (f.result.how == verdict::interrupted)
+    return fmt::format("{}><error message=\"interrupted by {}\"/></testcase>\n", head, ended.signal);
   const std::string what = f.result.failures.empty() ? "" : f.result.failures.front().what;
   return fmt::format("{}><failure message=\"{}\">{}</failure></testcase>\n", head, escaped(what), escaped(text_report(f)));
 }
@@ -46,16 +60,19 @@ std::string suite_element(const std::vector<finished>& all, device_kind kind, co
     seconds += f.result.seconds;
     cases += case_element(f, ended);
   }
-  return fmt::format("  <testsuite name=\"{}\" tests=\"{}\" failures=\"{}\" errors=\"{}\" skipped=\"{}\" time=\"{:.3f}\">\n{}  </testsuite>\n",
-                     name_of(kind), part.size(), t.failed, t.interrupted, t.skipped, seconds, cases);
+  return fmt::format(
+      "  <testsuite name=\"{}\" tests=\"{}\" failures=\"{}\" errors=\"{}\" skipped=\"{}\" time=\"{:.3f}\">\n{}  </testsuite>\n",
+      name_of(kind), part.size(), t.failed, t.interrupted, t.skipped, seconds, cases);
 }
 
 }  // namespace
 
 std::string junit_report(const std::vector<finished>& all, const interruption& ended) {
   const totals t = count(all);
-  std::string text = fmt::format("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"xip check\" tests=\"{}\" failures=\"{}\" errors=\"{}\" skipped=\"{}\">\n",
-                                 all.size(), t.failed, t.interrupted, t.skipped);
+  std::string text = fmt::format(
+      "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"xip check\" tests=\"{}\" failures=\"{}\" errors=\"{}\" "
+      "skipped=\"{}\">\n",
+      all.size(), t.failed, t.interrupted, t.skipped);
   if (!ended.signal.empty()) text += fmt::format("  <!-- interrupted by {}, {} not started -->\n", ended.signal, ended.not_started);
   for (const device_kind kind : {device_kind::memory, device_kind::pmem, device_kind::block}) text += suite_element(all, kind, ended);
   return text + "</testsuites>\n";

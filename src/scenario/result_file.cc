@@ -29,7 +29,7 @@ std::unexpected<std::string> result_file::because() const { return std::unexpect
 std::expected<result_file, std::string> result_file::open(const std::string& path) {
   result_file f;
   f.path_ = path;
-  struct stat status {};
+  struct stat status{};
   const bool there = ::stat(path.c_str(), &status) == 0;
   if (!there && errno != ENOENT) return f.because();
   if (there) f.file_ = descriptor{::open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NOCTTY)};

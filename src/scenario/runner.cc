@@ -95,7 +95,9 @@ assignment runner::assignment_for(const slot& s, const item& i) const {
   const std::string tag = fmt::format("{}-{}", flat, name_of(i.where->kind));
   assignment a{.what = i.what, .where = i.where, .options = &campaign_.options, .config = &campaign_.config, .use = &campaign_.use};
   a.own_file = i.where->file.empty();
-  a.file = a.own_file ? fmt::format("{}/{}", files_.images(), tag) : s.number == 0 ? i.where->file : fmt::format("{}.{}", i.where->file, s.number);
+  a.file = a.own_file      ? fmt::format("{}/{}", files_.images(), tag)
+           : s.number == 0 ? i.where->file
+                           : fmt::format("{}.{}", i.where->file, s.number);
   a.scratch = fmt::format("{}/{}.extra", files_.images(), tag);
   a.log = fmt::format("{}/{}.log", files_.logs(), tag);
   a.keep = fmt::format("{}/{}", files_.keep(), tag);
@@ -147,7 +149,8 @@ void runner::finish(slot& s) {
     }
   const item& i = work_[*s.item];
   finished f{i.what, i.where->kind, {}};
-  if (!decode(s.said, f.result)) f.result.add({"", "the process that watches the scenario died", "", fmt::format("wait status {:#x}", status)});
+  if (!decode(s.said, f.result))
+    f.result.add({"", "the process that watches the scenario died", "", fmt::format("wait status {:#x}", status)});
   f.result.seconds = std::chrono::duration<double>(monotonic_now() - s.since).count();
   ::unlink(assignment_for(s, i).log.c_str());
   results_[*s.item] = std::move(f);
@@ -182,8 +185,10 @@ void runner::interrupt() {
 void runner::listen(slot& s) {
   std::array<char, 65536> buffer;
   const ssize_t got = ::read(s.answer.get(), buffer.data(), buffer.size());
-  if (got > 0) s.said.append(buffer.data(), static_cast<std::size_t>(got));
-  else if (got == 0 || errno != EINTR) finish(s);
+  if (got > 0)
+    s.said.append(buffer.data(), static_cast<std::size_t>(got));
+  else if (got == 0 || errno != EINTR)
+    finish(s);
 }
 
 void runner::clear_progress() {
@@ -200,7 +205,8 @@ void runner::show_progress() {
     done += r.has_value() ? 1 : 0;
     failed += r && r->result.how == verdict::failed ? 1 : 0;
   }
-  campaign_.out.put(fmt::format("\r\033[K[{}/{}{}]{}", done, work_.size(), failed != 0 ? fmt::format(", {} failed", failed) : "", running).substr(0, 160));
+  campaign_.out.put(fmt::format("\r\033[K[{}/{}{}]{}", done, work_.size(), failed != 0 ? fmt::format(", {} failed", failed) : "", running)
+                        .substr(0, 160));
 }
 
 void runner::print_ready() {

@@ -48,7 +48,8 @@ result<pid_t> start(const std::string& program, const std::vector<std::string>& 
   posix_spawnattr_setsigmask(&attributes, &none);
   posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
   pid_t child = -1;
-  const int number = posix_spawn(&child, program.c_str(), &actions, &attributes, pointers(argv_strings).data(), pointers(environment).data());
+  const int number =
+      posix_spawn(&child, program.c_str(), &actions, &attributes, pointers(argv_strings).data(), pointers(environment).data());
   posix_spawn_file_actions_destroy(&actions);
   posix_spawnattr_destroy(&attributes);
   if (number != 0) return fail(number);

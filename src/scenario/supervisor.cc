@@ -42,7 +42,7 @@ outcome failed_because(std::string what, std::string found) {
 }
 
 bool is_block_device(const std::string& path) {
-  struct stat status {};
+  struct stat status{};
   return ::stat(path.c_str(), &status) == 0 && S_ISBLK(status.st_mode);
 }
 
@@ -85,7 +85,9 @@ std::expected<void, outcome> prepare_bytes(const assignment& a, const std::strin
   if (!extra) return failed("the scenario's mkfs options have an open quote");
   auto made = make_image(*a.use, path, a.options->mkfs ? &*a.options->mkfs : nullptr, *extra);
   // The run's own options have made an image before: they and the scenario's do not go together.
-  if (!made && a.options->mkfs && !extra->empty()) return std::unexpected{not_run_because(fmt::format("its '{}' and --mkfs exclude each other: {}", a.what->needs.mkfs, first_line(made.error())))};
+  if (!made && a.options->mkfs && !extra->empty())
+    return std::unexpected{
+        not_run_because(fmt::format("its '{}' and --mkfs exclude each other: {}", a.what->needs.mkfs, first_line(made.error())))};
   if (!made) return failed(made.error());
   return {};
 }
@@ -100,7 +102,8 @@ outcome run_here(const assignment& a, dev::device* device) {
     opened_here = std::move(*opened);
     device = opened_here.get();
   }
-  surroundings around{a.config->type, *a.what, *device, a.where->kind, tool_path(a.where->kind, *device, a.file), a.scratch, {}, *a.use, a.options->seed};
+  surroundings around{a.config->type, *a.what, *device, a.where->kind,  tool_path(a.where->kind, *device, a.file),
+                      a.scratch,      {},      *a.use,  a.options->seed};
   if (!a.options->image.empty()) around.directory = "/xip-check";
   fixture parts{around};
   return parts.run_body();
@@ -174,7 +177,8 @@ outcome run_and_check(const assignment& a, dev::device* memory, const std::strin
   writing.reset();
   outcome o = judge(a, child, reading.get());
   if (o.how == verdict::passed)
-    if (auto clean = check_image(*a.use, path); !clean) o.add({"", "the image is damaged", "e2fsck -fn ends with exit code 0", clean.error()});
+    if (auto clean = check_image(*a.use, path); !clean)
+      o.add({"", "the image is damaged", "e2fsck -fn ends with exit code 0", clean.error()});
   return o;
 }
 

@@ -22,11 +22,11 @@ struct assignment {
   const check_options* options = nullptr;
   const check_config* config = nullptr;
   const tools* use = nullptr;
-  std::string file;     // the device's file; on memory unused
+  std::string file;      // the device's file; on memory unused
   bool own_file = true;  // temporary: its size is ours to choose
-  std::string scratch;  // prefix for files of this run
-  std::string log;      // takes what is printed
-  std::string keep;     // prefix for what is kept on failure
+  std::string scratch;   // prefix for files of this run
+  std::string log;       // takes what is printed
+  std::string keep;      // prefix for what is kept on failure
 };
 
 // In the watching process, whose output goes to the log already. Never throws away a failure: whatever happens is in the outcome.

@@ -133,14 +133,31 @@ void tree_model::check_dir(vfs::task& task, const std::string& name) {
 
 void tree_model::step(vfs::task& task) {
   switch (chance_.below(20)) {
-    case 0: case 1: case 2: return make_file(task);
-    case 3: case 4: return make_dir(task);
-    case 5: case 6: case 7: case 8: case 9: case 10: return write_file(task);
-    case 11: case 12: return truncate_file(task);
-    case 13: return remove_file(task);
-    case 14: return remove_dir(task);
-    case 15: return open_missing(task);
-    case 16: return check_dir(task, random_dir());
+    case 0:
+    case 1:
+    case 2:
+      return make_file(task);
+    case 3:
+    case 4:
+      return make_dir(task);
+    case 5:
+    case 6:
+    case 7:
+    case 8:
+    case 9:
+    case 10:
+      return write_file(task);
+    case 11:
+    case 12:
+      return truncate_file(task);
+    case 13:
+      return remove_file(task);
+    case 14:
+      return remove_dir(task);
+    case 15:
+      return open_missing(task);
+    case 16:
+      return check_dir(task, random_dir());
     default:
       if (const std::string name = random_file(); !name.empty()) check_file(task, name);
   }
@@ -149,8 +166,10 @@ void tree_model::step(vfs::task& task) {
 void tree_model::verify(vfs::task& task) {
   check_dir(task, "");
   for (const auto& [name, n] : nodes_) {
-    if (n.is_dir) check_dir(task, name);
-    else check_file(task, name);
+    if (n.is_dir)
+      check_dir(task, name);
+    else
+      check_file(task, name);
   }
 }
 

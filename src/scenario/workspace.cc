@@ -21,7 +21,8 @@ constexpr std::uint64_t room_per_job = 512 * mib;
 
 std::expected<std::string, std::string> make_directory(const std::string& below) {
   std::string path = below + "/xip-check-XXXXXX";
-  if (::mkdtemp(path.data()) == nullptr) return std::unexpected{fmt::format("{}: no temporary directory: {}", below, error{errno}.message())};
+  if (::mkdtemp(path.data()) == nullptr)
+    return std::unexpected{fmt::format("{}: no temporary directory: {}", below, error{errno}.message())};
   return path;
 }
 
@@ -32,7 +33,7 @@ std::string temporary_directory() {
 
 // Images live in memory where there is enough of it.
 bool roomy(const char* place, std::uint64_t bytes) {
-  struct statvfs space {};
+  struct statvfs space{};
   return ::access(place, W_OK) == 0 && ::statvfs(place, &space) == 0 && std::uint64_t{space.f_bavail} * space.f_frsize >= bytes;
 }
 
@@ -50,7 +51,8 @@ std::expected<workspace, std::string> workspace::make(const check_options& optio
   std::error_code code;
   if (!options.keep.empty() && (std::filesystem::create_directories(w.keep_, code), code))
     return std::unexpected{fmt::format("{}: {}", w.keep_, code.message())};
-  if (!options.keep.empty() && ::access(w.keep_.c_str(), W_OK | X_OK) != 0) return std::unexpected{fmt::format("{}: {}", w.keep_, error{errno}.message())};
+  if (!options.keep.empty() && ::access(w.keep_.c_str(), W_OK | X_OK) != 0)
+    return std::unexpected{fmt::format("{}: {}", w.keep_, error{errno}.message())};
   return w;
 }
 
@@ -74,7 +76,7 @@ workspace::~workspace() {
 std::expected<scratch_file, refusal> scratch_file::take(const std::string& path, const char* program) {
   const auto refuse = [&](std::string_view why) { return std::unexpected{refusal{3, fmt::format("{}: {}: {}", program, path, why)}}; };
   scratch_file taken;
-  struct stat status {};
+  struct stat status{};
   if (::stat(path.c_str(), &status) != 0) {
     if (errno != ENOENT) return refuse(error{errno}.message());
     if (!std::filesystem::exists(std::filesystem::absolute(path).parent_path())) return refuse("its directory does not exist");
@@ -100,8 +102,10 @@ scratch_file::scratch_file(scratch_file&& o) noexcept
 
 scratch_file::~scratch_file() {
   if (path_.empty() || is_device_) return;
-  if (existed_) (void)make_blank(path_, size_);
-  else ::unlink(path_.c_str());
+  if (existed_)
+    (void)make_blank(path_, size_);
+  else
+    ::unlink(path_.c_str());
 }
 
 }  // namespace xip::scenario

@@ -10,7 +10,8 @@ namespace xip::vfs {
 namespace {
 
 [[nodiscard]] bool may_chown(const inode& i, const iattr& attr) noexcept {
-  return capable() || (current_fsuid() == i.i_uid.load(std::memory_order_relaxed) && attr.ia_uid == i.i_uid.load(std::memory_order_relaxed));
+  return capable() ||
+         (current_fsuid() == i.i_uid.load(std::memory_order_relaxed) && attr.ia_uid == i.i_uid.load(std::memory_order_relaxed));
 }
 [[nodiscard]] bool may_chgrp(const inode& i, const iattr& attr) noexcept {
   if (capable()) return true;

@@ -88,7 +88,9 @@ result<> task::fchmod(int fd, unsigned mode) {
 }
 
 result<> task::chown(std::string_view name, std::uint32_t uid, std::uint32_t gid) { return fchownat(AT_FDCWD, name, uid, gid, 0); }
-result<> task::lchown(std::string_view name, std::uint32_t uid, std::uint32_t gid) { return fchownat(AT_FDCWD, name, uid, gid, AT_SYMLINK_NOFOLLOW); }
+result<> task::lchown(std::string_view name, std::uint32_t uid, std::uint32_t gid) {
+  return fchownat(AT_FDCWD, name, uid, gid, AT_SYMLINK_NOFOLLOW);
+}
 
 result<> task::fchownat(int dirfd, std::string_view name, std::uint32_t uid, std::uint32_t gid, int flags) {
   return system_call(*this, [&]() -> result<> {

@@ -23,7 +23,8 @@ constexpr std::uint32_t first_bucket_count = 8;
 
 [[nodiscard]] std::atomic<std::size_t>& counter_of(const dentry& d) noexcept { return d.d_sb.s_kernel.internals().nr_dentry; }
 
-[[nodiscard]] dentry* find_child(const dentry& parent, std::string_view name, std::size_t hash) noexcept XIP_REQUIRES_SHARED(parent.d_lock) {
+[[nodiscard]] dentry* find_child(const dentry& parent, std::string_view name, std::size_t hash) noexcept
+    XIP_REQUIRES_SHARED(parent.d_lock) {
   if (parent.d_bucket_count == 0) return nullptr;
   dentry* child = parent.d_buckets[hash & (parent.d_bucket_count - 1)];
   while (child != nullptr && (child->d_hash != hash || child->name() != name)) child = child->d_hash_next;

@@ -22,17 +22,19 @@ inline constexpr std::size_t name_max = 255;
 inline constexpr std::size_t path_max = 4096;  // with the terminating NUL, which paths here do not have
 
 struct dentry {
-  dentry(super_block& sb, dentry* parent, std::size_t hash) noexcept : d_sb{sb}, d_hash{hash}, d_parent{parent == nullptr ? this : parent} {}
+  dentry(super_block& sb, dentry* parent, std::size_t hash) noexcept
+      : d_sb{sb}, d_hash{hash}, d_parent{parent == nullptr ? this : parent} {}
   dentry(const dentry&) = delete;
   dentry& operator=(const dentry&) = delete;
 
   // References, and d_unhashed. One word, so that the last user of an unhashed dentry knows that it is the last.
   static constexpr std::uint32_t d_unhashed = 1u << 31;
   std::atomic<std::uint32_t> d_lockref{1};
-  std::atomic<std::uint32_t> d_mounted{0};      // file systems mounted here
-  std::atomic<bool> d_referenced{false};        // used since the shrinker last came by
+  std::atomic<std::uint32_t> d_mounted{0};  // file systems mounted here
+  std::atomic<bool> d_referenced{false};    // used since the shrinker last came by
   super_block& d_sb;
-  std::atomic<inode*> d_inode{nullptr};         // counted; null: the name is known not to exist. While somebody holds the dentry it only goes from null to an inode
+  std::atomic<inode*> d_inode{
+      nullptr};  // counted; null: the name is known not to exist. While somebody holds the dentry it only goes from null to an inode
 
   // As a child. Stable while it is hashed: read under the parent's d_lock, or under its own.
   dentry* d_hash_next = nullptr;

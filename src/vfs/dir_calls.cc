@@ -76,7 +76,8 @@ result<std::vector<dirent>> task::getdents(int fd, std::size_t count) {
 }
 
 result<> task::chdir(std::string_view name) {
-  return system_call(*this, [&]() -> result<> { return set_cwd(*this, XIP_TRY(user_path_at(*this, AT_FDCWD, name, lookup_follow | lookup_directory))); });
+  return system_call(
+      *this, [&]() -> result<> { return set_cwd(*this, XIP_TRY(user_path_at(*this, AT_FDCWD, name, lookup_follow | lookup_directory))); });
 }
 
 result<> task::fchdir(int fd) {

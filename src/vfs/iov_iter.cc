@@ -30,11 +30,15 @@ std::size_t iov_iter::fault_in(std::size_t bytes) const noexcept {
 }
 
 std::size_t iov_iter::copy_to_iter(const void* from, std::size_t bytes) noexcept {
-  return copy(bytes, [from](std::byte* user, std::size_t offset, std::size_t n) { std::memcpy(user, static_cast<const std::byte*>(from) + offset, n); });
+  return copy(bytes, [from](std::byte* user, std::size_t offset, std::size_t n) {
+    std::memcpy(user, static_cast<const std::byte*>(from) + offset, n);
+  });
 }
 
 std::size_t iov_iter::copy_from_iter(void* to, std::size_t bytes) noexcept {
-  return copy(bytes, [to](const std::byte* user, std::size_t offset, std::size_t n) { std::memcpy(static_cast<std::byte*>(to) + offset, user, n); });
+  return copy(bytes, [to](const std::byte* user, std::size_t offset, std::size_t n) {
+    std::memcpy(static_cast<std::byte*>(to) + offset, user, n);
+  });
 }
 
 std::size_t iov_iter::zero(std::size_t bytes) noexcept {

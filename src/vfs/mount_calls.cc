@@ -39,7 +39,8 @@ struct explanation {
   return std::unexpected{mount_failure{done.error(), std::string{name} + ": " + why.text}};
 }
 
-[[nodiscard]] result<const file_system_type*> find_type(kernel::impl& k, std::string_view name, explanation& why) XIP_REQUIRES_SHARED(k.namespace_sem) {
+[[nodiscard]] result<const file_system_type*> find_type(kernel::impl& k, std::string_view name, explanation& why)
+    XIP_REQUIRES_SHARED(k.namespace_sem) {
   for (const file_system_type* type : k.file_systems)
     if (type->name == name) return type;
   return why(ENODEV, "unknown file system type '" + std::string{name} + "'");
@@ -65,7 +66,8 @@ struct mount_deleter {
 }
 
 // The mounted file system of SOURCE, on no place yet; its root is cached.
-[[nodiscard]] result<mount*> make_mount(kernel& k, const file_system_type& type, dev::device& source, std::string_view options, explanation& why) {
+[[nodiscard]] result<mount*> make_mount(kernel& k, const file_system_type& type, dev::device& source, std::string_view options,
+                                        explanation& why) {
   const parsed_options parsed = parse_mount_options(options, sb_relatime);
   std::unique_ptr<mount, mount_deleter> m{make_object<mount>(k.memory(), k.memory()), {k.memory()}};
   fs_context fc{k, source, parsed.sb_flags, parsed.rest, {}};
@@ -182,7 +184,8 @@ void forget_places(task& caller) noexcept {
 
 }  // namespace
 
-std::expected<void, mount_failure> kernel::mount(std::string_view type, dev::device& source, std::string_view target, std::string_view options) {
+std::expected<void, mount_failure> kernel::mount(std::string_view type, dev::device& source, std::string_view target,
+                                                 std::string_view options) {
   task caller{*this, {}, "mount"};
   explanation why;
   auto done = system_call(caller, [&] { return mount_on(caller, {type, source, target, options}, why); });

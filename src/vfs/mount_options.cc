@@ -38,8 +38,8 @@ constexpr std::array generic_options{
 };
 
 constexpr std::array shown_options{
-    generic_option{"sync", sb_synchronous, 0},   generic_option{"dirsync", sb_dirsync, 0},       generic_option{"nosuid", sb_nosuid, 0},
-    generic_option{"nodev", sb_nodev, 0},        generic_option{"noexec", sb_noexec, 0},         generic_option{"noatime", sb_noatime, 0},
+    generic_option{"sync", sb_synchronous, 0},      generic_option{"dirsync", sb_dirsync, 0},   generic_option{"nosuid", sb_nosuid, 0},
+    generic_option{"nodev", sb_nodev, 0},           generic_option{"noexec", sb_noexec, 0},     generic_option{"noatime", sb_noatime, 0},
     generic_option{"nodiratime", sb_nodiratime, 0}, generic_option{"relatime", sb_relatime, 0},
 };
 

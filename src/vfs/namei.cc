@@ -192,6 +192,8 @@ result<> nameidata::follow_last(dentry_ref link) {
   return walk(true);
 }
 
-result<path_ref> user_path_at(task& t, int dirfd, std::string_view name, unsigned flags) { return nameidata{t, flags}.path_lookup(dirfd, name); }
+result<path_ref> user_path_at(task& t, int dirfd, std::string_view name, unsigned flags) {
+  return nameidata{t, flags}.path_lookup(dirfd, name);
+}
 
 }  // namespace xip::vfs

@@ -19,9 +19,9 @@ namespace xip::vfs {
 namespace {
 
 constexpr int open_dsync = O_DSYNC;
-constexpr int open_sync_bit = O_SYNC & ~O_DSYNC;      // Linux's own bit for the other half of O_SYNC
+constexpr int open_sync_bit = O_SYNC & ~O_DSYNC;  // Linux's own bit for the other half of O_SYNC
 constexpr int open_tmpfile_bit = O_TMPFILE & ~O_DIRECTORY;
-constexpr int open_largefile = 0100000;               // set on 64-bit systems whether asked for or not
+constexpr int open_largefile = 0100000;  // set on 64-bit systems whether asked for or not
 constexpr int path_flags = O_DIRECTORY | O_NOFOLLOW | O_PATH | O_CLOEXEC;
 constexpr int not_kept = O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC;
 
@@ -135,7 +135,8 @@ struct created_or_found {
 // The last component, made if it is not there. Linux: lookup_open.
 [[nodiscard]] result<created_or_found> look_up_or_create(task& t, path_ref& parent, std::string_view name, const open_how& how) {
   dentry& dir_dentry = parent.dent();
-  if (dentry_ref known = d_lookup(dir_dentry, name, hash_name(name)); known && known->get_inode() != nullptr) return created_or_found{std::move(known)};
+  if (dentry_ref known = d_lookup(dir_dentry, name, hash_name(name)); known && known->get_inode() != nullptr)
+    return created_or_found{std::move(known)};
   auto access = write_access::want(parent.mnt());  // what fails for want of it is only the creation
   inode& dir = *dir_dentry.get_inode();
   inode_ref spare;

@@ -28,7 +28,9 @@ namespace {
   return uid != victim.i_uid.load(std::memory_order_relaxed) && uid != dir.i_uid.load(std::memory_order_relaxed) && !capable();
 }
 
-[[nodiscard]] bool has_flag(const inode& i, std::uint32_t flags) noexcept { return (i.i_flags.load(std::memory_order_relaxed) & flags) != 0; }
+[[nodiscard]] bool has_flag(const inode& i, std::uint32_t flags) noexcept {
+  return (i.i_flags.load(std::memory_order_relaxed) & flags) != 0;
+}
 
 }  // namespace
 

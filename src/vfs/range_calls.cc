@@ -26,8 +26,8 @@ namespace {
   return truncate_inode(i, size, 0);
 }
 
-constexpr int supported_modes = FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE | FALLOC_FL_COLLAPSE_RANGE | FALLOC_FL_ZERO_RANGE | FALLOC_FL_INSERT_RANGE |
-                                FALLOC_FL_UNSHARE_RANGE;
+constexpr int supported_modes = FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE | FALLOC_FL_COLLAPSE_RANGE | FALLOC_FL_ZERO_RANGE |
+                                FALLOC_FL_INSERT_RANGE | FALLOC_FL_UNSHARE_RANGE;
 
 [[nodiscard]] result<> check_fallocate_mode(int mode) noexcept {
   if ((mode & ~supported_modes) != 0) return fail(EOPNOTSUPP);

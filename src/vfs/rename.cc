@@ -101,7 +101,8 @@ struct rename_end {
   XIP_TRY(d_reserve_name(from.child, to.name.size()));
   if (exchange) XIP_TRY(d_reserve_name(to.child, from.name.size()));
   const inode_pair_lock guard{source, target};
-  if (from.child.d_mounted.load(std::memory_order_acquire) != 0 || to.child.d_mounted.load(std::memory_order_acquire) != 0) return fail(EBUSY);
+  if (from.child.d_mounted.load(std::memory_order_acquire) != 0 || to.child.d_mounted.load(std::memory_order_acquire) != 0)
+    return fail(EBUSY);
   XIP_TRY(from.dir_inode().i_op->rename(from.dir_inode(), from.name, source, to.dir_inode(), to.name, target, flags));
   if (exchange) {
     d_exchange(from.child, to.child);
@@ -116,7 +117,8 @@ struct rename_end {
 }
 
 // What the walk has found is looked at under the locks.
-[[nodiscard]] result<> check_ends(const nameidata& from_nd, const nameidata& to_nd, const rename_end& from, const rename_end& to, unsigned flags) {
+[[nodiscard]] result<> check_ends(const nameidata& from_nd, const nameidata& to_nd, const rename_end& from, const rename_end& to,
+                                  unsigned flags) {
   const inode* source = from.get_inode();
   const inode* target = to.get_inode();
   if (source == nullptr) return fail(ENOENT);

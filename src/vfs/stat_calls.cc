@@ -36,8 +36,9 @@ namespace {
     std::uint32_t sb;
     std::uint64_t st;
   };
-  constexpr flag_pair pairs[] = {{sb_rdonly, ST_RDONLY},    {sb_nosuid, ST_NOSUID},   {sb_nodev, ST_NODEV},           {sb_noexec, ST_NOEXEC},
-                                 {sb_synchronous, ST_SYNCHRONOUS}, {sb_noatime, ST_NOATIME}, {sb_nodiratime, ST_NODIRATIME}, {sb_relatime, ST_RELATIME}};
+  constexpr flag_pair pairs[] = {{sb_rdonly, ST_RDONLY},         {sb_nosuid, ST_NOSUID},           {sb_nodev, ST_NODEV},
+                                 {sb_noexec, ST_NOEXEC},         {sb_synchronous, ST_SYNCHRONOUS}, {sb_noatime, ST_NOATIME},
+                                 {sb_nodiratime, ST_NODIRATIME}, {sb_relatime, ST_RELATIME}};
   std::uint64_t flags = 0x0020;  // ST_VALID
   for (const flag_pair& pair : pairs)
     if ((sb_flags & pair.sb) != 0) flags |= pair.st;

@@ -52,7 +52,8 @@ result<> sync_filesystem(super_block& sb) {
 result<std::size_t> generic_write_sync(kiocb& iocb, loff_t pos, std::size_t bytes) {
   file& f = iocb.ki_filp;
   const inode& i = *f.f_inode;
-  const bool sync_inode = (i.i_flags.load(std::memory_order_relaxed) & s_sync) != 0 || (i.i_sb.s_flags.load(std::memory_order_relaxed) & sb_synchronous) != 0;
+  const bool sync_inode =
+      (i.i_flags.load(std::memory_order_relaxed) & s_sync) != 0 || (i.i_sb.s_flags.load(std::memory_order_relaxed) & sb_synchronous) != 0;
   if (bytes == 0 || (!sync_inode && (iocb.ki_flags & iocb_dsync) == 0)) return bytes;
   if (f.f_op->fsync == nullptr) return bytes;
   const bool datasync = (iocb.ki_flags & iocb_sync) == 0;

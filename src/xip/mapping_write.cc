@@ -26,12 +26,12 @@ struct write_state {
   vfs::inode& inode;
   const xip_ops& ops;
   mapping_cursor cursor;
-  loff_t pos;                  // everything before it is noted or done
-  const loff_t end;            // where the request ends
-  loff_t settled;              // everything before it has arrived: counted
-  int failure = 0;             // an errno: ends the loop
+  loff_t pos;                   // everything before it is noted or done
+  const loff_t end;             // where the request ends
+  loff_t settled;               // everything before it has arrived: counted
+  int failure = 0;              // an errno: ends the loop
   unsigned space_attempts = 0;  // waits for space since the last progress
-  bool bounce = false;         // the next slice takes its bytes through a page of our own
+  bool bounce = false;          // the next slice takes its bytes through a page of our own
 
   [[nodiscard]] unsigned bits() const noexcept { return inode.i_sb.s_blocksize_bits; }
   void stop(error why) noexcept { failure = why.number(); }
@@ -39,7 +39,8 @@ struct write_state {
 
 // Notes or moves up to BYTES bytes in the blocks of EM. Fewer: user memory ended (error EFAULT only if nothing at all moved), or the device refused.
 template <class Mover>
-result<std::size_t> copy_to_blocks(vfs::iov_iter& from, const extent_map& em, loff_t pos, std::size_t bytes, unsigned bits, Mover& mover) noexcept {
+result<std::size_t> copy_to_blocks(vfs::iov_iter& from, const extent_map& em, loff_t pos, std::size_t bytes, unsigned bits,
+                                   Mover& mover) noexcept {
   std::size_t done = 0;
   while (done < bytes) {
     const auto moved = mover.write(from, device_byte(em, pos + static_cast<loff_t>(done), bits), bytes - done);
@@ -167,7 +168,8 @@ void write_one_slice(write_state& state, vfs::iov_iter& from, const extent_map& 
   }
   const auto done = bounced ? run_bounced_slice(state, from, slice, mover) : run_slice(state, from, slice, mover);
   if (!done.has_value()) {
-    const bool again = done.error() == ENOSPC && state.ops.wait_for_space != nullptr && state.ops.wait_for_space(state.inode, state.space_attempts++);
+    const bool again =
+        done.error() == ENOSPC && state.ops.wait_for_space != nullptr && state.ops.wait_for_space(state.inode, state.space_attempts++);
     if (!again) state.stop(done.error());
     return;
   }

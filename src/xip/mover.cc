@@ -91,7 +91,8 @@ result<> batch_mover::note(std::uint64_t offset, std::byte* memory, std::size_t 
   if (used_ != 0) {
     dev::io_piece& last = pieces_[used_ - 1];
     const bool both_zeros = memory == nullptr && last.memory == nullptr;
-    const bool adjacent = memory != nullptr && last.memory != nullptr && last.offset + last.bytes == offset && last.memory + last.bytes == memory;
+    const bool adjacent =
+        memory != nullptr && last.memory != nullptr && last.offset + last.bytes == offset && last.memory + last.bytes == memory;
     if (both_zeros || adjacent) {
       last.bytes += bytes;
       return {};

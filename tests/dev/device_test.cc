@@ -11,9 +11,9 @@
 namespace xip::dev {
 namespace {
 
-using xip::test::heap_allocations_of_this_thread;
 using test::kind;
 using test::pattern;
+using xip::test::heap_allocations_of_this_thread;
 
 constexpr std::uint64_t device_bytes = 256 << 10;
 

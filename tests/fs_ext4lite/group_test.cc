@@ -124,7 +124,8 @@ TEST(Group, PlacesOutsideTheFileSystemRefuseTheMount) {
 TEST(Group, OverlappingMetadataRefusesTheMount) {
   const image i = make_image("-b 4096 -O ^metadata_csum,^uninit_bg");
   const std::uint64_t desc = 4096;
-  i.poke_value(desc + offsetof(ext4_group_desc, bg_block_bitmap_lo), i.peek_value<le32>(desc + offsetof(ext4_group_desc, bg_inode_bitmap_lo)));
+  i.poke_value(desc + offsetof(ext4_group_desc, bg_block_bitmap_lo),
+               i.peek_value<le32>(desc + offsetof(ext4_group_desc, bg_inode_bitmap_lo)));
   bare_mount m{i};
   EXPECT_FALSE(m.ok());
   EXPECT_THAT(m.failure(), HasSubstr("overlap"));

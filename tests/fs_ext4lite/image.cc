@@ -84,7 +84,7 @@ image::~image() {
 }
 
 std::vector<std::byte> image::bytes() const {
-  struct stat s {};
+  struct stat s{};
   EXPECT_EQ(::stat(path_.c_str(), &s), 0);
   return bytes(0, static_cast<std::size_t>(s.st_size));
 }
@@ -180,7 +180,9 @@ void mounted::umount_and_check(const image& to) {
 bare_mount::bare_mount(const image& from, std::uint32_t sb_flags, std::string_view options) : owned_{load(from)}, device_{owned_.get()} {
   mount(sb_flags, options);
 }
-bare_mount::bare_mount(dev::device& device, std::uint32_t sb_flags, std::string_view options) : device_{&device} { mount(sb_flags, options); }
+bare_mount::bare_mount(dev::device& device, std::uint32_t sb_flags, std::string_view options) : device_{&device} {
+  mount(sb_flags, options);
+}
 
 void bare_mount::mount(std::uint32_t sb_flags, std::string_view options) {
   vfs::kernel_options with;

@@ -20,8 +20,8 @@ namespace {
 using testing::HasSubstr;
 
 TEST(InodeFields, TimesKeepNanosecondsAndReach2446) {
-  for (const std::int64_t s : {std::int64_t{0}, std::int64_t{-1}, std::int64_t{INT32_MAX}, std::int64_t{INT32_MAX} + 1, std::int64_t{UINT32_MAX},
-                               std::int64_t{1} << 33, time_max, time_min}) {
+  for (const std::int64_t s : {std::int64_t{0}, std::int64_t{-1}, std::int64_t{INT32_MAX}, std::int64_t{INT32_MAX} + 1,
+                               std::int64_t{UINT32_MAX}, std::int64_t{1} << 33, time_max, time_min}) {
     const encoded_time e = encode_time({s, 123'456'789}, true);
     EXPECT_EQ(decode_time(e.seconds, e.extra), (vfs::timespec64{s, 123'456'789})) << s;
   }

@@ -64,8 +64,9 @@ TEST_P(Linux, ReadsAndExtendsWhatWasWrittenHereAndTheOtherWayRound) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Mke2fs, Linux,
-                         testing::Values("-b 1024", "-b 2048", "-b 4096", "-b 4096 -O ^metadata_csum", "-b 1024 -O uninit_bg,^metadata_csum",
-                                         "-b 4096 -I 128", "-b 1024 -g 1024 -O ^flex_bg,^has_journal"));
+                         testing::Values("-b 1024", "-b 2048", "-b 4096", "-b 4096 -O ^metadata_csum",
+                                         "-b 1024 -O uninit_bg,^metadata_csum", "-b 4096 -I 128",
+                                         "-b 1024 -g 1024 -O ^flex_bg,^has_journal"));
 
 TEST(LinuxOrphans, AreFinishedByLinux) {
   const image disk = make_image("-b 4096", "16M");

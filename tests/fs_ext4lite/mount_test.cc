@@ -60,10 +60,11 @@ TEST_P(Mount, FilesAndDirectoriesSurviveAndE2fsckAgrees) {
 
 INSTANTIATE_TEST_SUITE_P(Mke2fs, Mount,
                          testing::Values("-b 1024", "-b 2048", "-b 4096", "-b 1024 -O ^metadata_csum", "-b 4096 -O ^metadata_csum",
-                                         "-b 4096 -O ^has_journal", "-b 1024 -O ^64bit", "-b 4096 -O ^64bit", "-b 1024 -g 1024", "-b 1024 -g 1024 -O ^flex_bg",
-                                         "-b 4096 -O ^flex_bg", "-b 1024 -O uninit_bg,^metadata_csum", "-b 4096 -O uninit_bg,^metadata_csum,^64bit",
-                                         "-b 4096 -I 128", "-b 1024 -O meta_bg,^resize_inode -g 512", "-b 4096 -O metadata_csum_seed",
-                                         "-b 4096 -O ^filetype", "-b 1024 -O ^dir_index", "-b 4096 -O large_dir", "-b 4096 -O ^extra_isize,^dir_nlink,^huge_file"));
+                                         "-b 4096 -O ^has_journal", "-b 1024 -O ^64bit", "-b 4096 -O ^64bit", "-b 1024 -g 1024",
+                                         "-b 1024 -g 1024 -O ^flex_bg", "-b 4096 -O ^flex_bg", "-b 1024 -O uninit_bg,^metadata_csum",
+                                         "-b 4096 -O uninit_bg,^metadata_csum,^64bit", "-b 4096 -I 128",
+                                         "-b 1024 -O meta_bg,^resize_inode -g 512", "-b 4096 -O metadata_csum_seed", "-b 4096 -O ^filetype",
+                                         "-b 1024 -O ^dir_index", "-b 4096 -O large_dir", "-b 4096 -O ^extra_isize,^dir_nlink,^huge_file"));
 
 TEST(MountBehaviour, AnOpenUnlinkedFileLivesUntilItsLastClose) {
   const image disk = make_image();

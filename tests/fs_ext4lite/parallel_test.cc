@@ -36,17 +36,18 @@ void in_parallel(mounted& m, int count, Body&& body) {
 // User memory whose copies call REACHED once, in the middle of a copy and under its locks.
 struct pausing_memory {
   std::function<void()> reached;
-  vfs::user_access access{
-      .fault_in = [](void*, const std::byte*, std::size_t bytes, bool) { return bytes; },
-      .copy_in = [](void* c, const std::byte* user, std::size_t bytes, bool, vfs::move_piece move, void* argument) {
-        static_cast<pausing_memory*>(c)->copy(const_cast<std::byte*>(user), bytes, move, argument);
-        return bytes;
-      },
-      .copy_out = [](void* c, std::byte* user, std::size_t bytes, bool, vfs::move_piece move, void* argument) {
-        static_cast<pausing_memory*>(c)->copy(user, bytes, move, argument);
-        return bytes;
-      },
-      .context = this};
+  vfs::user_access access{.fault_in = [](void*, const std::byte*, std::size_t bytes, bool) { return bytes; },
+                          .copy_in =
+                              [](void* c, const std::byte* user, std::size_t bytes, bool, vfs::move_piece move, void* argument) {
+                                static_cast<pausing_memory*>(c)->copy(const_cast<std::byte*>(user), bytes, move, argument);
+                                return bytes;
+                              },
+                          .copy_out =
+                              [](void* c, std::byte* user, std::size_t bytes, bool, vfs::move_piece move, void* argument) {
+                                static_cast<pausing_memory*>(c)->copy(user, bytes, move, argument);
+                                return bytes;
+                              },
+                          .context = this};
 
   void copy(std::byte* user, std::size_t bytes, vfs::move_piece move, void* argument) {
     move(argument, user, 0, bytes / 2);
@@ -195,7 +196,9 @@ TEST_P(Storm, LeavesWhatE2fsckAccepts) {
   m.umount_and_check(disk);
 }
 
-INSTANTIATE_TEST_SUITE_P(Mke2fs, Storm, testing::Values("-b 4096", "-b 1024 -g 1024", "-b 2048 -O ^metadata_csum,uninit_bg", "-b 1024 -O ^dir_index,^has_journal"));
+INSTANTIATE_TEST_SUITE_P(Mke2fs, Storm,
+                         testing::Values("-b 4096", "-b 1024 -g 1024", "-b 2048 -O ^metadata_csum,uninit_bg",
+                                         "-b 1024 -O ^dir_index,^has_journal"));
 
 }  // namespace
 }  // namespace xip::ext4lite::test

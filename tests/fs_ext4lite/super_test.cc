@@ -199,12 +199,15 @@ TEST_P(Layout, MountsAndUnmountsClean) {
 
 INSTANTIATE_TEST_SUITE_P(Mke2fs, Layout,
                          testing::Values("-b 1024", "-b 2048", "-b 4096", "-b 1024 -g 256", "-b 4096 -O ^metadata_csum",
-                                         "-b 4096 -O ^metadata_csum,uninit_bg", "-b 1024 -O ^metadata_csum,uninit_bg,^64bit", "-b 4096 -O ^64bit",
-                                         "-b 4096 -O ^flex_bg", "-b 1024 -g 1024 -O ^flex_bg", "-b 1024 -O meta_bg,^resize_inode -g 512",
-                                         "-b 1024 -O sparse_super2 -g 1024", "-b 1024 -O ^sparse_super,^resize_inode -g 1024", "-b 4096 -O ^resize_inode",
+                                         "-b 4096 -O ^metadata_csum,uninit_bg", "-b 1024 -O ^metadata_csum,uninit_bg,^64bit",
+                                         "-b 4096 -O ^64bit", "-b 4096 -O ^flex_bg", "-b 1024 -g 1024 -O ^flex_bg",
+                                         "-b 1024 -O meta_bg,^resize_inode -g 512", "-b 1024 -O sparse_super2 -g 1024",
+                                         "-b 1024 -O ^sparse_super,^resize_inode -g 1024", "-b 4096 -O ^resize_inode",
                                          "-b 4096 -O ^has_journal", "-b 4096 -I 128", "-b 4096 -I 1024", "-b 4096 -O metadata_csum_seed",
-                                         "-b 4096 -O ^huge_file,^dir_nlink,^extra_isize", "-b 4096 -O large_dir", "-b 4096 -O ^filetype,^dir_index", "-b 4096 -O ^extent,^64bit", "-b 1024 -O ^extent,^64bit,^metadata_csum",
-                                         "-b 4096 -E lazy_itable_init=1", "-b 4096 -O orphan_file", "-b 1024 -G 4 -g 512"));
+                                         "-b 4096 -O ^huge_file,^dir_nlink,^extra_isize", "-b 4096 -O large_dir",
+                                         "-b 4096 -O ^filetype,^dir_index", "-b 4096 -O ^extent,^64bit",
+                                         "-b 1024 -O ^extent,^64bit,^metadata_csum", "-b 4096 -E lazy_itable_init=1",
+                                         "-b 4096 -O orphan_file", "-b 1024 -G 4 -g 512"));
 
 }  // namespace
 }  // namespace xip::ext4lite::test

@@ -12,7 +12,6 @@
 #include <xip/locks/thread_context.h>
 #include <xip/locks/wait_for.h>
 
-
 namespace xip::test {
 
 // Checked where lockdep is compiled in: any report aborts.

@@ -165,7 +165,8 @@ TEST_F(CheckCommand, DoesNotRunAScenarioWhoseMkfsOptionsExcludeTheUsers) {
 
 TEST_F(CheckCommand, DoesNotRunAScenarioWithoutAFeatureThatItNeeds) {
   EXPECT_THAT(on_memory({"plant/017"}).out, EndsWith("1 passed, 0 failed, 0 skipped\n"));
-  EXPECT_THAT(on_memory({"plant/017", "--mkfs", "-b 4096 -O ^huge_file"}).out, HasSubstr("plant/017 [memory] [not run] needs feature huge_file"));
+  EXPECT_THAT(on_memory({"plant/017", "--mkfs", "-b 4096 -O ^huge_file"}).out,
+              HasSubstr("plant/017 [memory] [not run] needs feature huge_file"));
 }
 
 TEST_F(CheckCommand, TellsAScenarioTheGeometryOfItsImage) {

@@ -33,7 +33,8 @@ TEST_F(CheckCommand, WritesJUnitThatAnXmlParserTakes) {
   EXPECT_THAT(text, HasSubstr("failures=\"2\""));
   const std::string python = find_tool("python3");
   if (python.empty()) GTEST_SKIP() << "python3 is not installed";
-  const auto parsed = run_tool(python, {"-c", "import sys, xml.dom.minidom as m; d = m.parse(sys.argv[1]); print(len(d.getElementsByTagName('testcase')))", file});
+  const auto parsed = run_tool(
+      python, {"-c", "import sys, xml.dom.minidom as m; d = m.parse(sys.argv[1]); print(len(d.getElementsByTagName('testcase')))", file});
   ASSERT_TRUE(parsed.has_value());
   EXPECT_EQ(parsed->output, "4\n");
 }

@@ -24,10 +24,22 @@ TEST_F(CheckCommand, ChoosesByGroupDirectoryNameAndPattern) {
 }
 
 TEST_F(CheckCommand, RefusesWhatDoesNotExistByName) {
-  for (const auto& words : std::vector<std::vector<std::string>>{{"plant/999"}, {"-g", "nobody"}, {"-x", "nobody"}, {"--no-such-option"},
-                                                                 {"--device", "tape"}, {"--device", "pmem:"}, {"-j", "0"}, {"-j", "many"},
-                                                                 {"--seed", "x"}, {"--shard", "3/2"}, {"--shard", "0/2"}, {"--mkfs", "'"},
-                                                                 {"-g", ""}, {"-x", ","}, {"--keep"}, {"--image", "a", "--mkfs", "-b 1024"}}) {
+  for (const auto& words : std::vector<std::vector<std::string>>{{"plant/999"},
+                                                                 {"-g", "nobody"},
+                                                                 {"-x", "nobody"},
+                                                                 {"--no-such-option"},
+                                                                 {"--device", "tape"},
+                                                                 {"--device", "pmem:"},
+                                                                 {"-j", "0"},
+                                                                 {"-j", "many"},
+                                                                 {"--seed", "x"},
+                                                                 {"--shard", "3/2"},
+                                                                 {"--shard", "0/2"},
+                                                                 {"--mkfs", "'"},
+                                                                 {"-g", ""},
+                                                                 {"-x", ","},
+                                                                 {"--keep"},
+                                                                 {"--image", "a", "--mkfs", "-b 1024"}}) {
     const called c = check(words);
     EXPECT_EQ(c.exit_code, 2) << words[0] << c.err;
     EXPECT_EQ(c.out, "") << words[0];
@@ -42,7 +54,8 @@ TEST_F(CheckCommand, RefusesAScratchFileInNoDirectory) {
 }
 
 TEST_F(CheckCommand, RefusesToRunNothing) {
-  for (const auto& words : std::vector<std::vector<std::string>>{{"-g", "other", "-x", "other"}, {"plant/001", "-x", "plant"}, {"-x", "auto"}}) {
+  for (const auto& words :
+       std::vector<std::vector<std::string>>{{"-g", "other", "-x", "other"}, {"plant/001", "-x", "plant"}, {"-x", "auto"}}) {
     for (const bool list : {false, true}) {
       std::vector<std::string> all = words;
       if (list) all.emplace_back("--list");
@@ -60,14 +73,18 @@ TEST_F(CheckCommand, RefusesToRunNothing) {
 
 TEST_F(CheckCommand, DistinguishesWhatCannotBeUsedFromAWrongCommandLine) {
   std::ofstream{in_directory("text")} << "no file system";
-  for (const auto& words : std::vector<std::vector<std::string>>{
-           {"--image", "/no/such/image"}, {"--image", in_directory("text")}, {"--keep", "/proc/x"}, {"--junit", "/no/such/place/junit"},
-           {"--device", "pmem:" + in_directory("text")}}) {
-    const called c = on_memory([&] {
-      std::vector<std::string> all{"plant/002"};
-      all.insert(all.end(), words.begin(), words.end());
-      return all;
-    }(), words[0] != "--keep");
+  for (const auto& words : std::vector<std::vector<std::string>>{{"--image", "/no/such/image"},
+                                                                 {"--image", in_directory("text")},
+                                                                 {"--keep", "/proc/x"},
+                                                                 {"--junit", "/no/such/place/junit"},
+                                                                 {"--device", "pmem:" + in_directory("text")}}) {
+    const called c = on_memory(
+        [&] {
+          std::vector<std::string> all{"plant/002"};
+          all.insert(all.end(), words.begin(), words.end());
+          return all;
+        }(),
+        words[0] != "--keep");
     EXPECT_EQ(c.exit_code, 3) << words[1] << c.err;
     EXPECT_EQ(c.out, "") << words[1];
     EXPECT_THAT(c.err, HasSubstr(words[1].substr(words[1].find('/'))));
@@ -76,7 +93,8 @@ TEST_F(CheckCommand, DistinguishesWhatCannotBeUsedFromAWrongCommandLine) {
 
 TEST_F(CheckCommand, SpeaksInTheNameOfItsProgram) {
   std::ofstream{in_directory("text")} << "no file system";
-  EXPECT_THAT(check({"plant/001", "--device", "pmem:" + in_directory("text")}, "plant-001").err, testing::StartsWith("plant-001: " + in_directory("text")));
+  EXPECT_THAT(check({"plant/001", "--device", "pmem:" + in_directory("text")}, "plant-001").err,
+              testing::StartsWith("plant-001: " + in_directory("text")));
   EXPECT_THAT(check({"-g", "none"}, "plant-001").err, testing::StartsWith("plant-001: there is no group 'none'"));
 }
 
@@ -91,7 +109,8 @@ TEST_F(CheckCommand, FailsWhenItsOutputGoesNowhere) {
 TEST_F(CheckCommand, HelpsOnRequest) {
   const called c = check({"--help"});
   EXPECT_EQ(c.exit_code, 0);
-  for (const char* word : {"--group", "--device", "--mkfs", "--image", "--keep", "--junit", "--json", "--seed", "Exit code"}) EXPECT_THAT(c.out, HasSubstr(word));
+  for (const char* word : {"--group", "--device", "--mkfs", "--image", "--keep", "--junit", "--json", "--seed", "Exit code"})
+    EXPECT_THAT(c.out, HasSubstr(word));
 }
 
 TEST_F(CheckCommand, DividesTheWorkIntoShards) {

@@ -31,7 +31,10 @@ class paired : public testing::Test {
 
 TEST_F(paired, sides_take_turns_in_going_first) {
   for (int i = 0; i < 3; ++i) round(2, 1, 1);
-  EXPECT_EQ(order, "ffbb" "bbff" "ffbb");
+  EXPECT_EQ(order,
+            "ffbb"
+            "bbff"
+            "ffbb");
 }
 
 TEST_F(paired, both_sides_get_the_same_numbers) {

@@ -34,10 +34,8 @@ TEST_F(caches, each_way_of_making_a_name_replaces_absence) {
   ASSERT_OK(t.mkdir("/from", 0755));
   write_file("/src", "");
   const std::pair<const char*, std::function<result<>()>> makers[] = {
-      {"/mkdir", [&] { return t.mkdir("/mkdir", 0755); }},
-      {"/mknod", [&] { return t.mknod("/mknod", S_IFIFO | 0600, 0); }},
-      {"/symlink", [&] { return t.symlink("src", "/symlink"); }},
-      {"/link", [&] { return t.link("/src", "/link"); }},
+      {"/mkdir", [&] { return t.mkdir("/mkdir", 0755); }},        {"/mknod", [&] { return t.mknod("/mknod", S_IFIFO | 0600, 0); }},
+      {"/symlink", [&] { return t.symlink("src", "/symlink"); }}, {"/link", [&] { return t.link("/src", "/link"); }},
       {"/rename", [&] { return t.rename("/from", "/rename"); }},
   };
   for (const auto& [name, make] : makers) {
@@ -169,7 +167,8 @@ TEST_F(caches, a_number_comes_back_only_after_its_eviction_is_over) {
           mutex_guard guard{disk.lock};
           return disk.nodes.contains(static_cast<std::uint32_t>(number));
         };
-        while (!taken()) {}
+        while (!taken()) {
+        }
         deleted.open();
       },
   });
@@ -200,7 +199,8 @@ TEST_F(caches, an_inode_is_filled_in_by_one_and_waited_for_by_the_others) {
       },
       [&] {
         reading.wait_for_arrival();
-        while (disk.lookups < 4) {}  // the second one is in its look-up, for the number that is being filled in
+        while (disk.lookups < 4) {
+        }  // the second one is in its look-up, for the number that is being filled in
         opened = true;
         reading.open();
       },
@@ -227,7 +227,8 @@ TEST_F(caches, those_who_wait_for_a_failure_are_told_why) {
       },
       [&] {
         reading.wait_for_arrival();
-        while (disk.lookups < 4) {}
+        while (disk.lookups < 4) {
+        }
         reading.open();
       },
   });

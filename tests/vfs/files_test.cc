@@ -103,12 +103,13 @@ TEST_F(descriptors, a_file_closed_by_another_task_lives_until_the_call_is_over) 
   } c{child.get(), fd, &disk, &released_inside};
   user_access access{.fault_in = nullptr,
                      .copy_in = nullptr,
-                     .copy_out = [](void* context, std::byte*, std::size_t, bool, move_piece, void*) {
-                       auto& self = *static_cast<in_copy*>(context);
-                       EXPECT_OK(self.other->close(self.fd));
-                       *self.releases = self.disk->releases.load();
-                       return std::size_t{0};
-                     },
+                     .copy_out =
+                         [](void* context, std::byte*, std::size_t, bool, move_piece, void*) {
+                           auto& self = *static_cast<in_copy*>(context);
+                           EXPECT_OK(self.other->close(self.fd));
+                           *self.releases = self.disk->releases.load();
+                           return std::size_t{0};
+                         },
                      .context = &c};
   t.uaccess = &access;
   char byte;

@@ -45,7 +45,8 @@ TEST_F(memory_use, looking_at_cached_names_allocates_nothing) {
 
 TEST_F(memory_use, opening_allocates_the_file_and_nothing_else) {
   write_file("/f", "");
-  EXPECT_EQ(allocations_of([&] { EXPECT_OK(t.close(*t.open("/f", O_RDWR))); }), 20u) << "ten files, each one from the instance's memory, which asks the heap";
+  EXPECT_EQ(allocations_of([&] { EXPECT_OK(t.close(*t.open("/f", O_RDWR))); }), 20u)
+      << "ten files, each one from the instance's memory, which asks the heap";
 }
 
 // Every call with every allocation failing once: it succeeds or says ENOMEM, and afterwards all is as it should be.
@@ -94,7 +95,6 @@ TEST_F(memory_use, running_out_is_enomem_wherever_it_happens) {
 }
 
 TEST_F(memory_use, a_task_or_a_mount_that_cannot_be_made_leaves_nothing) {
-
   ASSERT_OK(t.mkdir("/m", 0755));
   ASSERT_OK(k->mount("ramfs", second, "/m"));
   ASSERT_OK(k->umount("/m"));

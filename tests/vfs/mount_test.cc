@@ -12,7 +12,6 @@ class mounts : public vfs_test {
   }
   void mount_second() { ASSERT_OK(k->mount("ramfs", second, "/m")); }
   [[nodiscard]] std::string message(const std::expected<void, mount_failure>& r) { return r ? "" : r.error().message; }
-
 };
 
 TEST_F(mounts, a_mount_hides_what_it_covers) {
@@ -215,7 +214,9 @@ TEST(kernel_instance, the_root_can_be_unmounted_when_nobody_is_left) {
   kernel k;
   ASSERT_OK(k.register_filesystem(ramfs_type()));
   ASSERT_OK(k.mount("ramfs", disk, "/"));
-  { const task_ptr t{*k.make_task()}; }
+  {
+    const task_ptr t{*k.make_task()};
+  }
   ASSERT_OK(k.umount("/"));
   EXPECT_EQ(k.mounts(), "");
   EXPECT_OK(k.mount("ramfs", disk, "/"));

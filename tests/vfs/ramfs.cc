@@ -161,7 +161,9 @@ result<inode*> make(inode& dir, std::string_view name, std::uint32_t mode, std::
 
 result<inode*> ram_create(inode& dir, std::string_view name, std::uint32_t mode) { return make(dir, name, mode); }
 result<inode*> ram_mkdir(inode& dir, std::string_view name, std::uint32_t mode) { return make(dir, name, mode); }
-result<inode*> ram_mknod(inode& dir, std::string_view name, std::uint32_t mode, std::uint64_t rdev) { return make(dir, name, mode, {}, rdev); }
+result<inode*> ram_mknod(inode& dir, std::string_view name, std::uint32_t mode, std::uint64_t rdev) {
+  return make(dir, name, mode, {}, rdev);
+}
 result<inode*> ram_symlink(inode& dir, std::string_view name, std::string_view target) { return make(dir, name, S_IFLNK | 0777, target); }
 
 result<inode*> ram_tmpfile(inode& dir, std::uint32_t mode) {
@@ -211,7 +213,8 @@ void move_directory(inode& moved, inode& from, inode& to) {
   node_of(moved).parent = to.i_ino.value();
 }
 
-result<> ram_rename(inode& old_dir, std::string_view old_name, inode& source, inode& new_dir, std::string_view new_name, inode* target, unsigned flags) {
+result<> ram_rename(inode& old_dir, std::string_view old_name, inode& source, inode& new_dir, std::string_view new_name, inode* target,
+                    unsigned flags) {
   old_dir.i_rwsem.assert_held();
   new_dir.i_rwsem.assert_held();
   source.i_rwsem.assert_held();
@@ -454,7 +457,8 @@ constexpr super_operations ram_super_operations{
     .remount = ram_remount,
     .show_options = ram_show_options,
 };
-constexpr super_operations ram_least_super_operations{.alloc_inode = ram_alloc_inode, .free_inode = ram_free_inode, .evict_inode = ram_evict};
+constexpr super_operations ram_least_super_operations{
+    .alloc_inode = ram_alloc_inode, .free_inode = ram_free_inode, .evict_inode = ram_evict};
 
 void set_tables(inode& i) noexcept {
   const bool least = disk_of(i).without_optional_hooks;

@@ -51,17 +51,19 @@ class ram_device final : public dev::device {
   std::vector<std::uint32_t> free_inos;  // given out again before new ones
 
   // How often a hook was called.
-  std::atomic<unsigned> lookups{0}, creates{0}, evictions{0}, deletions{0}, reads{0}, writes{0}, fsyncs{0}, datasyncs{0}, syncs{0}, releases{0}, setattrs{0};
+  std::atomic<unsigned> lookups{0}, creates{0}, evictions{0}, deletions{0}, reads{0}, writes{0}, fsyncs{0}, datasyncs{0}, syncs{0},
+      releases{0}, setattrs{0};
   std::atomic<loff_t> fsync_start{0}, fsync_end{0};
   std::atomic<std::uint32_t> last_ia_valid{0};
   std::atomic<std::uint32_t> last_iocb_flags{0};
 
   // Errors to answer with (0: none).
-  int fail_mount = 0, fail_kill = 0, fail_sync = 0, fail_fsync = 0, fail_open = 0, fail_read_inode = 0, fail_remount = 0, fail_create_after_insert = 0;
+  int fail_mount = 0, fail_kill = 0, fail_sync = 0, fail_fsync = 0, fail_open = 0, fail_read_inode = 0, fail_remount = 0,
+      fail_create_after_insert = 0;
   // Called in the middle of things.
   std::function<void(inode&)> in_evict, in_lookup, in_read_inode;
   std::function<void(inode&)> after_delete;  // the number was given back, the inode is not gone yet
-  bool without_optional_hooks = false;    // mount with tables that have only what a file system must have
+  bool without_optional_hooks = false;       // mount with tables that have only what a file system must have
 
  private:
   std::string name_;

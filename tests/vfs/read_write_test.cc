@@ -73,10 +73,11 @@ TEST_F(read_write, positions_and_counts_have_a_range) {
 TEST_F(read_write, one_call_moves_at_most_what_linux_moves) {
   std::atomic<std::size_t> asked{0};
   user_access access{.fault_in = [](void*, const std::byte*, std::size_t n, bool) { return n; },
-                     .copy_in = [](void* c, const std::byte*, std::size_t n, bool, move_piece, void*) {
-                       *static_cast<std::atomic<std::size_t>*>(c) = n;
-                       return std::size_t{0};
-                     },
+                     .copy_in =
+                         [](void* c, const std::byte*, std::size_t n, bool, move_piece, void*) {
+                           *static_cast<std::atomic<std::size_t>*>(c) = n;
+                           return std::size_t{0};
+                         },
                      .copy_out = nullptr,
                      .context = &asked};
   t.uaccess = &access;
@@ -207,16 +208,18 @@ TEST_F(read_write, user_memory_may_end) {
     std::size_t good;
   } w{4};
   user_access access{.fault_in = [](void* c, const std::byte*, std::size_t n, bool) { return std::min(n, static_cast<window*>(c)->good); },
-                     .copy_in = [](void* c, const std::byte* user, std::size_t n, bool, move_piece move, void* argument) {
-                       const std::size_t some = std::min(n, static_cast<window*>(c)->good);
-                       if (some != 0) move(argument, const_cast<std::byte*>(user), 0, some);
-                       return some;
-                     },
-                     .copy_out = [](void* c, std::byte* user, std::size_t n, bool, move_piece move, void* argument) {
-                       const std::size_t some = std::min(n, static_cast<window*>(c)->good);
-                       if (some != 0) move(argument, user, 0, some);
-                       return some;
-                     },
+                     .copy_in =
+                         [](void* c, const std::byte* user, std::size_t n, bool, move_piece move, void* argument) {
+                           const std::size_t some = std::min(n, static_cast<window*>(c)->good);
+                           if (some != 0) move(argument, const_cast<std::byte*>(user), 0, some);
+                           return some;
+                         },
+                     .copy_out =
+                         [](void* c, std::byte* user, std::size_t n, bool, move_piece move, void* argument) {
+                           const std::size_t some = std::min(n, static_cast<window*>(c)->good);
+                           if (some != 0) move(argument, user, 0, some);
+                           return some;
+                         },
                      .context = &w};
   t.uaccess = &access;
   char text[10] = {};

@@ -4,7 +4,8 @@ namespace xip::vfs::test {
 
 void* counting_resource::do_allocate(std::size_t bytes, std::size_t alignment) {
   std::int64_t left = fail_after.load();
-  while (left >= 0 && !fail_after.compare_exchange_weak(left, left == 0 ? 0 : left - 1)) {}
+  while (left >= 0 && !fail_after.compare_exchange_weak(left, left == 0 ? 0 : left - 1)) {
+  }
   if (left == 0) throw std::bad_alloc{};
   ++allocations;
   live += static_cast<std::int64_t>(bytes);

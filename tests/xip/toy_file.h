@@ -54,12 +54,12 @@ struct toy_inode final : vfs::inode {
   using inode::inode;
   std::vector<extent_map> extents;  // sorted, not overlapping; the rest is hole
   std::vector<std::string> log;
-  int lookups = 0;                  // get_blocks without a slice
-  std::uint64_t next_free = 0;      // next block to allocate
-  int space_left = 1 << 20;         // allocations until ENOSPC
-  int space_to_come = 1;           // how many more allocations waiting brings
+  int lookups = 0;              // get_blocks without a slice
+  std::uint64_t next_free = 0;  // next block to allocate
+  int space_left = 1 << 20;     // allocations until ENOSPC
+  int space_to_come = 1;        // how many more allocations waiting brings
   int convert_error = 0;
-  std::function<void(extent_map&)> lie;       // spoils an answer
+  std::function<void(extent_map&)> lie;  // spoils an answer
   std::function<void()> on_get_blocks;
   bool handle_open = false;
 

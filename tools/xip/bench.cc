@@ -82,9 +82,9 @@ struct bench_bed {
   std::unique_ptr<dev::device> device;
   std::unique_ptr<vfs::kernel> kernel;
   vfs::task_ptr task;
-  int fd = -1;                       // in the image
-  int host_fd = -1;                  // on tmpfs
-  std::byte* window = nullptr;       // where the image's file lies in the device's memory: one extent
+  int fd = -1;                  // in the image
+  int host_fd = -1;             // on tmpfs
+  std::byte* window = nullptr;  // where the image's file lies in the device's memory: one extent
   std::vector<std::byte> buffer = std::vector<std::byte>(std::size_t{1} << 20);
   std::vector<std::uint32_t> random_pages;
 
@@ -155,7 +155,9 @@ void run_pair(benchmark::State& state, std::size_t per_round, Figure&& figure, B
 }
 
 void read_against_memcpy(benchmark::State& state, bench_bed& bed, std::size_t bytes) {
-  const auto offset = [&](std::size_t i) { return bytes == page_size ? bed.random_offset(i) : static_cast<loff_t>(i * bytes % file_bytes); };
+  const auto offset = [&](std::size_t i) {
+    return bytes == page_size ? bed.random_offset(i) : static_cast<loff_t>(i * bytes % file_bytes);
+  };
   run_pair(
       state, bytes == page_size ? 256 : 4,
       [&](std::size_t i) { benchmark::DoNotOptimize(bed.task->pread(bed.fd, bed.buffer.data(), bytes, offset(i))); },
@@ -167,19 +169,22 @@ void read_against_memcpy(benchmark::State& state, bench_bed& bed, std::size_t by
 
 void read_against_tmpfs(benchmark::State& state, bench_bed& bed) {
   run_pair(
-      state, 256, [&](std::size_t i) { benchmark::DoNotOptimize(bed.task->pread(bed.fd, bed.buffer.data(), page_size, bed.random_offset(i))); },
+      state, 256,
+      [&](std::size_t i) { benchmark::DoNotOptimize(bed.task->pread(bed.fd, bed.buffer.data(), page_size, bed.random_offset(i))); },
       [&](std::size_t i) { benchmark::DoNotOptimize(::pread(bed.host_fd, bed.buffer.data(), page_size, bed.random_offset(i))); });
 }
 
 void overwrite_against_persist(benchmark::State& state, bench_bed& bed) {
   run_pair(
-      state, 256, [&](std::size_t i) { benchmark::DoNotOptimize(bed.task->pwrite(bed.fd, bed.buffer.data(), page_size, bed.random_offset(i))); },
+      state, 256,
+      [&](std::size_t i) { benchmark::DoNotOptimize(bed.task->pwrite(bed.fd, bed.buffer.data(), page_size, bed.random_offset(i))); },
       [&](std::size_t i) { ::pmem_memcpy_persist(bed.window + bed.random_offset(i), bed.buffer.data(), page_size); });
 }
 
 void overwrite_against_tmpfs(benchmark::State& state, bench_bed& bed) {
   run_pair(
-      state, 256, [&](std::size_t i) { benchmark::DoNotOptimize(bed.task->pwrite(bed.fd, bed.buffer.data(), page_size, bed.random_offset(i))); },
+      state, 256,
+      [&](std::size_t i) { benchmark::DoNotOptimize(bed.task->pwrite(bed.fd, bed.buffer.data(), page_size, bed.random_offset(i))); },
       [&](std::size_t i) { benchmark::DoNotOptimize(::pwrite(bed.host_fd, bed.buffer.data(), page_size, bed.random_offset(i))); });
 }
 

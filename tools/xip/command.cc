@@ -67,13 +67,20 @@ std::optional<std::vector<place>> places_of_one_image(std::string_view verb, con
 std::string mode_string(std::uint32_t mode) {
   const auto type = [&] {
     switch (mode & S_IFMT) {
-      case S_IFDIR: return 'd';
-      case S_IFLNK: return 'l';
-      case S_IFCHR: return 'c';
-      case S_IFBLK: return 'b';
-      case S_IFIFO: return 'p';
-      case S_IFSOCK: return 's';
-      default: return '-';
+      case S_IFDIR:
+        return 'd';
+      case S_IFLNK:
+        return 'l';
+      case S_IFCHR:
+        return 'c';
+      case S_IFBLK:
+        return 'b';
+      case S_IFIFO:
+        return 'p';
+      case S_IFSOCK:
+        return 's';
+      default:
+        return '-';
     }
   };
   std::string s(1, type());

@@ -8,8 +8,8 @@
 #include <string>
 #include <string_view>
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include "image_path.h"
 #include "image_session.h"
@@ -26,7 +26,9 @@ inline constexpr int exit_environment = 3;
 [[nodiscard]] std::string printable(std::string_view text);
 // "xip VERB: MESSAGE" on standard error.
 void complain(std::string_view verb, std::string_view message);
-inline void complain(std::string_view verb, std::string_view what, error why) { complain(verb, fmt::format("{}: {}", what, why.message())); }
+inline void complain(std::string_view verb, std::string_view what, error why) {
+  complain(verb, fmt::format("{}: {}", what, why.message()));
+}
 
 // Parses ARGC, ARGV with APP. Nothing: go on; otherwise the exit code, everything having been said.
 [[nodiscard]] std::optional<int> parse(CLI::App& app, int argc, char** argv);

@@ -35,7 +35,8 @@ bool copier::copy(const std::string& source, const std::string& target) {
   auto info = from_.info(source, options_.recursive ? follow::no : follow::yes);
   if (!info.has_value()) return failed(from_.shown(source), info.error());
   if (info->is_dir() && !options_.recursive) return refused(fmt::format("{}: is a directory; copy it with -r", from_.shown(source)));
-  if (info->is_dir() && lies_in(target, *info)) return refused(fmt::format("{}: cannot be copied into itself, {}", from_.shown(source), to_.shown(target)));
+  if (info->is_dir() && lies_in(target, *info))
+    return refused(fmt::format("{}: cannot be copied into itself, {}", from_.shown(source), to_.shown(target)));
   // As cp: without -r a pipe or a device is what can be read from it.
   if (!options_.recursive && !S_ISREG(info->mode)) info->mode = S_IFREG | (info->mode & 07777);
   return copy_entry(source, target, *info);
@@ -44,12 +45,16 @@ bool copier::copy(const std::string& source, const std::string& target) {
 bool copier::lies_in(std::string path, const file_info& directory) {
   if (&from_ != &to_) return false;
   for (;;) {
-    if (const auto there = to_.info(path, follow::yes); there.has_value() && there->dev == directory.dev && there->ino == directory.ino) return true;
+    if (const auto there = to_.info(path, follow::yes); there.has_value() && there->dev == directory.dev && there->ino == directory.ino)
+      return true;
     const std::size_t end = path.find_last_not_of('/');
     const std::size_t slash = end == std::string::npos ? end : path.rfind('/', end);
     if (slash == std::string::npos) return false;
     path.resize(std::max<std::size_t>(slash, 1));
-    if (path == "/") return to_.info(path, follow::yes).transform([&](const file_info& root) { return root.dev == directory.dev && root.ino == directory.ino; }).value_or(false);
+    if (path == "/")
+      return to_.info(path, follow::yes)
+          .transform([&](const file_info& root) { return root.dev == directory.dev && root.ino == directory.ino; })
+          .value_or(false);
   }
 }
 
@@ -78,7 +83,8 @@ void copier::tell_of_xattrs(const std::string& source) {
 }
 
 bool copier::copy_directory(const std::string& source, const std::string& target, const file_info& info) {
-  if (made_.contains({info.dev, info.ino}) && &from_ == &to_) return refused(fmt::format("{}: cannot be copied into itself", from_.shown(source)));
+  if (made_.contains({info.dev, info.ino}) && &from_ == &to_)
+    return refused(fmt::format("{}: cannot be copied into itself", from_.shown(source)));
   const auto made = to_.mkdir(target);
   if (!made.has_value() && made.error() != EEXIST) return failed(to_.shown(target), made.error());
   const auto there = to_.info(target, follow::no);
@@ -115,13 +121,16 @@ bool copier::make_room(const std::string& source, const std::string& target, con
   const auto there = to_.info(target, regular ? follow::yes : follow::no);
   if (!there.has_value()) {
     if (there.error() != ENOENT) return failed(to_.shown(target), there.error());
-    if (regular && to_.info(target, follow::no).has_value()) return refused(fmt::format("not writing through dangling symlink '{}'", to_.shown(target)));
+    if (regular && to_.info(target, follow::no).has_value())
+      return refused(fmt::format("not writing through dangling symlink '{}'", to_.shown(target)));
     return true;
   }
-  if (there->is_dir()) return refused(fmt::format("cannot overwrite directory '{}' with non-directory '{}'", to_.shown(target), from_.shown(source)));
+  if (there->is_dir())
+    return refused(fmt::format("cannot overwrite directory '{}' with non-directory '{}'", to_.shown(target), from_.shown(source)));
   if (&from_ == &to_ && there->dev == info.dev && there->ino == info.ino)
     return refused(fmt::format("{}: is the same file as {}", from_.shown(source), to_.shown(target)));
-  if (taken_.contains(target)) return refused(fmt::format("will not overwrite just-created '{}' with '{}'", to_.shown(target), from_.shown(source)));
+  if (taken_.contains(target))
+    return refused(fmt::format("will not overwrite just-created '{}' with '{}'", to_.shown(target), from_.shown(source)));
   if (regular && (there->nlink == 1 || !options_.recursive)) {
     over = *there;
     return true;
@@ -140,8 +149,10 @@ bool copier::link_to(const std::string& first, const std::string& target) {
   return made.has_value() || failed(to_.shown(target), made.error());
 }
 
-bool copier::copy_regular(const std::string& source, const std::string& target, const file_info& info, const std::optional<file_info>& over) {
-  if (over && !S_ISREG(over->mode)) return refused(fmt::format("{}: there is a fifo, socket or device; remove it first", to_.shown(target)));
+bool copier::copy_regular(const std::string& source, const std::string& target, const file_info& info,
+                          const std::optional<file_info>& over) {
+  if (over && !S_ISREG(over->mode))
+    return refused(fmt::format("{}: there is a fifo, socket or device; remove it first", to_.shown(target)));
   const auto in = from_.open(source);
   if (!in.has_value()) return failed(from_.shown(source), in.error());
   const auto out = over ? to_.open_over(target) : to_.create(target);
@@ -171,7 +182,8 @@ bool copier::copy_bytes(tree_file& in, tree_file& out, const std::string& source
   return true;
 }
 
-std::optional<loff_t> copier::copy_stretch(tree_file& in, tree_file& out, const std::string& source, const std::string& target, loff_t from, loff_t to) {
+std::optional<loff_t> copier::copy_stretch(tree_file& in, tree_file& out, const std::string& source, const std::string& target, loff_t from,
+                                           loff_t to) {
   const auto gave_up = [&](const std::string& shown, error why) {
     failed(shown, why);
     return std::nullopt;

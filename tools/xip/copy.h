@@ -17,8 +17,8 @@ namespace xip::tool {
 
 struct copy_options {
   bool recursive = false;
-  bool several = false;  // more than one source
-  std::function<void(const std::string& message)> report;                    // an error or a warning: names the file and why
+  bool several = false;                                                        // more than one source
+  std::function<void(const std::string& message)> report;                      // an error or a warning: names the file and why
   std::function<void(const std::string& file, std::uint64_t bytes)> progress;  // BYTES copied so far, all files together
   std::function<bool()> asked_to_stop;
 };
@@ -45,7 +45,8 @@ class copier {
   // One reading or writing failure names its own side.
   bool copy_bytes(tree_file& in, tree_file& out, const std::string& source, const std::string& target, loff_t size);
   // How far it came: TO, or less where IN ends. Nothing: something was reported, or it was asked to stop.
-  std::optional<loff_t> copy_stretch(tree_file& in, tree_file& out, const std::string& source, const std::string& target, loff_t from, loff_t to);
+  std::optional<loff_t> copy_stretch(tree_file& in, tree_file& out, const std::string& source, const std::string& target, loff_t from,
+                                     loff_t to);
   // PATH of the target tree is DIRECTORY of the source, or below it.
   bool lies_in(std::string path, const file_info& directory);
   bool failed(const std::string& shown, error why);

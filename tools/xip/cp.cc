@@ -110,7 +110,10 @@ int run_request(const request& r) {
 }  // namespace
 
 int cp_verb(int argc, char** argv) {
-  CLI::App app{"Copy files between the host and images, as cp -a does: modes, owners (as root), times, holes, links and every file type are kept; extended attributes (ACLs among them) are not", "cp"};
+  CLI::App app{
+      "Copy files between the host and images, as cp -a does: modes, owners (as root), times, holes, links and every file type are kept; "
+      "extended attributes (ACLs among them) are not",
+      "cp"};
   request r;
   std::vector<std::string> arguments;
   app.add_flag("-r,-R,--recursive", r.recursive, "copy directories with all that is in them");

@@ -13,10 +13,13 @@ std::string percent(std::uint64_t used, std::uint64_t usable) {
 }
 
 void print_blocks(const std::string& image, const vfs::kstatfs& s, bool human) {
-  const auto amount = [&](std::uint64_t blocks) { return human ? human_size(blocks * s.bsize) : fmt::format("{}", blocks * s.bsize / 1024); };
+  const auto amount = [&](std::uint64_t blocks) {
+    return human ? human_size(blocks * s.bsize) : fmt::format("{}", blocks * s.bsize / 1024);
+  };
   const std::uint64_t used = s.blocks - s.bfree;
   fmt::print("{:<24} {:>12} {:>12} {:>12} {:>5}\n", "Image", human ? "Size" : "1K-blocks", "Used", "Available", "Use%");
-  fmt::print("{:<24} {:>12} {:>12} {:>12} {:>5}\n", image, amount(s.blocks), amount(used), amount(s.bavail), percent(used, used + s.bavail));
+  fmt::print("{:<24} {:>12} {:>12} {:>12} {:>5}\n", image, amount(s.blocks), amount(used), amount(s.bavail),
+             percent(used, used + s.bavail));
 }
 
 void print_inodes(const std::string& image, const vfs::kstatfs& s) {

@@ -74,8 +74,8 @@ class host_tree final : public tree {
     struct stat st{};
     if (::fstatat(AT_FDCWD, path.c_str(), &st, f == follow::yes ? 0 : AT_SYMLINK_NOFOLLOW) != 0) return fail(errno);
     const auto time = [](const timespec& t) { return vfs::timespec64{t.tv_sec, static_cast<std::uint32_t>(t.tv_nsec)}; };
-    return file_info{st.st_dev, st.st_ino, st.st_rdev, st.st_mode, static_cast<std::uint32_t>(st.st_nlink), st.st_uid, st.st_gid,
-                     st.st_size, time(st.st_atim), time(st.st_mtim)};
+    return file_info{st.st_dev, st.st_ino, st.st_rdev, st.st_mode,       static_cast<std::uint32_t>(st.st_nlink),
+                     st.st_uid, st.st_gid, st.st_size, time(st.st_atim), time(st.st_mtim)};
   }
 
   result<std::vector<std::string>> list(const std::string& path) override {
@@ -124,7 +124,9 @@ class host_tree final : public tree {
   result<> mknod(const std::string& path, std::uint32_t mode, std::uint64_t rdev) override {
     return checked(::mknod(path.c_str(), (mode & S_IFMT) | 0600, rdev));
   }
-  result<> link(const std::string& from, const std::string& to) override { return checked(::linkat(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), 0)); }
+  result<> link(const std::string& from, const std::string& to) override {
+    return checked(::linkat(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), 0));
+  }
   result<> unlink(const std::string& path) override { return checked(::unlink(path.c_str())); }
 
   result<> set_info(const std::string& path, const file_info& info) override {

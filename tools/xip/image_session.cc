@@ -51,7 +51,8 @@ std::string about_image(std::string text, const std::string& image) {
 
 }  // namespace
 
-std::expected<std::unique_ptr<image_session>, std::string> image_session::open(std::string_view verb, const std::string& image, image_access access) {
+std::expected<std::unique_ptr<image_session>, std::string> image_session::open(std::string_view verb, const std::string& image,
+                                                                               image_access access) {
   std::unique_ptr<image_session> session{new image_session};
   session->image_ = image;
   auto lock = lock_image(image, access);
@@ -89,7 +90,8 @@ std::expected<void, std::string> image_session::close() {
   task_.reset();
   const auto unmounted = kernel_->umount("/");
   kernel_.reset();
-  if (!unmounted.has_value()) return std::unexpected{fmt::format("{}: not everything could be written: {}", image_, unmounted.error().message())};
+  if (!unmounted.has_value())
+    return std::unexpected{fmt::format("{}: not everything could be written: {}", image_, unmounted.error().message())};
   return {};
 }
 

@@ -19,7 +19,7 @@ class image_session {
   // Mounts IMAGE on "/" of a kernel instance of its own. Reading never changes a byte of it; writing locks it against other users (flock). The error is
   // a whole message that names the image. VERB stands before what the file system logs.
   [[nodiscard]] static std::expected<std::unique_ptr<image_session>, std::string> open(std::string_view verb, const std::string& image,
-                                                                                        image_access access);
+                                                                                       image_access access);
   ~image_session();
   image_session(const image_session&) = delete;
   image_session& operator=(const image_session&) = delete;

@@ -57,7 +57,9 @@ class image_tree final : public tree {
   result<std::string> readlink(const std::string& path) override { return task_.readlink(path); }
   result<> mkdir(const std::string& path) override { return task_.mkdir(path, 0700); }
   result<> symlink(const std::string& target, const std::string& path) override { return task_.symlink(target, path); }
-  result<> mknod(const std::string& path, std::uint32_t mode, std::uint64_t rdev) override { return task_.mknod(path, (mode & S_IFMT) | 0600, rdev); }
+  result<> mknod(const std::string& path, std::uint32_t mode, std::uint64_t rdev) override {
+    return task_.mknod(path, (mode & S_IFMT) | 0600, rdev);
+  }
   result<> link(const std::string& from, const std::string& to) override { return task_.link(from, to); }
   result<> unlink(const std::string& path) override { return task_.unlink(path); }
 

@@ -15,14 +15,9 @@ std::string flags_of(std::uint32_t flags) {
     std::uint32_t bit;
     const char* name;
   } names[] = {
-      {FIEMAP_EXTENT_LAST, "last"},
-      {FIEMAP_EXTENT_UNWRITTEN, "unwritten"},
-      {FIEMAP_EXTENT_MERGED, "merged"},
-      {FIEMAP_EXTENT_UNKNOWN, "unknown"},
-      {FIEMAP_EXTENT_DELALLOC, "delalloc"},
-      {FIEMAP_EXTENT_NOT_ALIGNED, "not_aligned"},
-      {FIEMAP_EXTENT_DATA_INLINE, "inline"},
-      {FIEMAP_EXTENT_SHARED, "shared"},
+      {FIEMAP_EXTENT_LAST, "last"},          {FIEMAP_EXTENT_UNWRITTEN, "unwritten"}, {FIEMAP_EXTENT_MERGED, "merged"},
+      {FIEMAP_EXTENT_UNKNOWN, "unknown"},    {FIEMAP_EXTENT_DELALLOC, "delalloc"},   {FIEMAP_EXTENT_NOT_ALIGNED, "not_aligned"},
+      {FIEMAP_EXTENT_DATA_INLINE, "inline"}, {FIEMAP_EXTENT_SHARED, "shared"},
   };
   std::string text;
   for (const auto& n : names) {

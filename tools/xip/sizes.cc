@@ -44,11 +44,16 @@ std::optional<std::int64_t> parse_new_size(std::string_view text, std::int64_t c
   if (!bytes) return std::nullopt;
   std::int64_t size = 0;
   switch (relation) {
-    case '+': return __builtin_add_overflow(current, *bytes, &size) ? std::nullopt : std::optional{size};
-    case '-': return std::max<std::int64_t>(current - *bytes, 0);
-    case '<': return std::min(current, *bytes);
-    case '>': return std::max(current, *bytes);
-    default: break;
+    case '+':
+      return __builtin_add_overflow(current, *bytes, &size) ? std::nullopt : std::optional{size};
+    case '-':
+      return std::max<std::int64_t>(current - *bytes, 0);
+    case '<':
+      return std::min(current, *bytes);
+    case '>':
+      return std::max(current, *bytes);
+    default:
+      break;
   }
   if (*bytes == 0) return std::nullopt;
   const std::int64_t down = current - current % *bytes;

@@ -10,6 +10,7 @@
 #include <xip/base/result.h>
 
 // X(name): snake_case, room first. A new point is added here and nowhere else.
+// clang-format off
 #define XIP_POINTS(X)                                                                          \
   X(xip_read_block)            /* i_size loaded, before the bytes of one block move */          \
   X(xip_mapping_returned)      /* get_blocks answered: lblk, length, type */                    \
@@ -42,6 +43,7 @@
   X(buffer_read)               /* may fail: EIO; block */                                       \
   X(buffer_write)              /* may fail: EIO; block */                                       \
   X(alloc_memory)              /* may fail: ENOMEM */
+// clang-format on
 
 namespace xip {
 

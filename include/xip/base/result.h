@@ -35,10 +35,10 @@ using result = std::expected<T, error>;
 }  // namespace xip
 
 // The value of EXPR, or return its error from the function around it. A statement expression (g++, clang).
-#define XIP_TRY(EXPR)                                                             \
-  __extension__({                                                                 \
-    auto&& xip_try_result = (EXPR);                                               \
-    if (!xip_try_result.has_value()) [[unlikely]]                                 \
-      return ::std::unexpected{xip_try_result.error()};                           \
-    *::std::forward<decltype(xip_try_result)>(xip_try_result);                    \
+#define XIP_TRY(EXPR)                                          \
+  __extension__({                                              \
+    auto&& xip_try_result = (EXPR);                            \
+    if (!xip_try_result.has_value()) [[unlikely]]              \
+      return ::std::unexpected{xip_try_result.error()};        \
+    *::std::forward<decltype(xip_try_result)>(xip_try_result); \
   })

@@ -9,10 +9,10 @@
 namespace xip::scenario {
 
 struct check_config {
-  const vfs::file_system_type& type;               // what is mounted
-  std::span<const scenario* const> scenarios;      // those that may be named
-  const char* program = "xip check";               // for messages
-  bool single = false;                             // a program of its own: without a name or group, all that is listed
+  const vfs::file_system_type& type;           // what is mounted
+  std::span<const scenario* const> scenarios;  // those that may be named
+  const char* program = "xip check";           // for messages
+  bool single = false;                         // a program of its own: without a name or group, all that is listed
 };
 
 // The exit code: 0 when no scenario failed, 1 when one did or standard output could not be written, 2 for a wrong command line (also one that

@@ -22,7 +22,7 @@ struct fsx_options {
   std::string_view mount = {};        // options for every second of these mounts
   int open_flags = 0;                 // O_DIRECT, O_DSYNC ...
   bool preallocate = true;
-  std::uint64_t stream = 0;           // which stream of the run's chance
+  std::uint64_t stream = 0;  // which stream of the run's chance
 };
 // Reads, writes, appends, truncates, preallocates, seeks and syncs one file; every byte that comes back is compared with the model. A failure
 // lists the operations before it.

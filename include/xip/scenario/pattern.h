@@ -34,7 +34,7 @@ void fill(std::span<std::byte> to, loff_t offset, stamp who) noexcept;
 
 // What is wrong, for a person: the first bad byte, what it should have been and whose it is, and how many are bad.
 struct difference {
-  loff_t at;  // offset in the file of the first wrong byte
+  loff_t at;            // offset in the file of the first wrong byte
   std::uint64_t bytes;  // how many are wrong
   std::string expected;
   std::string found;

@@ -56,7 +56,7 @@ class run {
 
   [[nodiscard]] vfs::kernel& kernel() const noexcept;
   [[nodiscard]] dev::device& device() const noexcept;
-  [[nodiscard]] bool has_dax() const noexcept;           // direct access and 4 KiB blocks
+  [[nodiscard]] bool has_dax() const noexcept;              // direct access and 4 KiB blocks
   [[nodiscard]] std::uint32_t block_size() const noexcept;  // bytes
   [[nodiscard]] std::uint32_t inode_size() const noexcept;  // bytes of an inode on disk
   // Where the scenario works, absolute: "" on a fresh image, so that directory() + "/file" is a path.
@@ -127,7 +127,8 @@ class run {
   template <class T>
   void expect_errno(const result<T>& answer, int number, location here = location::current()) const {
     if (answer) report("a call succeeded that must not", text_of(error{number}), "success", here);
-    if (answer.error() != error{number}) report("a call failed with the wrong errno", text_of(error{number}), text_of(answer.error()), here);
+    if (answer.error() != error{number})
+      report("a call failed with the wrong errno", text_of(error{number}), text_of(answer.error()), here);
   }
   void expect_same(const std::optional<difference>& d, location here = location::current()) const;
 
@@ -137,12 +138,18 @@ class run {
   [[nodiscard]] int create(std::string_view path, location here = location::current()) const;
   // Writes the pattern of WHO to [OFFSET, OFFSET + BYTES), all of it.
   void put(vfs::task& task, int fd, loff_t offset, std::size_t bytes, stamp who, location here = location::current()) const;
-  void put(int fd, loff_t offset, std::size_t bytes, stamp who, location here = location::current()) const { put(task(), fd, offset, bytes, who, here); }
+  void put(int fd, loff_t offset, std::size_t bytes, stamp who, location here = location::current()) const {
+    put(task(), fd, offset, bytes, who, here);
+  }
   // Reads the range in one call; it must be there in full, with that pattern, or zeros.
   void expect_data(vfs::task& task, int fd, loff_t offset, std::size_t bytes, stamp who, location here = location::current()) const;
-  void expect_data(int fd, loff_t offset, std::size_t bytes, stamp who, location here = location::current()) const { expect_data(task(), fd, offset, bytes, who, here); }
+  void expect_data(int fd, loff_t offset, std::size_t bytes, stamp who, location here = location::current()) const {
+    expect_data(task(), fd, offset, bytes, who, here);
+  }
   void expect_zeros(vfs::task& task, int fd, loff_t offset, std::size_t bytes, location here = location::current()) const;
-  void expect_zeros(int fd, loff_t offset, std::size_t bytes, location here = location::current()) const { expect_zeros(task(), fd, offset, bytes, here); }
+  void expect_zeros(int fd, loff_t offset, std::size_t bytes, location here = location::current()) const {
+    expect_zeros(task(), fd, offset, bytes, here);
+  }
   [[nodiscard]] loff_t size_of(int fd, location here = location::current()) const;
   // Names of a directory, sorted, without "." and "..".
   [[nodiscard]] std::vector<std::string> names_in(std::string_view path, location here = location::current()) const;

@@ -26,14 +26,14 @@ inline constexpr std::uint64_t mib = 1024 * kib;
 
 // What a scenario asks of its surroundings. Where that cannot be had it is not run, and the report says why.
 struct requirements {
-  bool dax = false;                  // a device with direct access and blocks of 4 KiB
-  bool fresh = false;                // an image of its own: cannot use a copy of the user's
-  std::uint64_t size = 0;            // bytes the image must have at least; 0: the default
-  std::string_view mkfs = {};        // mke2fs options, behind those of the run; implies fresh
-  std::string_view mount = {};       // mount options; dax=always is added where it is possible and nothing is said about dax
-  std::string_view tool = {};        // a program of e2fsprogs beside mke2fs and e2fsck, such as debugfs
-  bool huge_files = false;           // feature huge_file: files of more than 2 TiB
-  bool errors_logged = false;        // the file system may log errors; otherwise an error in its log fails the scenario
+  bool dax = false;             // a device with direct access and blocks of 4 KiB
+  bool fresh = false;           // an image of its own: cannot use a copy of the user's
+  std::uint64_t size = 0;       // bytes the image must have at least; 0: the default
+  std::string_view mkfs = {};   // mke2fs options, behind those of the run; implies fresh
+  std::string_view mount = {};  // mount options; dax=always is added where it is possible and nothing is said about dax
+  std::string_view tool = {};   // a program of e2fsprogs beside mke2fs and e2fsck, such as debugfs
+  bool huge_files = false;      // feature huge_file: files of more than 2 TiB
+  bool errors_logged = false;   // the file system may log errors; otherwise an error in its log fails the scenario
 };
 
 struct scenario {
@@ -47,10 +47,10 @@ struct scenario {
 }  // namespace xip::scenario
 
 // XIP_SCENARIO(GROUPS, WHAT[, requirements as designated initialisers]) { body, with `run& t` }
-#define XIP_SCENARIO(GROUPS, WHAT, ...)                                                                                       \
-  namespace xip::scenario {                                                                                                   \
-  static void scenario_body(run& t);                                                                                          \
-  extern const scenario XIP_SCENARIO_SYMBOL;                                                                                  \
+#define XIP_SCENARIO(GROUPS, WHAT, ...)                                                                                               \
+  namespace xip::scenario {                                                                                                           \
+  static void scenario_body(run& t);                                                                                                  \
+  extern const scenario XIP_SCENARIO_SYMBOL;                                                                                          \
   constinit const scenario XIP_SCENARIO_SYMBOL{XIP_SCENARIO_DIR "/" XIP_SCENARIO_NUMBER, GROUPS, WHAT, {__VA_ARGS__}, scenario_body}; \
-  }                                                                                                                           \
+  }                                                                                                                                   \
   void xip::scenario::scenario_body([[maybe_unused]] run& t)

@@ -43,8 +43,8 @@ inline constexpr std::uint32_t s_linkable = 1u << 30;  // no name yet, but may b
 struct address_space {
   rw_semaphore<invalidate_lock_class> invalidate_lock;
   rw_semaphore<i_mmap_rwsem_class> i_mmap_rwsem;
-  vma_list* i_mmap = nullptr;           // guarded by i_mmap_rwsem
-  void* i_pages = nullptr;              // made by the XIP core on first use
+  vma_list* i_mmap = nullptr;            // guarded by i_mmap_rwsem
+  void* i_pages = nullptr;               // made by the XIP core on first use
   std::atomic<std::uint32_t> wb_err{0};  // errseq: bumped on each write-back error
 };
 
@@ -81,7 +81,7 @@ struct inode {
   std::atomic<std::uint32_t> i_uid{0};
   std::atomic<std::uint32_t> i_gid{0};
   std::atomic<std::uint32_t> i_nlink{0};
-  std::atomic<std::uint32_t> i_flags{0};  // s_ flags
+  std::atomic<std::uint32_t> i_flags{0};   // s_ flags
   std::atomic<std::uint64_t> i_blocks{0};  // in 512-byte units
   std::uint64_t i_rdev = 0;
   std::uint32_t i_generation = 0;

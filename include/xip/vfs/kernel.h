@@ -29,10 +29,10 @@ struct kernel_options {
   std::pmr::memory_resource* memory = nullptr;  // null: the default resource; must be safe for several threads
   // May be called by several threads at once. Null: standard error, warnings and errors only.
   std::function<void(log_level, std::string_view)> log;
-  lockdep::reporter lockdep_report;                      // null: print and abort
-  sched_hook* sched = nullptr;                           // null: the host's threads
+  lockdep::reporter lockdep_report;  // null: print and abort
+  sched_hook* sched = nullptr;       // null: the host's threads
   point_sink* points = nullptr;
-  std::size_t dentry_limit = 65536;                      // more cached names than this: unused ones are dropped
+  std::size_t dentry_limit = 65536;  // more cached names than this: unused ones are dropped
 };
 
 // Who one is. Linux: struct cred. A task with uid 0 has all capabilities.

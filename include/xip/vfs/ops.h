@@ -75,10 +75,10 @@ struct dir_context {
 
 // Where a stretch of a file lies (fiemap, `xip map`).
 struct fiemap_extent {
-  loff_t logical = 0;         // byte in the file
+  loff_t logical = 0;          // byte in the file
   std::uint64_t physical = 0;  // byte on the device; 0 for a hole
-  std::uint64_t length = 0;   // bytes
-  std::uint32_t flags = 0;    // FIEMAP_EXTENT_ bits
+  std::uint64_t length = 0;    // bytes
+  std::uint32_t flags = 0;     // FIEMAP_EXTENT_ bits
 };
 struct fiemap_context {
   // False: no room, stop.

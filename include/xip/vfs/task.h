@@ -28,14 +28,14 @@ namespace xip::vfs {
 struct files_struct;
 
 struct rlimits {
-  loff_t fsize = INT64_MAX;       // RLIMIT_FSIZE, bytes
+  loff_t fsize = INT64_MAX;      // RLIMIT_FSIZE, bytes
   std::uint32_t nofile = 65536;  // RLIMIT_NOFILE
 };
 
 // One entry of getdents.
 struct dirent {
   std::uint64_t ino;
-  loff_t off;  // cookie of the entry after this one (lseek on the directory)
+  loff_t off;     // cookie of the entry after this one (lseek on the directory)
   unsigned type;  // DT_
   std::string name;
 };
@@ -57,7 +57,7 @@ struct task {
   result<std::size_t> pwrite(int fd, const void* from, std::size_t bytes, loff_t pos);
   result<std::size_t> readv(int fd, const iovec* iov, int count);
   result<std::size_t> writev(int fd, const iovec* iov, int count);
-  result<std::size_t> preadv2(int fd, const iovec* iov, int count, loff_t pos, int flags);   // pos -1: the file position
+  result<std::size_t> preadv2(int fd, const iovec* iov, int count, loff_t pos, int flags);  // pos -1: the file position
   result<std::size_t> pwritev2(int fd, const iovec* iov, int count, loff_t pos, int flags);
   result<loff_t> lseek(int fd, loff_t offset, int whence);
 
@@ -88,7 +88,8 @@ struct task {
   result<> link(std::string_view from, std::string_view to);
   result<> linkat(int from_dirfd, std::string_view from, int to_dirfd, std::string_view to, int flags);  // AT_SYMLINK_FOLLOW, AT_EMPTY_PATH
   result<> rename(std::string_view from, std::string_view to);
-  result<> renameat2(int from_dirfd, std::string_view from, int to_dirfd, std::string_view to, unsigned flags);  // RENAME_NOREPLACE, _EXCHANGE
+  result<> renameat2(int from_dirfd, std::string_view from, int to_dirfd, std::string_view to,
+                     unsigned flags);  // RENAME_NOREPLACE, _EXCHANGE
   result<std::string> readlink(std::string_view path);
   result<std::string> readlinkat(int dirfd, std::string_view path);  // path "": the symlink that dirfd is (O_PATH)
   result<> access(std::string_view path, int mode);
@@ -104,9 +105,10 @@ struct task {
   result<> chmod(std::string_view path, unsigned mode);
   result<> fchmodat(int dirfd, std::string_view path, unsigned mode);
   result<> fchmod(int fd, unsigned mode);
-  result<> chown(std::string_view path, std::uint32_t uid, std::uint32_t gid);   // ~0u: leave it
+  result<> chown(std::string_view path, std::uint32_t uid, std::uint32_t gid);  // ~0u: leave it
   result<> lchown(std::string_view path, std::uint32_t uid, std::uint32_t gid);
-  result<> fchownat(int dirfd, std::string_view path, std::uint32_t uid, std::uint32_t gid, int flags);  // AT_SYMLINK_NOFOLLOW, AT_EMPTY_PATH
+  result<> fchownat(int dirfd, std::string_view path, std::uint32_t uid, std::uint32_t gid,
+                    int flags);  // AT_SYMLINK_NOFOLLOW, AT_EMPTY_PATH
   result<> fchown(int fd, std::uint32_t uid, std::uint32_t gid);
   // TIMES: atime, mtime; UTIME_NOW and UTIME_OMIT as in utimensat(2). AT_SYMLINK_NOFOLLOW.
   result<> utimensat(int dirfd, std::string_view path, const timespec64 times[2], int flags);

@@ -16,7 +16,7 @@ inline constexpr std::uint32_t slice_pages = 64;
 
 // One slice of a write, on the core's stack. A slice holds the file system's open handle from start_slice to stop_slice.
 struct write_slice {
-  loff_t pos = 0;          // bytes, as are these
+  loff_t pos = 0;  // bytes, as are these
   std::size_t bytes = 0;
   void* handle = nullptr;  // the file system's
 };

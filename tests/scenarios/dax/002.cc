@@ -39,5 +39,6 @@ XIP_SCENARIO("auto quick", "one lookup an extent", .dax = true) {
   t.expect(apart >= 10, "the blocks lie apart: " + std::to_string(apart) + " extents");
   const std::size_t bytes = 19 * t.block_size();
   t.expect_equal(lookups(t, [&] { t.put(full, 0, bytes, {.file = 4, .generation = 1}); }), apart, "lookups of an overwrite of all extents");
-  t.expect_equal(lookups(t, [&] { t.expect_data(full, 0, bytes, {.file = 4, .generation = 1}); }), apart, "lookups of a read of all extents");
+  t.expect_equal(lookups(t, [&] { t.expect_data(full, 0, bytes, {.file = 4, .generation = 1}); }), apart,
+                 "lookups of a read of all extents");
 }

@@ -21,6 +21,7 @@ XIP_SCENARIO("auto", "large files are contiguous", .dax = true, .size = 256 * mi
   t.expect_data(b, 0, each, {.file = 2});
   for (const int one : {a, b}) {
     const std::size_t extents = extents_of(t, one).size();
-    t.expect(extents <= each / one_write + 8, "an extent for each write, and a few where something is in the way: " + std::to_string(extents));
+    t.expect(extents <= each / one_write + 8,
+             "an extent for each write, and a few where something is in the way: " + std::to_string(extents));
   }
 }

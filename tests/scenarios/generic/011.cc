@@ -35,7 +35,8 @@ XIP_SCENARIO("auto quick rw errors", "partial copies count what arrived") {
     }
     t.expect(got <= good && got != 0, "a read moves what has room, and not more");
     t.expect_same(compare(std::span{to}.first(got), 0, {.file = 11}));
-    t.expect(std::ranges::all_of(std::span{to}.subspan(good), [](std::byte b) { return b == std::byte{0xee}; }), "memory behind the end is untouched");
+    t.expect(std::ranges::all_of(std::span{to}.subspan(good), [](std::byte b) { return b == std::byte{0xee}; }),
+             "memory behind the end is untouched");
   }
   const user_memory_ends none{t.task(), to.data()};
   t.expect_errno(t->pread(fd, to.data(), size, 0), EFAULT);

@@ -27,7 +27,8 @@ XIP_SCENARIO("auto quick perms", "writes clear set-id bits") {
   t.expect_equal(mode_after(t, 04755, *owner, write_by(*owner)), 0755u, "the mode after the owner's write to a set-user-ID file");
   t.expect_equal(mode_after(t, 02755, *owner, write_by(*owner)), 0755u, "the mode after the owner's write to a set-group-ID file");
   t.expect_equal(mode_after(t, 06777, t.task(), write_by(t.task())), 06777u, "the mode after root's write");
-  t.expect_equal(mode_after(t, 06777, *owner, [&](int fd) { t.must(owner->ftruncate(fd, 5)); }), 0777u, "the mode after the owner's truncate");
+  t.expect_equal(mode_after(t, 06777, *owner, [&](int fd) { t.must(owner->ftruncate(fd, 5)); }), 0777u,
+                 "the mode after the owner's truncate");
   t.expect_equal(mode_after(t, 04755, *owner, [&](int fd) { t.must(owner->pread(fd, nullptr, 0, 0)); }), 04755u, "the mode after a read");
   t.must(t->chmod("file", 06755));
   t.must(t->chown("file", 1001, 1001));

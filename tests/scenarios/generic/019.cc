@@ -27,7 +27,8 @@ void check_whole(run& t, const char* name, stamp who) {
   for (std::size_t i = 0; i < extents; ++i) {
     const auto at = static_cast<std::size_t>(2 * block) * i;
     t.expect_same(compare(std::span{all}.subspan(at, static_cast<std::size_t>(block)), static_cast<loff_t>(at), who));
-    t.expect_same(compare_zeros(std::span{all}.subspan(at + static_cast<std::size_t>(block), static_cast<std::size_t>(block)), static_cast<loff_t>(at) + block));
+    t.expect_same(compare_zeros(std::span{all}.subspan(at + static_cast<std::size_t>(block), static_cast<std::size_t>(block)),
+                                static_cast<loff_t>(at) + block));
   }
   t.must(t->close(fd));
 }

@@ -15,7 +15,8 @@ std::size_t unmerged_in(const std::vector<vfs::fiemap_extent>& extents) {
     const auto& before = extents[i - 1];
     n += std::cmp_equal(before.logical + before.length, extents[i].logical) &&
                  std::cmp_equal(before.physical + before.length, extents[i].physical)
-             ? 1 : 0;
+             ? 1
+             : 0;
   }
   return n;
 }
@@ -33,7 +34,8 @@ XIP_SCENARIO("auto quick extents", "filling holes merges extents") {
   t.expect(fragmented >= 2 * static_cast<std::size_t>(count), "written and unwritten alternate");
   for (loff_t i = 0; i < count; ++i) t.put(fd, (2 * i + 1) * block, static_cast<std::size_t>(block), {.file = 20});
   // Neighbours in two leaves may stay two extents; a leaf that was split is at least half full of entries of 12 bytes.
-  t.expect(unmerged_in(extents_of(t, fd)) <= 4 + fragmented * 24 / static_cast<std::size_t>(block), "what lies next to each other is one extent");
+  t.expect(unmerged_in(extents_of(t, fd)) <= 4 + fragmented * 24 / static_cast<std::size_t>(block),
+           "what lies next to each other is one extent");
   t.expect_equal(count_extents(t, fd).unwritten, 0u, "unwritten bytes");
   t.expect_data(fd, 0, static_cast<std::size_t>(2 * count * block), {.file = 20});
   t.must(t->close(fd));

@@ -21,9 +21,15 @@ vfs::timespec64 kept_by_inode(vfs::timespec64 time, std::uint32_t bytes) {
 }  // namespace xip::scenario
 
 XIP_SCENARIO("auto quick times", "nanosecond times and their range") {
-  const std::vector<vfs::timespec64> times{{0, 0},          {0, 999'999'999},           {-1, 1},
-                                           {-2147483648, 0}, {2147483647, 123'456'789}, {2147483648, 5},
-                                           {4294967296, 6},  {1'700'000'000, 999'999'999}, {15032385535, 7}};
+  const std::vector<vfs::timespec64> times{{0, 0},
+                                           {0, 999'999'999},
+                                           {-1, 1},
+                                           {-2147483648, 0},
+                                           {2147483647, 123'456'789},
+                                           {2147483648, 5},
+                                           {4294967296, 6},
+                                           {1'700'000'000, 999'999'999},
+                                           {15032385535, 7}};
   for (std::size_t i = 0; i < times.size(); ++i) {
     t.must(t->close(t.create(numbered("f", i))));
     const vfs::timespec64 both[2] = {times[i], times[times.size() - 1 - i]};

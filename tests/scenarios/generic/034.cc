@@ -24,10 +24,22 @@ XIP_SCENARIO("auto quick sync", "what is synced is on the device", .tool = "debu
   constexpr std::string_view text = "these bytes last";
   const iovec one{const_cast<char*>(text.data()), text.size()};
   const auto write = [&](int fd) { t.expect_answer(t->pwrite(fd, text.data(), text.size(), 0), text.size()); };
-  expect_durable(t, "fsync", [&](int fd) { write(fd); t.must(t->fsync(fd)); });
-  expect_durable(t, "fdatasync", [&](int fd) { write(fd); t.must(t->fdatasync(fd)); });
-  expect_durable(t, "syncfs", [&](int fd) { write(fd); t.must(t->syncfs(fd)); });
-  expect_durable(t, "sync", [&](int fd) { write(fd); t.must(t.kernel().sync()); });
+  expect_durable(t, "fsync", [&](int fd) {
+    write(fd);
+    t.must(t->fsync(fd));
+  });
+  expect_durable(t, "fdatasync", [&](int fd) {
+    write(fd);
+    t.must(t->fdatasync(fd));
+  });
+  expect_durable(t, "syncfs", [&](int fd) {
+    write(fd);
+    t.must(t->syncfs(fd));
+  });
+  expect_durable(t, "sync", [&](int fd) {
+    write(fd);
+    t.must(t.kernel().sync());
+  });
   expect_durable(t, "dsync", [&](int fd) { t.expect_answer(t->pwritev2(fd, &one, 1, 0, RWF_DSYNC), text.size()); });
   expect_durable(t, "rwf-sync", [&](int fd) { t.expect_answer(t->pwritev2(fd, &one, 1, 0, RWF_SYNC), text.size()); });
   expect_durable(t, "o-sync", [&](int) {

@@ -10,8 +10,10 @@ XIP_SCENARIO("auto quick dir", "negative lookups do not last") {
     const std::string name = "dir/" + numbered("n", i % 7);
     t.expect_errno(t->stat(name), ENOENT);
     t.expect_errno(other->open(name, O_RDONLY), ENOENT);
-    if (i % 2 == 0) t.must(other->close(t.must(other->open(name, O_WRONLY | O_CREAT | O_EXCL, 0644))));
-    else t.must(other->mkdir(name, 0755));
+    if (i % 2 == 0)
+      t.must(other->close(t.must(other->open(name, O_WRONLY | O_CREAT | O_EXCL, 0644))));
+    else
+      t.must(other->mkdir(name, 0755));
     t.must(t->stat(name));
     if (i % 5 == 0) t.kernel().drop_caches();
     t.must(i % 2 == 0 ? t->unlink(name) : t->rmdir(name));

@@ -9,7 +9,9 @@ XIP_SCENARIO("auto quick symlink", "symlinks and their loops", .fresh = true, .t
   t.put(fd, 0, 100, {.file = 39});
   t.must(t->close(fd));
   t.umount();
-  const auto link = [&](const std::string& name, const std::string& target) { static_cast<void>(t.debugfs("symlink " + name + " " + target)); };
+  const auto link = [&](const std::string& name, const std::string& target) {
+    static_cast<void>(t.debugfs("symlink " + name + " " + target));
+  };
   link("/plain", "dir/file");
   link("/absolute", "/dir/file");
   link("/todir", "dir");

@@ -14,7 +14,8 @@ XIP_SCENARIO("auto quick sync", "a synced image as debugfs reads it", .tool = "d
   const std::string dir = t.directory() + "/dir";
   t.expect(t.debugfs("cat " + dir + "/file").find(text) != std::string::npos, "debugfs reads the bytes");
   const std::string listing = t.debugfs("ls -p " + dir);
-  for (unsigned i = 0; i < 50; ++i) t.expect(listing.find("/" + numbered("n", i) + "/") != std::string::npos, numbered("debugfs lists n", i));
+  for (unsigned i = 0; i < 50; ++i)
+    t.expect(listing.find("/" + numbered("n", i) + "/") != std::string::npos, numbered("debugfs lists n", i));
   t.expect(t.debugfs("stat " + dir).find("Mode:  0750") != std::string::npos, "debugfs sees the mode");
   t.expect(t.debugfs("stat " + dir + "/file").find("Size: " + std::to_string(text.size())) != std::string::npos, "debugfs sees the size");
   t.must(t->unlink("dir/n7"));

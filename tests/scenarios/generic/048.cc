@@ -5,6 +5,4 @@
 
 #include "helpers.h"
 
-XIP_SCENARIO("auto rw fsx", "fsx") {
-  run_fsx(t, {.operations = 4000});
-}
+XIP_SCENARIO("auto rw fsx", "fsx") { run_fsx(t, {.operations = 4000}); }

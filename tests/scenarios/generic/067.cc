@@ -18,19 +18,23 @@ struct growth {
 
 constexpr growth ways[] = {
     {"write-near", [](run& t, int fd, loff_t size) { return t.put(fd, size + 50, 20, new_data), std::pair{size + 50, loff_t{20}}; }},
-    {"write-far", [](run& t, int fd, loff_t size) {
+    {"write-far",
+     [](run& t, int fd, loff_t size) {
        const loff_t from = size + 3 * static_cast<loff_t>(t.block_size());
        return t.put(fd, from, 700, new_data), std::pair{from, loff_t{700}};
      }},
-    {"append-and-truncate", [](run& t, int fd, loff_t size) {
+    {"append-and-truncate",
+     [](run& t, int fd, loff_t size) {
        t.put(fd, size, 30, new_data);
        return t.must(t->ftruncate(fd, size + 9000)), std::pair{size, loff_t{30}};
      }},
     {"truncate-near", [](run& t, int fd, loff_t size) { return t.must(t->ftruncate(fd, size + 90)), std::pair{size + 90, loff_t{0}}; }},
     {"truncate-far", [](run& t, int fd, loff_t size) { return t.must(t->ftruncate(fd, size + 9000)), std::pair{size + 9000, loff_t{0}}; }},
     {"fallocate-near", [](run& t, int fd, loff_t size) { return t.must(t->fallocate(fd, 0, size, 80)), std::pair{size + 80, loff_t{0}}; }},
-    {"fallocate-far", [](run& t, int fd, loff_t size) { return t.must(t->fallocate(fd, 0, size + 5000, 5000)), std::pair{size + 10000, loff_t{0}}; }},
-    {"keep-size-and-truncate", [](run& t, int fd, loff_t size) {
+    {"fallocate-far",
+     [](run& t, int fd, loff_t size) { return t.must(t->fallocate(fd, 0, size + 5000, 5000)), std::pair{size + 10000, loff_t{0}}; }},
+    {"keep-size-and-truncate",
+     [](run& t, int fd, loff_t size) {
        t.must(t->fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, size + 20000));
        return t.must(t->ftruncate(fd, size + 9000)), std::pair{size + 9000, loff_t{0}};
      }},

@@ -21,7 +21,8 @@ XIP_SCENARIO("auto rw", "reads are atomic against writes") {
                 std::vector<std::byte> data(size);
                 while (writers != 0 && !t.stopping()) {
                   t.expect_answer(me.pread(fd, data.data(), size, 0), size);
-                  const std::uint32_t generation = static_cast<std::uint32_t>(data[5]) >> 1 | (static_cast<std::uint32_t>(data[6]) & 0xf) << 7;
+                  const std::uint32_t generation = static_cast<std::uint32_t>(data[5]) >> 1 | (static_cast<std::uint32_t>(data[6]) & 0xf)
+                                                                                                  << 7;
                   t.expect_same(compare(data, 0, {.file = 2, .generation = generation}));
                 }
               }});

@@ -82,6 +82,6 @@ XIP_SCENARIO("auto locks", "readers, and writers of two files, do not wait", .mo
         const int mine = t.must(me.open("file", O_RDONLY));
         t.expect_data(me, mine, 0, size, {.file = 4});
       });
-  expect_files_independent(t, "file", 0);                         // an overwrite
+  expect_files_independent(t, "file", 0);                          // an overwrite
   expect_files_independent(t, "file", static_cast<loff_t>(size));  // blocks are allocated, with a handle open
 }

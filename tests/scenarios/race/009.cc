@@ -27,14 +27,18 @@ XIP_SCENARIO("auto dir", "the same names by many tasks") {
         }
         case 1: {
           const auto gone = me.unlink(name);
-          if (gone) --balance[which];
-          else t.expect_errno(gone, ENOENT);
+          if (gone)
+            --balance[which];
+          else
+            t.expect_errno(gone, ENOENT);
           break;
         }
         default: {
           const auto there = me.stat(name);
-          if (there) t.expect(there->nlink <= 1, "the number of links");
-          else t.expect_errno(there, ENOENT);
+          if (there)
+            t.expect(there->nlink <= 1, "the number of links");
+          else
+            t.expect_errno(there, ENOENT);
         }
       }
     }

@@ -10,8 +10,10 @@ XIP_SCENARIO("auto quick dir", "one winner of O_EXCL") {
     std::atomic<unsigned> winners{0};
     t.parallel(4, [&](vfs::task& me, unsigned) {
       const auto fd = me.open("lock", O_WRONLY | O_CREAT | O_EXCL, 0644);
-      if (fd) ++winners;
-      else t.expect_errno(fd, EEXIST);
+      if (fd)
+        ++winners;
+      else
+        t.expect_errno(fd, EEXIST);
     });
     t.expect_equal(winners.load(), 1u, "winners");
     t.must(t->unlink("lock"));

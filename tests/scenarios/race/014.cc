@@ -25,7 +25,8 @@ XIP_SCENARIO("auto dir", "listing while names come and go") {
                   std::map<std::string, unsigned> seen;
                   for (auto some = t.must(me.getdents(fd, 16)); !some.empty(); some = t.must(me.getdents(fd, 16)))
                     for (const auto& e : some) ++seen[e.name];
-                  for (unsigned i = 0; i < stay; ++i) t.expect_equal(seen[numbered("stays-", i)], 1u, numbered("how often this was listed: stays-", i));
+                  for (unsigned i = 0; i < stay; ++i)
+                    t.expect_equal(seen[numbered("stays-", i)], 1u, numbered("how often this was listed: stays-", i));
                   t.must(me.close(fd));
                 }
               }});

@@ -18,7 +18,8 @@ XIP_SCENARIO("auto sync", "sync under load") {
   t.parallel({[&](vfs::task& me) { work(me, 1); }, [&](vfs::task& me) { work(me, 2); },
               [&](vfs::task& me) {
                 const int fd = t.must(me.open("w1", O_RDWR | O_CREAT, 0644));
-                for (unsigned i = 0; working != 0 && !t.stopping(); ++i) t.must(i % 3 == 0 ? me.fsync(fd) : i % 3 == 1 ? me.fdatasync(fd) : me.syncfs(fd));
+                for (unsigned i = 0; working != 0 && !t.stopping(); ++i)
+                  t.must(i % 3 == 0 ? me.fsync(fd) : i % 3 == 1 ? me.fdatasync(fd) : me.syncfs(fd));
               }});
   t.cycle();
   for (std::uint32_t who = 1; who <= 2; ++who) {

@@ -26,7 +26,8 @@ XIP_SCENARIO("auto append", "append against truncate") {
                 std::vector<std::byte> data(200'000);
                 while (!done && !t.stopping()) {
                   const std::size_t got = t.must(me.pread(fd, data.data(), data.size(), 0));
-                  for (std::size_t i = 0; i < got; i += 97) t.expect(data[i] == std::byte{0x5a} || data[i] == std::byte{0}, "a byte is data, or a zero of a grown tail");
+                  for (std::size_t i = 0; i < got; i += 97)
+                    t.expect(data[i] == std::byte{0x5a} || data[i] == std::byte{0}, "a byte is data, or a zero of a grown tail");
                 }
               }});
 }

@@ -26,7 +26,8 @@ XIP_SCENARIO("auto prealloc", "fallocate, write and truncate on one file") {
     while (working != 0 && !t.stopping()) {
       const std::size_t got = t.must(me.pread(fd, data.data(), data.size(), 0));
       for (std::size_t i = 0; i < got; ++i)
-        if (data[i] != std::byte{0}) t.expect(data[i] == pattern_byte(static_cast<loff_t>(i), {.file = 18}), "a byte is what was written there");
+        if (data[i] != std::byte{0})
+          t.expect(data[i] == pattern_byte(static_cast<loff_t>(i), {.file = 18}), "a byte is what was written there");
     }
   };
   t.parallel({[&](vfs::task& me) { work(me, 0); }, [&](vfs::task& me) { work(me, 1); }, [&](vfs::task& me) { work(me, 2); }, read});
