@@ -44,18 +44,13 @@ bool copier::copy(const std::string& source, const std::string& target) {
 
 bool copier::lies_in(std::string path, const file_info& directory) {
   if (&from_ != &to_) return false;
-  for (;;) {
-    if (const auto there = to_.info(path, follow::yes); there.has_value() && there->dev == directory.dev && there->ino == directory.ino)
-      return true;
-    const std::size_t end = path.find_last_not_of('/');
-    const std::size_t slash = end == std::string::npos ? end : path.rfind('/', end);
-    if (slash == std::string::npos) return false;
-    path.resize(std::max<std::size_t>(slash, 1));
-    if (path == "/")
-      return to_.info(path, follow::yes)
-          .transform([&](const file_info& root) { return root.dev == directory.dev && root.ino == directory.ino; })
-          .value_or(false);
+  while (!path.empty()) {
+    const auto there = to_.info(path, follow::yes);
+    if (there.has_value() && there->dev == directory.dev && there->ino == directory.ino) return true;
+    const std::size_t slash = path.find_last_not_of('/') == std::string::npos ? 0 : path.rfind('/', path.find_last_not_of('/'));
+    path.resize(slash == 0 && path.size() > 1 ? 1 : slash);  // its parent; the root's is nothing
   }
+  return false;
 }
 
 bool copier::copy_entry(const std::string& source, const std::string& target, const file_info& info) {
