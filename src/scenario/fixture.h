@@ -25,7 +25,7 @@ enum class device_kind : std::uint8_t { memory, pmem, block };
 }
 // A device of KIND on the file PATH; on memory, a new one.
 [[nodiscard]] dev::opened open_kind(device_kind kind, const std::string& path, std::uint64_t size);
-// Whether CODE says that this host keeps devices of KIND from us (io_uring is denied or has no memory), so that nothing can be told of them.
+// Whether CODE says that this host denies devices of KIND (io_uring is denied or has no memory), and nothing can be told of them.
 [[nodiscard]] bool is_denied(device_kind kind, error code) noexcept;
 // A path under which tools find the bytes of DEVICE, which was opened on PATH.
 [[nodiscard]] std::string tool_path(device_kind kind, const dev::device& device, const std::string& path);

@@ -108,7 +108,8 @@ checked check_rings(std::vector<device_choice>& devices, bool asked_for, const c
   ::unlink(path);
   if (device || !is_denied(device_kind::block, device.error().code)) return {};
   std::string why = device.error().message;
-  if (const auto at = why.find(": "); why.starts_with(path) && at != std::string::npos) why.erase(0, at + 2);
+  if (const auto at = why.find(fmt::format("{}: ", path)); at != std::string::npos)
+    why.erase(0, at + sizeof path + 1);  // a name nobody gave
   if (asked_for) return refuse(cannot_be_used, config, "block: " + why);
   std::fprintf(stderr, "%s: not on block: %s\n", config.program, why.c_str());
   std::erase_if(devices, [](const device_choice& d) { return d.kind == device_kind::block; });

@@ -1,4 +1,5 @@
-// What: a sparse file with a block at powers of two up to 8 TiB, or to what smaller blocks allow: data, holes between, sizes, blocks, all after a new mount too.
+// What: a sparse file with a block at powers of two up to 8 TiB, or to what smaller blocks allow: data, holes between, sizes, blocks,
+// all after a new mount too.
 // Why: block numbers above 2^31 and byte offsets above 2^32 go through every shift and cast.
 // Groups: auto quick rw sparse. Needs: huge_file.
 #include "helpers.h"
