@@ -48,12 +48,23 @@ constexpr std::int64_t day = 24 * 60 * 60 * second;
 
 }  // namespace
 
-void inode::set_times(const inode_times& t) noexcept {
-  spin_guard guard{i_lock};
+void inode::store_times(const inode_times& t) noexcept {
   const seqcount_write_guard sequence{times_sequence_};
   times_.store(t);
   atime_due_.store(atime_due_after(t), std::memory_order_relaxed);
   changed_at_.store(t.mtime == t.ctime ? to_nanoseconds(t.mtime) : INT64_MIN, std::memory_order_relaxed);
+}
+
+void inode::set_times(const inode_times& t) noexcept {
+  spin_guard guard{i_lock};
+  store_times(t);
+}
+
+void inode::change_times(void (*change)(inode_times& t, const timespec64& to), const timespec64& to) noexcept {
+  spin_guard guard{i_lock};
+  inode_times t = times_.load();
+  change(t, to);
+  store_times(t);
 }
 
 timespec64 current_time() noexcept {
@@ -75,15 +86,11 @@ timespec64 timestamp_truncate(timespec64 t, const super_block& sb) noexcept {
 timespec64 current_time(const inode& i) noexcept { return timestamp_truncate(current_time(), i.i_sb); }
 
 void inode_touch_mtime_ctime(inode& i) noexcept {
-  inode_times t = i.times();
-  t.mtime = t.ctime = current_time(i);
-  i.set_times(t);
+  i.change_times([](inode_times& t, const timespec64& to) { t.mtime = t.ctime = to; }, current_time(i));
 }
 
 void inode_touch_ctime(inode& i) noexcept {
-  inode_times t = i.times();
-  t.ctime = current_time(i);
-  i.set_times(t);
+  i.change_times([](inode_times& t, const timespec64& to) { t.ctime = to; }, current_time(i));
 }
 
 void touch_atime(inode& i) noexcept {
@@ -92,11 +99,10 @@ void touch_atime(inode& i) noexcept {
   if ((sb_flags & sb_relatime) != 0 && realtime_now_coarse().count() < i.atime_due()) [[likely]]
     return;
   if ((sb_flags & sb_nodiratime) != 0 && i.is_dir()) return;
-  inode_times t = i.times();
   const timespec64 now = current_time(i);
-  if (t.atime == now) return;
-  t.atime = now;
-  i.set_times(t);
+  if (i.times().atime == now) return;
+  // No lock of the file is held any more: a write may be storing its times.
+  i.change_times([](inode_times& t, const timespec64& to) { t.atime = to; }, now);
   // The bytes were read all the same: an atime that cannot be stored is nobody's error.
   if (i.i_op != nullptr && i.i_op->update_time != nullptr) (void)i.i_op->update_time(i);
 }
@@ -130,11 +136,10 @@ namespace {
 [[nodiscard]] bool update_mtime_ctime(inode& i) noexcept {
   if (i.i_sb.s_time_gran == 1 && realtime_now_coarse().count() == i.changed_at()) [[likely]]
     return false;
-  inode_times t = i.times();
+  const inode_times t = i.times();
   const timespec64 now = current_time(i);
   if (t.mtime == now && t.ctime == now) return false;
-  t.mtime = t.ctime = now;
-  i.set_times(t);
+  inode_touch_mtime_ctime(i);
   return true;
 }
 

@@ -90,6 +90,8 @@ struct inode {
   // Times are read without a lock and written under i_lock.
   [[nodiscard]] inode_times times() const noexcept;
   void set_times(const inode_times& t) noexcept;
+  // CHANGE(times, TO) in one step: what others change in other fields meanwhile is kept.
+  void change_times(void (*change)(inode_times& t, const timespec64& to), const timespec64& to) noexcept;
   // What the read and write path asks of the times without reading them, in nanoseconds of the coarse clock: until when a read leaves atime alone
   // under relatime, and when mtime and ctime both are (INT64_MIN: they differ).
   [[nodiscard]] std::int64_t atime_due() const noexcept { return atime_due_.load(std::memory_order_relaxed); }
@@ -110,6 +112,8 @@ struct inode {
   std::atomic<dentry*> i_dentry{nullptr};  // a directory has one name at most: a second one is corruption
 
  private:
+  void store_times(const inode_times& t) noexcept XIP_REQUIRES(i_lock);
+
   seqcount times_sequence_;
   seq_words<inode_times> times_;
   std::atomic<std::int64_t> atime_due_{INT64_MIN};
