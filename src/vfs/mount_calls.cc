@@ -242,11 +242,15 @@ class readonly_wish {
 };
 
 [[nodiscard]] result<> reconfigure(super_block& sb, const parsed_options& wanted, explanation& why) XIP_REQUIRES(sb.s_umount) {
-  if (sb.s_op->remount != nullptr)
+  std::uint32_t changed = generic_flags;
+  if (sb.s_op->remount != nullptr) {
     XIP_TRY(sb.s_op->remount(sb, wanted.sb_flags, wanted.rest, why.text));
-  else if (!wanted.rest.empty())
+    changed &= ~sb_rdonly;  // it has seen to that, and may have found a reason to become read-only since
+  } else if (!wanted.rest.empty()) {
     return why(EINVAL, "unknown mount option '" + wanted.rest + "'");
-  sb.s_flags.store(wanted.sb_flags, std::memory_order_relaxed);
+  }
+  sb.s_flags.fetch_and(wanted.sb_flags | ~changed, std::memory_order_relaxed);
+  sb.s_flags.fetch_or(wanted.sb_flags & changed, std::memory_order_relaxed);
   return {};
 }
 
