@@ -24,8 +24,7 @@ enum class char_kind : std::uint8_t { negative_above_7f, plain };
   return static_cast<std::uint32_t>(static_cast<std::int32_t>(static_cast<signed char>(byte)));
 }
 
-// ---- the first function, of 2002
-// ----------------------------------------------------------------------------------------------------------
+// ---- the first function, of 2002 ---------------------------------------------------------------------------------------------------
 
 [[nodiscard]] std::uint32_t legacy(std::string_view name, char_kind kind) noexcept {
   std::uint32_t before = 0x37ABE8F9;
@@ -39,8 +38,7 @@ enum class char_kind : std::uint8_t { negative_above_7f, plain };
   return last << 1;
 }
 
-// ---- what the other two eat
-// -----------------------------------------------------------------------------------------------------------------
+// ---- what the other two eat --------------------------------------------------------------------------------------------------------
 
 // The first N * 4 bytes of NAME as N words, the first byte highest. What is missing is filled with the length of all that is left of the
 // name.
@@ -59,8 +57,7 @@ template <std::size_t N>
   return out;
 }
 
-// ---- MD4, cut down: 8 words a step instead of 16, three rounds of 8
-// ---------------------------------------------------------------------------
+// ---- MD4, cut down: 8 words a step instead of 16, three rounds of 8 ----------------------------------------------------------------
 
 struct md4_round {
   std::uint32_t (*mix)(std::uint32_t, std::uint32_t, std::uint32_t);
@@ -91,8 +88,7 @@ void half_md4_step(words& state, const std::array<std::uint32_t, 8>& in) noexcep
   for (unsigned i = 0; i < 4; ++i) state[i] += s[i];
 }
 
-// ---- the Tiny Encryption Algorithm (Wheeler, Needham 1994), 16 cycles; the name is the key
-// ---------------------------------------------------
+// ---- the Tiny Encryption Algorithm (Wheeler, Needham 1994), 16 cycles; the name is the key -----------------------------------------
 
 void tea_step(words& state, const std::array<std::uint32_t, 4>& key) noexcept {
   constexpr std::uint32_t golden = 0x9E3779B9;

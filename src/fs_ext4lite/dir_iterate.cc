@@ -97,8 +97,7 @@ class name_batch {
   return nullptr;
 }
 
-// ---- filling a batch
-// ------------------------------------------------------------------------------------------------------------------------
+// ---- filling a batch ---------------------------------------------------------------------------------------------------------------
 
 class batch_reader {
  public:
@@ -215,8 +214,7 @@ class batch_reader {
   name_batch& batch_;
 };
 
-// ---- an open directory
-// ------------------------------------------------------------------------------------------------------------------------
+// ---- an open directory -------------------------------------------------------------------------------------------------------------
 
 // file.private_data, under f_pos_lock.
 struct open_directory {
@@ -297,8 +295,7 @@ class hash_order {
   vfs::dir_context& ctx_;
 };
 
-// ---- by blocks
-// --------------------------------------------------------------------------------------------------------------------------------
+// ---- by blocks ---------------------------------------------------------------------------------------------------------------------
 
 // The names of block LBLK from ctx.pos on; an entry that begins before it has been read. False: no room for more.
 [[nodiscard]] result<bool> emit_block(ext4_inode_info& dir, vfs::dir_context& ctx, lblk_t lblk) {

@@ -15,8 +15,7 @@
 namespace xip::ext4lite::test {
 namespace {
 
-// ---- bytes
-// --------------------------------------------------------------------------------------------------------------------------------
+// ---- bytes -------------------------------------------------------------------------------------------------------------------------
 
 struct dir_block_bytes : testing::Test {
   static constexpr dir_rules rules{1000, true, true};
@@ -176,8 +175,7 @@ TEST_F(dx_bytes, a_root_grows_and_its_node_splits_in_halves) {
   EXPECT_TRUE(dx_hashes_ascend(upper, dir_block_shape::dx_node));
 }
 
-// ---- broken images
-// ------------------------------------------------------------------------------------------------------------------------
+// ---- broken images -----------------------------------------------------------------------------------------------------------------
 
 // A directory /d, linear or indexed, in an image that e2fsck would not let pass.
 struct broken_dir : testing::Test {

@@ -60,8 +60,7 @@ INSTANTIATE_TEST_SUITE_P(of, htree_variety,
                                          variety{"-b 4096 -O ^metadata_csum,uninit_bg", "32M", "tea", true, 3000},
                                          variety{"-b 1024 -O ^filetype", "16M", "half_md4", false, 2000}));
 
-// ---- the shape of the index
-// ---------------------------------------------------------------------------------------------------------------
+// ---- the shape of the index --------------------------------------------------------------------------------------------------------
 
 struct htree : testing::Test {
   [[nodiscard]] static std::uint32_t levels_of(const image& disk) {
@@ -136,8 +135,7 @@ TEST_F(htree, a_full_index_is_no_space_and_large_dir_makes_it_deeper) {
   }
 }
 
-// ---- positions
-// ----------------------------------------------------------------------------------------------------------------------------
+// ---- positions ---------------------------------------------------------------------------------------------------------------------
 
 struct positions : testing::Test {
   image disk = make_image("-b 1024", "16M");

@@ -207,8 +207,7 @@ TEST_F(many_links, an_indexed_directory_stops_counting) {
   EXPECT_EQ(fs.task().stat("/d")->nlink, 1u);
 }
 
-// ---- rename
-// -------------------------------------------------------------------------------------------------------------------------------
+// ---- rename ------------------------------------------------------------------------------------------------------------------------
 
 TEST_F(names, rename_moves_a_file_and_replaces_another) {
   write_file(t, "/a", "a");
@@ -261,8 +260,7 @@ TEST_F(names, exchange_swaps_a_file_and_a_directory) {
   fs.umount_and_check(disk);
 }
 
-// ---- what goes wrong
-// ----------------------------------------------------------------------------------------------------------------------
+// ---- what goes wrong ---------------------------------------------------------------------------------------------------------------
 
 TEST_F(names, a_full_file_system_keeps_its_names_whole) {
   const std::string name(255, 'n');
