@@ -32,14 +32,6 @@ inline constexpr std::uint32_t good_at_goal = 8;     // so many blocks right at 
   return vfs::capable() || vfs::current_fsuid() == sb.s_resuid || (sb.s_resgid != 0 && vfs::in_group(sb.s_resgid));
 }
 
-// Blocks that the running task may take now.
-[[nodiscard]] std::uint64_t allowance(const ext4_sb_info& sb, std::uint32_t flags) noexcept {
-  const std::int64_t free = sb.s_freeblocks.load(std::memory_order_relaxed) - sb.s_pending_blocks.load(std::memory_order_relaxed);
-  std::uint64_t kept = (flags & alloc_use_reserved) != 0 ? 0 : sb.s_resv_blocks;
-  if (!may_use_reserve(sb)) kept += sb.s_r_blocks_count;
-  return free <= 0 || static_cast<std::uint64_t>(free) <= kept ? 0 : static_cast<std::uint64_t>(free) - kept;
-}
-
 // What is looked for in one group: LEAST to WANT blocks, best at START.
 struct request {
   std::uint32_t start;
@@ -62,7 +54,7 @@ struct request {
 
 class group_search {
  public:
-  group_search(handle& h, ext4_sb_info& sb, group_t g) : h_{h}, sb_{sb}, info_{*sb.s_groups[g.value()]}, group_{g} {}
+  group_search(handle& h, group_t g, bool metadata) : h_{h}, sb_{h.sb()}, info_{*sb_.s_groups[g.value()]}, group_{g}, metadata_{metadata} {}
 
   // Blocks of this group for R, taken; count 0: there are none.
   [[nodiscard]] result<bit_run> take(const request& r) {
@@ -76,10 +68,25 @@ class group_search {
     if (run.count == 0) return run;
     XIP_TRY(dirty_metadata(h_, **bitmap));
     XIP_TRY(dirty_metadata(h_, desc));
+    if (metadata_) XIP_TRY(check_not_cached(run));
     return run;
   }
 
  private:
+  // A block of metadata leaves the cache when it is freed. One that is still there is in use, whatever the bitmap says, and somebody on the way
+  // to this allocation may hold it. It keeps the bit that RUN has just set.
+  [[nodiscard]] result<> check_not_cached(const bit_run& run) {
+    for (std::uint32_t i = 0; i < run.count; ++i) {
+      const pblk_t block = first_block_of(sb_, group_) + (run.first + i);
+      if (!sb_.s_buffers->find(block)) continue;
+      sb_.s_freeblocks.fetch_sub(run.count, std::memory_order_relaxed);
+      info_.corrupt.store(true, std::memory_order_relaxed);
+      return corrupted(
+          sb_, fmt::format("block {} was free in the bitmap of group {}, but holds metadata in use", block.value(), group_.value()));
+    }
+    return {};
+  }
+
   // A group that was never written is taken at its descriptor's word: its bitmap does not exist yet.
   [[nodiscard]] bit_run look(const dev::buffer& bitmap, const request& r) {
     spin_guard guard{info_.lock};
@@ -119,6 +126,7 @@ class group_search {
   ext4_sb_info& sb_;
   group_info& info_;
   group_t group_;
+  bool metadata_;
 };
 
 [[nodiscard]] bool worth_a_look(const group_info& info, std::uint32_t least) noexcept {
@@ -137,14 +145,15 @@ class group_search {
   return std::min(best, least - 1);
 }
 
-[[nodiscard]] result<allocated> search_groups(handle& h, ext4_sb_info& sb, pblk_t goal, std::uint32_t want) {
+[[nodiscard]] result<allocated> search_groups(handle& h, pblk_t goal, std::uint32_t want, bool metadata) {
+  ext4_sb_info& sb = h.sb();
   const group_t home = group_of(sb, goal);
   const auto goal_offset = static_cast<std::uint32_t>(goal - first_block_of(sb, home));
   for (std::uint32_t least = want;; least = next_least(sb, least)) {
     for (std::uint32_t i = 0; i < sb.s_groups_count; ++i) {
       const group_t g{(home.value() + i) % sb.s_groups_count};
       if (i != 0 ? !worth_a_look(*sb.s_groups[g.value()], least) : !worth_a_look(*sb.s_groups[g.value()], 1)) continue;
-      const bit_run run = XIP_TRY(group_search(h, sb, g).take({i == 0 ? goal_offset : 0, least, want}));
+      const bit_run run = XIP_TRY(group_search(h, g, metadata).take({i == 0 ? goal_offset : 0, least, want}));
       if (run.count != 0) return allocated{first_block_of(sb, g) + run.first, run.count};
     }
     if (least == 1) return fail(ENOSPC);
@@ -153,13 +162,7 @@ class group_search {
 
 void account(ext4_sb_info& sb, ext4_inode_info& inode, std::int64_t blocks) noexcept {
   sb.s_freeblocks.fetch_sub(blocks, std::memory_order_relaxed);
-  const std::int64_t sectors = blocks * (std::int64_t{1} << (sb.s_blocksize_bits - 9));
-  std::uint64_t now = inode.i_blocks.load(std::memory_order_relaxed);
-  std::uint64_t next;
-  do {
-    // What a corrupt image says may be too little: never below zero.
-    next = sectors < 0 ? now - std::min(now, static_cast<std::uint64_t>(-sectors)) : now + static_cast<std::uint64_t>(sectors);
-  } while (!inode.i_blocks.compare_exchange_weak(now, next, std::memory_order_relaxed));
+  add_to_i_blocks(inode, blocks);
 }
 
 void set_words(std::span<std::uint64_t> words, std::uint32_t first, std::uint32_t count) noexcept {
@@ -224,17 +227,28 @@ result<allocated> alloc_blocks(handle& h, ext4_inode_info& inode, pblk_t goal, s
   if (allowed == 0 || want == 0) return fail(ENOSPC);
   want = static_cast<std::uint32_t>(std::min<std::uint64_t>({want, allowed, sb.s_blocks_per_group, extent_unwritten_max_len}));
   if (goal < sb.s_first_data_block || goal.value() >= sb.s_blocks_count) goal = sb.s_first_data_block;
-  const allocated got = XIP_TRY(search_groups(h, sb, goal, want));
+  const bool metadata = (flags & alloc_metadata) != 0 || !inode.is_reg();
+  const allocated got = XIP_TRY(search_groups(h, goal, want, metadata));
   account(sb, inode, got.count);
   if (!data_blocks_valid(sb, got.first, got.count))
     return corrupted(inode, fmt::format("was to get blocks {} to {}, which are the file system's own", got.first.value(),
                                         got.first.value() + got.count - 1));
   XIP_POINT(ext4_block_allocated, got.first.value(), got.count);
   if (dev::block_observer* observer = sb.s_bdev.observer(); observer != nullptr) {
-    const auto owner = (flags & alloc_metadata) != 0 || !inode.is_reg() ? dev::block_owner::metadata : dev::block_owner::file;
+    const auto owner = metadata ? dev::block_owner::metadata : dev::block_owner::file;
     observer->on_alloc(got.first, got.count, owner, inode.i_ino, inode.i_generation);
   }
   return got;
+}
+
+void add_to_i_blocks(ext4_inode_info& inode, std::int64_t blocks) noexcept {
+  const std::int64_t sectors = blocks * (std::int64_t{1} << (inode.i_sb.s_blocksize_bits - 9));
+  std::uint64_t now = inode.i_blocks.load(std::memory_order_relaxed);
+  std::uint64_t next;
+  do {
+    // What a corrupt image says may be too little: never below zero.
+    next = sectors < 0 ? now - std::min(now, static_cast<std::uint64_t>(-sectors)) : now + static_cast<std::uint64_t>(sectors);
+  } while (!inode.i_blocks.compare_exchange_weak(now, next, std::memory_order_relaxed));
 }
 
 result<> free_blocks(handle& h, ext4_inode_info& inode, pblk_t first, std::uint32_t count, bool metadata) {
@@ -279,6 +293,11 @@ void release_pending_frees(ext4_sb_info& sb) {
   }
 }
 
-bool has_free_blocks(const ext4_sb_info& sb, std::uint64_t count) noexcept { return allowance(sb, 0) >= count; }
+std::uint64_t allowance(const ext4_sb_info& sb, std::uint32_t flags) noexcept {
+  const std::int64_t free = sb.s_freeblocks.load(std::memory_order_relaxed) - sb.s_pending_blocks.load(std::memory_order_relaxed);
+  std::uint64_t kept = (flags & alloc_use_reserved) != 0 ? 0 : sb.s_resv_blocks;
+  if (!may_use_reserve(sb)) kept += sb.s_r_blocks_count;
+  return free <= 0 || static_cast<std::uint64_t>(free) <= kept ? 0 : static_cast<std::uint64_t>(free) - kept;
+}
 
 }  // namespace xip::ext4lite

@@ -93,8 +93,7 @@ namespace {
   return std::nullopt;
 }
 
-// ---- blocks that join
-// ---------------------------------------------------------------------------------------------------------------------
+// ---- blocks that join --------------------------------------------------------------------------------------------------------------
 
 [[nodiscard]] result<lblk_t> next_block(const ext4_inode_info& dir) {
   const ext4_sb_info& sb = sbi_of(dir);
@@ -128,6 +127,11 @@ namespace {
   return mark_inode_dirty(h, dir);
 }
 
+// Directories that outgrow their first block.
+[[nodiscard]] bool gets_index(const ext4_sb_info& sb) noexcept {
+  return sb.has_compat(compat_dir_index) && hash_version_supported(sb.s_def_hash_version);
+}
+
 [[nodiscard]] result<> linear_add(handle& h, ext4_inode_info& dir, const new_entry& e) {
   if (has_index_flag(dir)) XIP_TRY(forget_index(h, dir));
   const std::uint32_t count = XIP_TRY(dir_block_count(dir));
@@ -137,7 +141,7 @@ namespace {
     if (XIP_TRY(add_to_leaf(h, dir, lblk, *b, e))) return {};
   }
   const ext4_sb_info& sb = sbi_of(dir);
-  if (count == 1 && sb.has_compat(compat_dir_index) && hash_version_supported(sb.s_def_hash_version)) {
+  if (count == 1 && gets_index(sb)) {
     XIP_TRY(htree_convert(h, dir));
     return htree_add(h, dir, e);
   }
@@ -301,6 +305,30 @@ result<> dir_remove(handle& h, ext4_inode_info& dir, std::string_view name, ino_
   const auto where = XIP_TRY(dir_locate(dir, name));
   if (!where || where->found.entry.inode != ino) return fail(ENOENT);
   return dir_erase(h, dir, *where);
+}
+
+result<std::uint32_t> dir_blocks_to_add(ext4_inode_info& dir, std::string_view name) {
+  const ext4_sb_info& sb = sbi_of(dir);
+  const auto has_room = [&](lblk_t lblk, const dev::buffer& leaf) -> result<bool> {
+    dir_block_fault fault;
+    const bool room = find_room(leaf.data(), dir_rules_of(sb), name.size(), fault).has_value();
+    return fault ? result<bool>{bad_dir_block(dir, lblk, leaf, fault)} : room;
+  };
+  if (is_dx(dir)) {
+    dir_hash hash;
+    dx_path path = XIP_TRY(dx_probe(dir, name, hash));
+    const dev::buffer_ref leaf = XIP_TRY(dx_leaf(dir, path.leaf()));
+    if (XIP_TRY(has_room(path.leaf(), *leaf))) return 0;
+    std::uint32_t blocks = 1;
+    for (std::uint32_t level = path.bottom + 1; level-- != 0 && path.frame[level].view().full();) ++blocks;
+    return blocks;
+  }
+  const std::uint32_t count = XIP_TRY(dir_block_count(dir));
+  for (lblk_t lblk; lblk.value() < count; ++lblk) {
+    const dev::buffer_ref b = XIP_TRY(dir_block(dir, lblk));
+    if (XIP_TRY(has_room(lblk, *b))) return 0;
+  }
+  return count == 1 && gets_index(sb) ? 2 : 1;  // an index moves the names to a block of their own, which is then split
 }
 
 result<bool> dir_is_empty(ext4_inode_info& dir) {

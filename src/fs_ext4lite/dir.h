@@ -59,6 +59,9 @@ struct new_entry {
 // Contents of a block of DIR, to be written; KIND decides its checksum.
 [[nodiscard]] result<std::span<std::byte>> dir_write_access(handle& h, ext4_inode_info& dir, block_kind kind, dev::buffer& b);
 
+// Blocks that DIR would need to hold NAME too. i_rwsem.
+[[nodiscard]] result<std::uint32_t> dir_blocks_to_add(ext4_inode_info& dir, std::string_view name);
+
 // ---- htree.cc: looking up ------------------------------------------------------------------------------------------------------------
 
 // One index block on the way to a leaf.

@@ -15,14 +15,21 @@
 namespace xip::ext4lite {
 namespace {
 
+// "check_root" of "result<> ns::check_root(int)".
+[[nodiscard]] std::string_view bare_name(std::string_view function) noexcept {
+  constexpr std::string_view unnamed = "(anonymous namespace)::";  // as clang says it
+  if (const std::size_t at = function.rfind(unnamed); at != function.npos) function.remove_prefix(at + unnamed.size());
+  function = function.substr(0, function.find('('));
+  return function.substr(function.find_last_of(": ") + 1);
+}
+
 void remember(ext4_sb_info& sb, std::uint32_t ino, const std::source_location& where) {
   mutex_guard guard{sb.s_error_lock};
   error_record& r = sb.s_error_record;
-  const std::string_view path{where.file_name()};
-  const std::string_view file = path.substr(path.rfind('/') + 1);
+  const std::string_view function = bare_name(where.function_name());
   const auto copy_name = [&](char(&to)[32]) {
     std::memset(to, 0, sizeof to);
-    file.copy(to, sizeof to - 1);
+    function.copy(to, sizeof to - 1);
   };
   r.last_time = vfs::current_time().seconds;
   r.last_ino = ino;

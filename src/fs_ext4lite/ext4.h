@@ -40,6 +40,7 @@ inline constexpr lock_class s_bitmap_lock_class{"s_bitmap_lock"};
 inline constexpr lock_class group_lock_class{"group_lock", lock_kind::spinning};
 inline constexpr lock_class i_raw_lock_class{"i_raw_lock", lock_kind::spinning};
 inline constexpr lock_class s_error_lock_class{"s_error_lock"};
+inline constexpr lock_class s_first_change_lock_class{"s_first_change_lock"};
 
 enum class dax_mode : std::uint8_t { inode, always, never };
 enum class errors_mode : std::uint8_t { continue_, remount_ro, panic };
@@ -91,6 +92,7 @@ struct ext4_sb_info : vfs::super_block {
   mount_options s_options;           // as shown; guarded by s_umount
   dax_mode s_dax = dax_mode::inode;  // constant after mount: a remount cannot change it
   std::atomic<errors_mode> s_errors{errors_mode::continue_};
+  std::uint16_t s_errors_on_disk = 0;  // as found at mount
   std::optional<dev::buffer_cache> s_buffers;
   dev::buffer_ref s_sbh;          // the buffer that holds the super block
   std::uint32_t s_sb_offset = 0;  // of the super block within it
@@ -138,14 +140,15 @@ struct ext4_sb_info : vfs::super_block {
   std::atomic<std::int64_t> s_pending_blocks{0};  // freed, not yet durable
   std::atomic<std::uint32_t> s_next_generation{1};
 
-  mutex<s_orphan_lock_class> s_orphan_lock;          // the orphan list, in memory and on disk
-  struct ext4_inode_info* s_orphan_first = nullptr;  // in the order of the on-disk chain
+  mutex<s_orphan_lock_class> s_orphan_lock;                                        // the orphan list, in memory and on disk
+  struct ext4_inode_info* s_orphan_first XIP_GUARDED_BY(s_orphan_lock) = nullptr;  // in the order of the on-disk chain
 
   // An open handle holds it shared, a commit exclusive (journal.h).
   rw_semaphore<jbd2_handle_class> s_handle_barrier;
-  std::atomic<bool> s_written{false};  // EXT4_VALID_FS has been cleared: the medium has been changed
+  mutex<s_first_change_lock_class> s_first_change_lock;
+  std::atomic<bool> s_written{false};  // EXT4_VALID_FS has been cleared: the medium has been changed. set under s_first_change_lock
   std::atomic<bool> s_error_seen{false};
-  std::atomic<bool> s_shutdown{false};              // errors=panic, or a write of the super block failed: every change fails with EIO
+  std::atomic<bool> s_shutdown{false};              // errors=panic, or a commit failed: every change and every fsync fails with EIO
   std::atomic<std::uint64_t> s_commit_sequence{0};  // commits that are durable
   mutex<s_error_lock_class> s_error_lock;
   error_record s_error_record XIP_GUARDED_BY(s_error_lock);
@@ -157,6 +160,10 @@ struct ext4_sb_info : vfs::super_block {
   [[nodiscard]] bool has_incompat(std::uint32_t f) const noexcept { return (s_feature_incompat & f) != 0; }
   [[nodiscard]] bool has_ro_compat(std::uint32_t f) const noexcept { return (s_feature_ro_compat & f) != 0; }
   [[nodiscard]] bool has_metadata_csum() const noexcept { return has_ro_compat(ro_compat_metadata_csum); }
+  // Read-only because of an error, with changes that never became durable: nobody may be told that they are.
+  [[nodiscard]] bool changes_lost() const noexcept {
+    return is_rdonly() && s_error_seen.load(std::memory_order_relaxed) && s_written.load(std::memory_order_acquire);
+  }
 };
 
 struct ext4_inode_info : vfs::inode {
@@ -237,11 +244,14 @@ inline constexpr std::uint32_t alloc_use_reserved =
 // Gives them back, i_blocks too; they are not handed out again before the commit of this change is durable. Blocks that held METADATA are forgotten in the
 // buffer cache. A block that is free already, or fixed metadata, is corruption. credits: 2 for each group touched.
 [[nodiscard]] result<> free_blocks(handle& h, ext4_inode_info& inode, pblk_t first, std::uint32_t count, bool metadata);
+// INODE has so many blocks more (or fewer) than before, in memory.
+void add_to_i_blocks(ext4_inode_info& inode, std::int64_t blocks) noexcept;
 // Where the first block of INODE should go.
 [[nodiscard]] pblk_t goal_of_inode(const ext4_inode_info& inode) noexcept;
 // After a commit: what was freed before may be allocated again.
 void release_pending_frees(ext4_sb_info& sb);
-[[nodiscard]] bool has_free_blocks(const ext4_sb_info& sb, std::uint64_t count) noexcept;
+// Blocks that the running task may take now.
+[[nodiscard]] std::uint64_t allowance(const ext4_sb_info& sb, std::uint32_t flags = 0) noexcept;
 
 // ---- inode_alloc.cc ---------------------------------------------------------------------------------------------------------------
 
@@ -269,6 +279,9 @@ struct inode_slot {
 [[nodiscard]] result<inode_slot> inode_slot_of(ext4_sb_info& sb, ino_t number);
 void set_aops_and_ops(ext4_inode_info& inode) noexcept;  // i_op, i_fop, S_DAX, S_ flags from mode and EXT4_*_FL
 void evict_inode(vfs::inode& i) noexcept;
+// i_block holds a tree or a map of blocks. A fast symlink keeps its target there (it has no block but that of its attributes), a device its number.
+// Linux: ext4_can_truncate, ext4_inode_is_fast_symlink.
+[[nodiscard]] bool has_tree(const ext4_inode_info& inode) noexcept;
 [[nodiscard]] result<> ext4_setattr(vfs::inode& i, vfs::iattr attr);
 [[nodiscard]] result<> ext4_getattr(const vfs::inode& i, vfs::kstat& stat);
 [[nodiscard]] result<> ext4_update_time(vfs::inode& i);
@@ -277,7 +290,10 @@ inline constexpr std::uint32_t credits_inode = 1;
 // ---- orphan.cc --------------------------------------------------------------------------------------------------------------------
 
 [[nodiscard]] result<> orphan_add(handle& h, ext4_inode_info& inode);  // credits: 3 (super block, this inode)
-[[nodiscard]] result<> orphan_del(handle* h, ext4_inode_info& inode);  // credits: 4; null: in memory only
+[[nodiscard]] result<> orphan_del(handle& h, ext4_inode_info& inode);  // credits: 4
+// The inode leaves memory, and the disk's list keeps it for the next mount or e2fsck. Nobody may find it again in this one.
+void orphan_forget(ext4_inode_info& inode) noexcept;
+[[nodiscard]] bool on_orphan_list(const ext4_inode_info& inode) noexcept;
 // At mount, read-write: ends truncates, deletes the unlinked. A list that makes no sense is refused (EUCLEAN, MESSAGE) before anything is changed.
 [[nodiscard]] result<> orphan_cleanup(ext4_sb_info& sb, std::string& message);
 inline constexpr std::uint32_t credits_orphan = 4;
@@ -298,6 +314,8 @@ inline constexpr std::uint32_t map_create_written = 1u << 2;    // allocate hole
 // Removes every block past i_size, restarting its own handle as needed; zeros the tail of the last block. i_rwsem (or a dead inode), and
 // invalidate_lock exclusive. The inode is on the orphan list while it runs. Linux: ext4_truncate.
 [[nodiscard]] result<> truncate_blocks(ext4_inode_info& inode);
+// The inode is about to leave memory with a truncate that failed: once more, and off the orphan list in any case.
+[[nodiscard]] result<> retry_truncate(ext4_inode_info& inode);
 
 // ---- dir.cc, htree.cc: as name_hooks and orphan need them ---------------------------------------------------------------------------
 

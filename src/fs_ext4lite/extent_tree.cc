@@ -25,14 +25,17 @@ struct place {
   return fmt::format("extent block {} (depth {})", where.block.value(), where.depth);
 }
 
+// A block has room for CAPACITY entries; e2fsprogs lets its header say up to two fewer.
+[[nodiscard]] bool plausible_max(std::uint32_t max, std::uint32_t capacity) noexcept { return max <= capacity && max + 2 >= capacity; }
+
 [[nodiscard]] result<> check_header(const ext4_inode_info& inode, const tree_node& node, const place& where) {
   const ext4_extent_header& h = node.header();
   if (h.eh_magic != extent_magic)
     return corrupted(inode, fmt::format("{}: magic {:#x}, expected {:#x}", said_of(where), h.eh_magic.load(), extent_magic));
   if (node.depth() != where.depth) return corrupted(inode, fmt::format("{}: it says depth {}", said_of(where), node.depth()));
   const std::uint32_t capacity = block_capacity(inode.i_sb.s_blocksize);
-  if (node.max() == 0 || node.max() > capacity)
-    return corrupted(inode, fmt::format("{}: room for {} entries, expected 1 to {}", said_of(where), node.max(), capacity));
+  if (!plausible_max(node.max(), capacity))
+    return corrupted(inode, fmt::format("{}: room for {} entries, expected {}", said_of(where), node.max(), capacity));
   if (node.entries() == 0 || node.entries() > node.max())
     return corrupted(inode, fmt::format("{}: {} entries, expected 1 to {}", said_of(where), node.entries(), node.max()));
   if (node.key_at(0) != where.key)
@@ -97,7 +100,7 @@ struct place {
 [[nodiscard]] result<> check_root_header(const ext4_inode_info& inode) {
   const tree_node root{root_bytes(inode)};
   const std::uint16_t magic = root.header().eh_magic;
-  const bool good = magic == extent_magic && root.depth() <= extent_max_depth && root.max() != 0 && root.max() <= root_capacity &&
+  const bool good = magic == extent_magic && root.depth() <= extent_max_depth && plausible_max(root.max(), root_capacity) &&
                     root.entries() <= root.max() && (root.entries() != 0 || root.depth() == 0);
   if (good) return {};
   return corrupted(inode, fmt::format("extent root: magic {:#x}, depth {}, {} of {} entries; expected {:#x}, at most {}, at most {}", magic,

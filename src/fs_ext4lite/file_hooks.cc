@@ -77,9 +77,7 @@ class open_write_scope {
   }
   if (whole && !write.on_orphan_list) return {};
   exclusive_guard guard{inode.i_mapping.invalidate_lock};
-  auto truncated = truncate_blocks(inode);
-  if (!truncated.has_value() && inode.i_nlink.load(std::memory_order_relaxed) != 0) XIP_TRY(orphan_del(nullptr, inode));
-  return truncated;
+  return truncate_blocks(inode);
 }
 
 // i_size grows from OLD_SIZE, by what arrives: not at all if nothing does.
@@ -153,8 +151,9 @@ result<> ext4_fsync(vfs::file& f, loff_t, loff_t, bool datasync) {
     const ext4_inode_info& inode = info_of(*f.f_inode);
     ext4_sb_info& sb = sbi_of(inode);
     if (sb.s_shutdown.load(std::memory_order_relaxed)) return fail(EIO);
-    if (sb.is_rdonly()) return {};
-    const std::uint64_t tid = (datasync ? inode.i_datasync_tid : inode.i_sync_tid).load(std::memory_order_relaxed);
+    if (sb.is_rdonly()) return sb.changes_lost() ? result<>{fail(EROFS)} : result<>{};
+    // The names of a directory are all that it has: fdatasync means them too.
+    const std::uint64_t tid = (datasync && inode.is_reg() ? inode.i_datasync_tid : inode.i_sync_tid).load(std::memory_order_relaxed);
     const bool committed = tid <= sb.s_commit_sequence.load(std::memory_order_acquire);
     XIP_TRY(commit_tid(sb, tid));
     // A commit has flushed the device after the data; without one, data that only overwrote is still to be flushed.

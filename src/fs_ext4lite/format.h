@@ -315,6 +315,7 @@ inline constexpr std::uint16_t bg_inode_zeroed = 0x0004;   // unused slots of th
 // ---- inode -----------------------------------------------------------------------------------------------------------------------
 
 inline constexpr std::uint32_t n_blocks = 15;        // EXT4_N_BLOCKS: words of i_block
+inline constexpr std::uint32_t fast_symlink_bytes = n_blocks * 4;  // a target with its end fits i_block if it has fewer
 inline constexpr std::uint32_t ndir_blocks = 12;     // direct ones
 inline constexpr std::uint32_t ind_block = 12;       // EXT4_IND_BLOCK
 inline constexpr std::uint32_t dind_block = 13;      // EXT4_DIND_BLOCK

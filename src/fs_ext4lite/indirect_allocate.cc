@@ -57,22 +57,19 @@ class branch {
   // An empty table, named by the entry that we stand at.
   [[nodiscard]] result<dev::buffer_ref> new_table() XIP_REQUIRES(inode_.i_data_sem) {
     const allocated got = XIP_TRY(alloc_blocks(h_, inode_, goal_, 1, alloc_metadata));
-    if (got.first.value() > UINT32_MAX) return given_back(got, true);
-    dev::buffer_ref made = XIP_TRY(sbi_of(inode_).s_buffers->get(got.first));
-    std::ranges::fill(XIP_TRY(get_create_access(h_, *made)), std::byte{0});
-    XIP_TRY(dirty_metadata(h_, *made));
-    XIP_TRY(set(got.first, 1));
-    return made;
+    auto made = got.first.value() <= UINT32_MAX ? sbi_of(inode_).s_buffers->get(got.first) : result<dev::buffer_ref>{fail(EFBIG)};
+    result<> named = made.has_value() ? fill_table(**made) : result<>{fail(made.error())};
+    if (named.has_value()) named = set(got.first, 1);
+    if (named.has_value()) return made;
+    XIP_TRY(free_blocks(h_, inode_, got.first, 1, true));
+    return fail(named.error());
   }
 
- public:
-  // Blocks behind the reach of 32 bits.
-  [[nodiscard]] std::unexpected<error> given_back(const allocated& got, bool metadata) XIP_REQUIRES(inode_.i_data_sem) {
-    if (auto freed = free_blocks(h_, inode_, got.first, got.count, metadata); !freed) return fail(freed.error());
-    return fail(EFBIG);
+  [[nodiscard]] result<> fill_table(dev::buffer& table) {
+    std::ranges::fill(XIP_TRY(get_create_access(h_, table)), std::byte{0});
+    return dirty_metadata(h_, table);
   }
 
- private:
   handle& h_;
   ext4_inode_info& inode_;
   pblk_t goal_;
@@ -87,8 +84,8 @@ result<extent_map> indirect_allocate(handle& h, ext4_inode_info& inode, const ex
   branch way{h, inode};
   XIP_TRY(way.descend(hole.lblk));
   const allocated got = XIP_TRY(alloc_blocks(h, inode, way.goal(), way.holes(hole.len), inode.is_reg() ? 0 : alloc_metadata));
-  if (got.first.value() + got.count - 1 > UINT32_MAX) return way.given_back(got, !inode.is_reg());
-  auto placed = zeroed ? zero_blocks(inode, got.first, got.count) : result<>{};
+  auto placed = got.first.value() + got.count - 1 > UINT32_MAX ? result<>{fail(EFBIG)} : result<>{};
+  if (placed.has_value() && zeroed) placed = zero_blocks(inode, got.first, got.count);
   if (placed.has_value()) placed = way.set(got.first, got.count);
   if (!placed.has_value()) {
     XIP_TRY(free_blocks(h, inode, got.first, got.count, !inode.is_reg()));

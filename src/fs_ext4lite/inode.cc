@@ -15,6 +15,7 @@
 #include "fs_ext4lite/checksum.h"
 #include "fs_ext4lite/extent_tree.h"
 #include "fs_ext4lite/group.h"
+#include "fs_ext4lite/indirect.h"
 #include "fs_ext4lite/inode.h"
 #include "fs_ext4lite/inode_fields.h"
 #include "xip/entry.h"
@@ -55,9 +56,11 @@ inline constexpr std::uint64_t inode_readahead_blocks = 32;
   return {};
 }
 
+// More than the blocks of any file can hold: what lies there could be named by no block number.
 [[nodiscard]] result<> check_size(ext4_inode_info& inode, std::uint64_t size) {
-  if (size <= static_cast<std::uint64_t>(INT64_MAX)) return {};
-  return corrupted(inode, fmt::format("size {:#x} is negative", size));
+  const std::uint64_t limit = std::uint64_t{extent_max_block} << inode.i_sb.s_blocksize_bits;
+  if (size <= limit) return {};
+  return corrupted(inode, fmt::format("size {:#x} is past {:#x}, the end of the largest file", size, limit));
 }
 
 [[nodiscard]] result<> check_file_acl(ext4_inode_info& inode) {
@@ -161,7 +164,23 @@ void read_device_number(ext4_inode_info& inode) noexcept {
   std::memcpy(&raw, bytes.data(), std::min(sizeof raw, bytes.size()));
   XIP_TRY(check_slot(inode, bytes, raw, slot.buffer->block()));
   XIP_TRY(check_links(inode, raw, orphan));
-  return read_inode(inode, raw);
+  XIP_TRY(read_inode(inode, raw));
+  // What was changed before it left memory may not be durable yet: the next fsync waits for whatever is running. Linux: __ext4_iget.
+  if (sb.s_written.load(std::memory_order_acquire)) {
+    const std::uint64_t running = sb.s_commit_sequence.load(std::memory_order_acquire) + 1;
+    inode.i_sync_tid.store(running, std::memory_order_relaxed);
+    inode.i_datasync_tid.store(running, std::memory_order_relaxed);
+  }
+  return {};
+}
+
+// Reads the whole tree, from block 0 to END.
+[[nodiscard]] result<> check_tree(ext4_inode_info& inode, std::uint64_t end) {
+  for (std::uint64_t at = 0; at < end;) {
+    const lblk_t lblk{static_cast<std::uint32_t>(at)};
+    at += XIP_TRY(map_blocks(nullptr, inode, lblk, static_cast<std::uint32_t>(end - at), 0)).len;
+  }
+  return {};
 }
 
 [[nodiscard]] result<vfs::inode_ref> iget(ext4_sb_info& sb, ino_t number, bool orphan) {
@@ -191,6 +210,16 @@ void read_device_number(ext4_inode_info& inode) noexcept {
 result<vfs::inode_ref> ext4_iget(ext4_sb_info& sb, ino_t number) { return iget(sb, number, false); }
 result<vfs::inode_ref> iget_orphan(ext4_sb_info& sb, ino_t number) { return iget(sb, number, true); }
 
+result<> check_orphan(ext4_sb_info& sb, ino_t number) {
+  vfs::inode* const made = XIP_TRY(sb.s_op->alloc_inode(sb, number));
+  ext4_inode_info& inode = info_of(*made);
+  result<> good = fill_inode(inode, true);
+  if (good.has_value() && has_tree(inode))
+    good = check_tree(inode, has_extents(inode) ? extent_max_block : indirect_max_blocks(sb.s_blocksize_bits));
+  sb.s_op->free_inode(made);
+  return good;
+}
+
 result<inode_slot> inode_slot_of(ext4_sb_info& sb, ino_t number) {
   if (number.value() == 0 || number.value() > sb.s_inodes_count) return fail(EUCLEAN);
   const group_t g{(number.value() - 1) / sb.s_inodes_per_group};
@@ -203,6 +232,13 @@ result<inode_slot> inode_slot_of(ext4_sb_info& sb, ino_t number) {
                              static_cast<std::uint32_t>(std::min<std::uint64_t>(inode_readahead_blocks, sb.s_itb_per_group - index)));
   dev::buffer_ref buffer = XIP_TRY(sb.s_buffers->read(block));
   return inode_slot{std::move(buffer), static_cast<std::uint32_t>(offset & (sb.s_blocksize - 1))};
+}
+
+bool has_tree(const ext4_inode_info& inode) noexcept {
+  if (inode.is_reg() || inode.is_dir()) return true;
+  const std::uint64_t cluster_sectors = (std::uint64_t{inode.i_sb.s_blocksize} << sbi_of(inode).s_cluster_bits) / 512;
+  const std::uint64_t attribute_sectors = inode.i_file_acl != 0 ? cluster_sectors : 0;
+  return inode.is_symlink() && inode.i_blocks.load(std::memory_order_relaxed) > attribute_sectors;
 }
 
 void set_aops_and_ops(ext4_inode_info& inode) noexcept {
@@ -248,13 +284,6 @@ result<> ext4_getattr(const vfs::inode& i, vfs::kstat& stat) {
 
 namespace {
 
-// A fast symlink keeps its target where the others keep their tree.
-[[nodiscard]] bool has_tree(const ext4_inode_info& inode) noexcept {
-  if (inode.is_reg() || inode.is_dir()) return true;
-  const std::uint64_t attribute_sectors = inode.i_file_acl != 0 ? inode.i_sb.s_blocksize / 512 : 0;
-  return inode.is_symlink() && inode.i_blocks.load(std::memory_order_relaxed) > attribute_sectors;
-}
-
 // Its blocks first, under handles of their own; then the attributes, the orphan record, and the number, under one. A crash before the last leaves
 // it on the orphan list: the next mount does the rest.
 [[nodiscard]] result<> delete_inode(ext4_inode_info& inode) {
@@ -266,7 +295,7 @@ namespace {
   }
   handle h = XIP_TRY(journal_start(sb, credits_xattr_release + credits_orphan + credits_inode + 2));
   XIP_TRY(xattr_release(h, inode));
-  XIP_TRY(orphan_del(&h, inode));
+  XIP_TRY(orphan_del(h, inode));
   inode.i_dtime.store(static_cast<std::uint32_t>(vfs::current_time().seconds), std::memory_order_relaxed);
   {
     exclusive_guard guard{inode.i_data_sem};
@@ -282,20 +311,20 @@ void evict_inode(vfs::inode& i) noexcept {
   ext4_inode_info& inode = info_of(i);
   ext4_sb_info& sb = sbi_of(inode);
   entry_table::release(i);
-  if (i.i_nlink.load(std::memory_order_relaxed) != 0 || sb.is_rdonly() || sb.s_shutdown.load(std::memory_order_relaxed)) {
-    (void)orphan_del(nullptr, inode);
-    return;
-  }
+  const bool linked = i.i_nlink.load(std::memory_order_relaxed) != 0;
+  if (linked && !on_orphan_list(inode)) return;
+  if (sb.is_rdonly() || sb.s_shutdown.load(std::memory_order_relaxed)) return orphan_forget(inode);
   result<> done = fail(ENOMEM);
   try {
-    done = delete_inode(inode);
+    done = linked ? retry_truncate(inode) : delete_inode(inode);
   } catch (const std::bad_alloc&) {
   }
   if (done) return;
-  // It stays on the disk's orphan list, for the next mount or e2fsck.
-  (void)orphan_del(nullptr, inode);
-  sb.s_kernel.printk(vfs::log_level::error,
-                     fmt::format("ext4 ({}): inode {} could not be deleted: {}", sb.s_id, inode.i_ino.value(), done.error().message()));
+  orphan_forget(inode);
+  sb.s_kernel.printk(vfs::log_level::error, fmt::format("ext4 ({}): inode {} could not be {}: {}", sb.s_id, inode.i_ino.value(),
+                                                        linked ? "truncated" : "deleted", done.error().message()));
+  // A name leads to it still: the list would get it twice.
+  if (linked) journal_abort(sb, done.error());
 }
 
 }  // namespace xip::ext4lite

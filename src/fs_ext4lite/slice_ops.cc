@@ -99,7 +99,7 @@ result<> extend_size(handle& h, ext4_inode_info& inode, loff_t size) {
     i_size_write(inode, size);
   }
   if (inode.i_write == nullptr || !inode.i_write->on_orphan_list) return {};
-  XIP_TRY(orphan_del(&h, inode));
+  XIP_TRY(orphan_del(h, inode));
   inode.i_write->on_orphan_list = false;
   return {};
 }

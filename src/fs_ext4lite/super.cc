@@ -60,10 +60,10 @@ void free_inode(vfs::inode* i) noexcept { allocator_of(i->i_sb).delete_object(&i
   return {};
 }
 
-[[nodiscard]] errors_mode errors_of(const mount_options& options, const ext4_super_block& es) noexcept {
+[[nodiscard]] errors_mode errors_of(const mount_options& options, std::uint16_t on_disk) noexcept {
   if (options.errors) return *options.errors;
-  if (es.s_errors == errors_panic) return errors_mode::panic;
-  return es.s_errors == errors_ro ? errors_mode::remount_ro : errors_mode::continue_;
+  if (on_disk == errors_panic) return errors_mode::panic;
+  return on_disk == errors_ro ? errors_mode::remount_ro : errors_mode::continue_;
 }
 
 void take_hash(ext4_sb_info& sb, const ext4_super_block& es) noexcept {
@@ -133,12 +133,13 @@ void take_blocks(ext4_sb_info& sb, const ext4_super_block& es) noexcept {
   sb.s_sbh->set_trigger(super_block_trigger, &sb);
   XIP_TRY(load_groups(sb, message));
   sb.s_overhead = overhead_of(sb, es);
-  if (!sb.is_rdonly()) XIP_TRY(orphan_cleanup(sb, message));
   auto root = ext4_iget(sb, ino_t{root_ino});
   if (!root) {
     message = fmt::format("cannot read the root directory: {}; run e2fsck", root.error().message());
     return fail(root.error());
   }
+  // The first thing that changes the medium: whatever refuses the mount has been looked at before.
+  if (!sb.is_rdonly()) XIP_TRY(orphan_cleanup(sb, message));
   sb.s_root = root->release();
   return {};
 }
@@ -157,7 +158,8 @@ void take_blocks(ext4_sb_info& sb, const ext4_super_block& es) noexcept {
   sb->s_flags.store(fc.sb_flags, std::memory_order_relaxed);
   sb->s_options = options;
   sb->s_dax = options.dax;
-  sb->s_errors = errors_of(options, es);
+  sb->s_errors_on_disk = es.s_errors;
+  sb->s_errors = errors_of(options, es.s_errors);
   if (const std::string warning = super_block_warning(es, read_only); !warning.empty())
     fc.owner.printk(vfs::log_level::warning, fmt::format("ext4 ({}): {}", sb->s_id, warning));
   result<> up = fail(ENOMEM);
@@ -196,7 +198,12 @@ void take_blocks(ext4_sb_info& sb, const ext4_super_block& es) noexcept {
   return done;
 }
 
-[[nodiscard]] result<> sync_fs(vfs::super_block& s, bool) { return force_commit(static_cast<ext4_sb_info&>(s)); }
+[[nodiscard]] result<> sync_fs(vfs::super_block& s, bool) {
+  auto& sb = static_cast<ext4_sb_info&>(s);
+  if (sb.s_shutdown.load(std::memory_order_relaxed)) return fail(EIO);
+  if (sb.is_rdonly()) return sb.changes_lost() ? result<>{fail(EROFS)} : result<>{};
+  return force_commit(sb);
+}
 
 [[nodiscard]] result<> become_writable(ext4_sb_info& sb, std::string& message) {
   if (sb.s_error_seen.load(std::memory_order_relaxed)) {
@@ -235,7 +242,7 @@ void take_blocks(ext4_sb_info& sb, const ext4_super_block& es) noexcept {
   if (read_only && !sb.is_rdonly()) XIP_TRY(become_readonly(sb));
   if (!read_only && sb.is_rdonly()) XIP_TRY(become_writable(sb, message));
   sb.s_options = options;
-  sb.s_errors.store(errors_of(options, super_block_copy(sb)), std::memory_order_relaxed);
+  sb.s_errors.store(errors_of(options, sb.s_errors_on_disk), std::memory_order_relaxed);
   return {};
 }
 

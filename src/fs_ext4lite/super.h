@@ -37,10 +37,11 @@ void take_geometry(ext4_sb_info& sb, const ext4_super_block& es);
 
 // ---- super_write.cc ----------------------------------------------------------------------------------------------------------------
 
-// The super block as it is cached. Changed under s_handle_barrier exclusive, or under s_orphan_lock (s_last_orphan only).
+// The super block as it is cached. Changed before any other buffer under s_first_change_lock, then under s_handle_barrier exclusive, or under
+// s_orphan_lock (s_last_orphan only).
 [[nodiscard]] ext4_super_block super_block_copy(const ext4_sb_info& sb) noexcept;
 // The first change of a read-write mount: EXT4_VALID_FS goes, durably, before anything else is written.
-[[nodiscard]] result<> begin_writing(ext4_sb_info& sb) XIP_REQUIRES(sb.s_handle_barrier);
+[[nodiscard]] result<> begin_writing(ext4_sb_info& sb) XIP_REQUIRES(sb.s_first_change_lock);
 // Free counts, times and errors go into the super block's buffer.
 void update_super_block(ext4_sb_info& sb) XIP_REQUIRES(sb.s_handle_barrier);
 // The last write of a mount, or before it becomes read-only: all is durable and EXT4_VALID_FS comes back, unless errors were found.

@@ -2,6 +2,7 @@
 //
 // Lock chains:
 //   jbd2_handle -> s_error_lock
+//   s_first_change_lock -> buffer_write
 #include <algorithm>
 #include <cstring>
 
@@ -109,8 +110,30 @@ void update_super_block(ext4_sb_info& sb) {
   put(sb, es);
 }
 
+namespace {
+
+// Nothing may be written any more but that errors were found, into the super block as the medium has it.
+[[nodiscard]] result<> write_errors_only(ext4_sb_info& sb) {
+  ext4_super_block es;
+  XIP_TRY(sb.s_bdev.read(super_offset, std::as_writable_bytes(std::span{&es, 1})));
+  put_errors(sb, es);
+  if (sb.has_metadata_csum()) es.s_checksum = super_block_checksum(es);
+  XIP_TRY(sb.s_bdev.write(super_offset, std::as_bytes(std::span{&es, 1})));
+  return sb.s_bdev.flush_cache();
+}
+
+}  // namespace
+
 result<> mark_clean(ext4_sb_info& sb) {
+  // Open handles end first: one of them may be about to make the first change.
+  {
+    exclusive_guard guard{sb.s_handle_barrier};
+  }
   if (!sb.s_written.load(std::memory_order_acquire)) return {};
+  if (sb.s_shutdown.load(std::memory_order_relaxed)) {
+    XIP_TRY(write_errors_only(sb));
+    return fail(EIO);
+  }
   XIP_TRY(force_commit(sb));
   exclusive_guard guard{sb.s_handle_barrier};
   update_super_block(sb);

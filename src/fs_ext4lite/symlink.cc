@@ -11,12 +11,6 @@
 namespace xip::ext4lite {
 namespace {
 
-// What has no block but that of its attributes. Linux: ext4_inode_is_fast_symlink.
-[[nodiscard]] bool is_fast(const ext4_inode_info& inode) noexcept {
-  const std::uint64_t attributes = inode.i_file_acl != 0 ? inode.i_sb.s_blocksize / 512 : 0;
-  return inode.i_blocks.load(std::memory_order_relaxed) <= attributes;
-}
-
 // SIZE bytes of text at the start of AREA, if that is what a symlink can hold.
 [[nodiscard]] result<std::string_view> text_in(const ext4_inode_info& inode, std::span<const std::byte> area) {
   const auto size = static_cast<std::uint64_t>(vfs::i_size_read(inode));
@@ -41,7 +35,7 @@ namespace {
 result<std::pmr::string> ext4_get_link(vfs::inode& i) {
   return without_exceptions([&]() -> result<std::pmr::string> {
     ext4_inode_info& inode = info_of(i);
-    if (!is_fast(inode)) return read_block(inode);
+    if (has_tree(inode)) return read_block(inode);
     // Written before the inode could be found, and never again.
     return std::pmr::string{XIP_TRY(text_in(inode, std::as_bytes(std::span{inode.i_data}))), &i.i_sb.memory()};
   });
@@ -50,7 +44,7 @@ result<std::pmr::string> ext4_get_link(vfs::inode& i) {
 result<> symlink_store(handle& h, ext4_inode_info& inode, std::string_view target) {
   ext4_sb_info& sb = h.sb();
   vfs::i_size_write(inode, static_cast<loff_t>(target.size()));
-  if (target.size() < sizeof inode.i_data) {
+  if (target.size() < fast_symlink_bytes) {
     inode.i_flags_disk.fetch_and(~extents_fl, std::memory_order_relaxed);
     std::memset(inode.i_data, 0, sizeof inode.i_data);
     std::memcpy(inode.i_data, target.data(), target.size());

@@ -30,7 +30,7 @@ class block_remover {
     XIP_TRY(orphan_add(*h_, inode_));
     while (XIP_TRY(remove_some())) XIP_TRY(start());
     // Without links it stays on the list until its number is free.
-    if (inode_.i_nlink.load(std::memory_order_relaxed) != 0) XIP_TRY(orphan_del(&*h_, inode_));
+    if (inode_.i_nlink.load(std::memory_order_relaxed) != 0) XIP_TRY(orphan_del(*h_, inode_));
     return {};
   }
 
@@ -79,14 +79,9 @@ class block_remover {
 
 // What is on the list for nothing leaves it.
 [[nodiscard]] result<> leave_orphan_list(ext4_inode_info& inode) {
-  ext4_sb_info& sb = sbi_of(inode);
-  {
-    mutex_guard guard{sb.s_orphan_lock};
-    if (!inode.i_on_orphan_list) return {};
-  }
-  if (inode.i_nlink.load(std::memory_order_relaxed) == 0) return {};
-  handle h = XIP_TRY(journal_start(sb, credits_orphan));
-  return orphan_del(&h, inode);
+  if (!on_orphan_list(inode) || inode.i_nlink.load(std::memory_order_relaxed) == 0) return {};
+  handle h = XIP_TRY(journal_start(sbi_of(inode), credits_orphan));
+  return orphan_del(h, inode);
 }
 
 // The bytes of the last block past SIZE become zeros on the medium: they are what a later growth shows.
@@ -108,6 +103,12 @@ result<> truncate_blocks(ext4_inode_info& inode) {
   else
     XIP_TRY(leave_orphan_list(inode));
   return zeroed;
+}
+
+result<> retry_truncate(ext4_inode_info& inode) {
+  exclusive_guard guard{inode.i_mapping.invalidate_lock};
+  if (truncate_blocks(inode)) return {};
+  return leave_orphan_list(inode);  // its blocks past the end are e2fsck's
 }
 
 }  // namespace xip::ext4lite

@@ -34,7 +34,7 @@ namespace {
   auto header = load_at<ext4_xattr_header>(block, 0);
   header.h_refcount = header.h_refcount - 1;
   store_at(block, 0, header);
-  inode.i_blocks.fetch_sub(h.sb().s_blocksize / 512, std::memory_order_relaxed);
+  add_to_i_blocks(inode, -1);
   return dirty_metadata(h, b);
 }
 

@@ -45,8 +45,7 @@ result<> task::syncfs(int fd) {
 
 result<> sync_filesystem(super_block& sb) {
   shared_guard guard{sb.s_umount};
-  if (sb.is_rdonly() || sb.s_op->sync_fs == nullptr) return {};
-  return sb.s_op->sync_fs(sb, true);
+  return sb.s_op->sync_fs != nullptr ? sb.s_op->sync_fs(sb, true) : result<>{};
 }
 
 result<std::size_t> generic_write_sync(kiocb& iocb, loff_t pos, std::size_t bytes) {

@@ -165,7 +165,7 @@ TEST(AllocReserve, IsForRootAndWhomTheSuperBlockNames) {
   ASSERT_TRUE(m.ok()) << m.failure();
   m.sb().s_resuid = 42;
   m.sb().s_resgid = 43;
-  const auto can = [&] { return has_free_blocks(m.sb(), static_cast<std::uint64_t>(m.sb().s_freeblocks) - m.sb().s_resv_blocks); };
+  const auto can = [&] { return allowance(m.sb()) == static_cast<std::uint64_t>(m.sb().s_freeblocks) - m.sb().s_resv_blocks; };
   EXPECT_TRUE(can());
   m.who() = {.uid = 1000, .gid = 1000, .groups = {}};
   EXPECT_FALSE(can());

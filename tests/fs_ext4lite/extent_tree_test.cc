@@ -1,5 +1,8 @@
 // Extent trees on small blocks, so that they become deep with few extents: against a model, and judged by e2fsck.
 
+#include "fs_ext4lite/bitmap.h"
+#include "fs_ext4lite/group.h"
+#include "fs_ext4lite/journal.h"
 #include "fs_ext4lite/tree_file.h"
 
 namespace xip::ext4lite {
@@ -191,10 +194,10 @@ TEST_P(damaged_leaf, is_found_and_named) {
 INSTANTIATE_TEST_SUITE_P(extent_tree, damaged_leaf,
                          testing::Values(damage{"magic", 0, 0x1234, 2, "magic"}, damage{"no_entries", 2, 0, 2, "entries"},
                                          damage{"too_many_entries", 2, 90, 2, "entries"}, damage{"no_room", 4, 0, 2, "room"},
-                                         damage{"too_much_room", 4, 85, 2, "room"}, damage{"depth", 6, 1, 2, "depth"},
-                                         damage{"first_key", 12, 1, 4, "begins at"}, damage{"no_length", 12 + 4, 0, 2, "has 0 blocks"},
-                                         damage{"overlap", 12 + 4, 3, 2, "has 3 blocks"}, damage{"order", 24, 9, 4, "has 1 blocks"},
-                                         damage{"outside", 12 + 8, 0x7fffffff, 4, "no file's"},
+                                         damage{"too_much_room", 4, 85, 2, "room"}, damage{"too_little_room", 4, 81, 2, "room"},
+                                         damage{"depth", 6, 1, 2, "depth"}, damage{"first_key", 12, 1, 4, "begins at"},
+                                         damage{"no_length", 12 + 4, 0, 2, "has 0 blocks"}, damage{"overlap", 12 + 4, 3, 2, "has 3 blocks"},
+                                         damage{"order", 24, 9, 4, "has 1 blocks"}, damage{"outside", 12 + 8, 0x7fffffff, 4, "no file's"},
                                          damage{"far_outside", 12 + 6, 0xffff, 2, "no file's"},
                                          damage{"super_block", 12 + 8, 1, 4, "no file's"}),
                          [](const auto& each) { return std::string{each.param.name}; });
@@ -246,6 +249,28 @@ TEST(extent_tree, a_bad_root_keeps_the_file_from_being_opened) {
     EXPECT_EQ(ext4_iget(fs.sb(), ino_t{first_file}).error(), EUCLEAN) << field;
     EXPECT_NE(fs.log().find("extent root"), std::string::npos) << fs.log();
   }
+}
+
+// A node that the bitmap says is free must not be handed out as another one of the tree.
+TEST(extent_tree, a_node_in_use_is_not_allocated_again) {
+  const image disk = image_with_file("-b 1024 -O ^metadata_csum", "4M");
+  tree_file file{disk};
+  std::uint32_t made = 0;
+  for (; file.depth() == 0; ++made) ASSERT_TRUE(file.change(2 * made, 1, map_create_written).has_value());
+  const pblk_t leaf{first_leaf(file)};
+  {
+    // What a corrupt bitmap says.
+    handle h = file.start(4);
+    const dev::buffer_ref bitmap = *load_block_bitmap(file.fs().sb(), group_of(file.fs().sb(), leaf));
+    const auto bits = *get_write_access(h, *bitmap);
+    fill_bits(bits, static_cast<std::uint32_t>(leaf - first_block_of(file.fs().sb(), group_of(file.fs().sb(), leaf))), 1, false);
+  }
+  result<extent_map> em;
+  for (std::uint32_t i = made; i < made + 400 && em.has_value(); ++i) em = file.change(2 * i, 1, map_create_written);
+  ASSERT_FALSE(em.has_value());
+  EXPECT_EQ(em.error(), EUCLEAN);
+  EXPECT_NE(file.fs().log().find("but holds metadata in use"), std::string::npos) << file.fs().log();
+  EXPECT_TRUE(file.look(0).has_value());
 }
 
 // A leaf block that the bitmap says is free cannot be freed again: nothing goes on from there.

@@ -113,13 +113,32 @@ TEST(Inode, FieldsThatCannotBeAreSeen) {
   }
 }
 
-TEST(Inode, ANegativeSizeIsSeen) {
-  const image i = make_image("-b 4096 -O ^metadata_csum");
-  (void)debugfs(i.path(), "write /etc/hostname f", true);
-  i.poke_value(place_of(i, 12) + offsetof(ext4_inode, i_size_high), le32{0x80000000});
+// Negative, and one past the last block number there is: 2^44 - 4096 with blocks of 4 KiB.
+TEST(Inode, ASizeThatNoFileCanHaveIsSeen) {
+  for (const auto& [high, low, error] : {std::tuple{0x80000000u, 0u, EUCLEAN}, {0xFFFu, 0xFFFFF001u, EUCLEAN}, {0xFFFu, 0xFFFFF000u, 0}}) {
+    const image i = make_image("-b 4096 -O ^metadata_csum");
+    (void)debugfs(i.path(), "write /etc/hostname f", true);
+    i.poke_value(place_of(i, 12) + offsetof(ext4_inode, i_size_high), le32{high});
+    i.poke_value(place_of(i, 12) + offsetof(ext4_inode, i_size_lo), le32{low});
+    bare_mount m{i};
+    ASSERT_TRUE(m.ok()) << m.failure();
+    EXPECT_EQ(error_of(ext4_iget(m.sb(), ino_t{12})), error) << high << low;
+  }
+}
+
+// What left memory before its commit is still not durable.
+TEST(Inode, ReadAgainItWaitsForTheRunningCommit) {
+  const image i = make_image();
   bare_mount m{i};
   ASSERT_TRUE(m.ok()) << m.failure();
-  EXPECT_EQ(error_of(ext4_iget(m.sb(), ino_t{12})), EUCLEAN);
+  {
+    handle h = *journal_start(m.sb(), 1);
+    EXPECT_TRUE(mark_inode_dirty(h, m.root()));
+  }
+  const auto again = ext4_iget(m.sb(), ino_t{11});
+  ASSERT_TRUE(again);
+  EXPECT_EQ(info_of(**again).i_sync_tid, m.sb().s_commit_sequence + 1);
+  EXPECT_EQ(info_of(**again).i_datasync_tid, m.sb().s_commit_sequence + 1);
 }
 
 TEST(Inode, ARootThatIsNoDirectoryRefusesTheMount) {

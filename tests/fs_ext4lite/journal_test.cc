@@ -4,7 +4,9 @@
 
 #include <xip/base/config.h>
 
+#include "fs_ext4lite/checksum.h"
 #include "fs_ext4lite/image.h"
+#include "fs_ext4lite/inode.h"
 #include "fs_ext4lite/journal.h"
 #include "fs_ext4lite/super.h"
 
@@ -72,22 +74,33 @@ struct FaultyJournal : testing::Test {
   void SetUp() override { ASSERT_TRUE(m.ok()) << m.failure(); }
 };
 
-TEST_F(FaultyJournal, AFailedCommitIsReportedAndDoneAgain) {
-  journal_start(m.sb(), 1)->stop();
-  const std::uint32_t rule = device->add({.kind = dev::fault_rule::what::eio_write});
-  std::uint64_t tid = 0;
-  {
-    handle h = *journal_start(m.sb(), 1);
-    m.root().i_uid = 4242;
-    ASSERT_TRUE(mark_inode_dirty(h, m.root()));
-    tid = h.tid();
-  }
-  EXPECT_EQ(commit_tid(m.sb(), tid).error(), EIO);
-  EXPECT_EQ(commit_tid(m.sb(), tid).error(), EIO) << "not durable yet, and says so";
-  device->remove(rule);
-  EXPECT_TRUE(commit_tid(m.sb(), tid));
-  m.unmount_and_check(disk);
+// Marks the root dirty under a handle of its own; the handle's tid.
+std::uint64_t change_root(bare_mount& m) {
+  handle h = *journal_start(m.sb(), 1);
+  EXPECT_TRUE(mark_inode_dirty(h, m.root()));
+  return h.tid();
 }
+
+// A device that forgets what it could not write, and then works again, must not make a later fsync succeed.
+class FailedCommit : public FaultyJournal, public testing::WithParamInterface<dev::fault_rule::what> {};
+
+TEST_P(FailedCommit, IsNotForgotten) {
+  (void)change_root(m);
+  const std::uint32_t rule = device->add({.kind = GetParam()});
+  const std::uint64_t tid = change_root(m);
+  EXPECT_EQ(commit_tid(m.sb(), tid).error(), EIO);
+  device->remove(rule);
+  EXPECT_EQ(commit_tid(m.sb(), tid).error(), EIO) << "not durable, and says so";
+  EXPECT_EQ(force_commit(m.sb()).error(), EIO);
+  EXPECT_EQ(journal_start(m.sb(), 1).error(), EIO);
+  EXPECT_EQ(m.unmount().error(), EIO);
+  EXPECT_THAT(m.log(), HasSubstr("unmounted with changes lost"));
+  store(*below, disk);
+  EXPECT_EQ(disk.peek_value<ext4_super_block>(super_offset).s_state & valid_fs, 0) << "e2fsck must look at it";
+}
+
+INSTANTIATE_TEST_SUITE_P(Journal, FailedCommit, testing::Values(dev::fault_rule::what::eio_write, dev::fault_rule::what::eio_flush),
+                         [](const auto& each) { return each.param == dev::fault_rule::what::eio_write ? "Write" : "Flush"; });
 
 TEST_F(FaultyJournal, WhatWasFreedStaysPendingWhenTheCommitFails) {
   const pblk_t at{2900};
@@ -98,16 +111,44 @@ TEST_F(FaultyJournal, WhatWasFreedStaysPendingWhenTheCommitFails) {
   h.stop();
   const std::uint32_t rule = device->add({.kind = dev::fault_rule::what::eio_flush});
   EXPECT_EQ(force_commit(m.sb()).error(), EIO);
-  EXPECT_EQ(m.sb().s_pending_blocks, 4);
   device->remove(rule);
-  EXPECT_TRUE(force_commit(m.sb()));
-  EXPECT_EQ(m.sb().s_pending_blocks, 0);
+  EXPECT_EQ(force_commit(m.sb()).error(), EIO);
+  EXPECT_EQ(m.sb().s_pending_blocks, 4);
+}
+
+// Requests as letters: w a write, F a flush of the device.
+struct request_log final : dev::recorder {
+  std::string text;
+  void on_store(std::uint64_t, std::span<const std::byte>, bool) noexcept override {}
+  void on_flush(std::uint64_t, std::size_t) noexcept override {}
+  void on_fence() noexcept override {}
+  void on_write(std::uint64_t, std::span<const std::byte>) noexcept override { text += 'w'; }
+  void on_flush_cache() noexcept override { text += 'F'; }
+};
+
+// What makes data visible goes to the medium after the data: the device is flushed before any block of metadata is written.
+TEST(JournalOrder, DataIsDurableBeforeTheMetadataThatShowsIt) {
+  const image disk = make_image("-b 1024 -O ^has_journal", "4M");
+  const std::unique_ptr<dev::device> below = load(disk);
+  request_log log;
+  const auto device = dev::make_recording(*below, log);
+  bare_mount m{*device};
+  ASSERT_TRUE(m.ok()) << m.failure();
+  (void)change_root(m);
+  ASSERT_TRUE(force_commit(m.sb()));
+  (void)change_root(m);
+  log.text.clear();
+  ASSERT_TRUE(force_commit(m.sb()));
+  EXPECT_THAT(log.text, testing::MatchesRegex("Fw+F"));
 }
 
 TEST_F(FaultyJournal, WithoutItsSuperBlockNothingIsWritten) {
   const std::vector<std::byte> before = disk.bytes();
   device->add({.kind = dev::fault_rule::what::eio_write, .offset = super_offset, .bytes = super_size});
-  EXPECT_EQ(journal_start(m.sb(), 1).error(), EIO);
+  {
+    handle h = *journal_start(m.sb(), 1);
+    EXPECT_EQ(mark_inode_dirty(h, m.root()).error(), EIO);
+  }
   EXPECT_THAT(m.log(), HasSubstr("cannot write the super block"));
   EXPECT_TRUE(m.unmount());
   store(*below, disk);
@@ -150,7 +191,7 @@ TEST(JournalErrors, AreRecordedWithTheNextWrite) {
   const image disk = make_image();
   bare_mount m{disk, 0, "errors=continue"};
   ASSERT_TRUE(m.ok()) << m.failure();
-  journal_start(m.sb(), 1)->stop();
+  (void)change_root(m);
   EXPECT_EQ(corrupted(m.root(), "test").error(), EUCLEAN);
   EXPECT_EQ(corrupted(m.sb(), "test").error(), EUCLEAN);
   EXPECT_TRUE(m.unmount());
@@ -161,7 +202,7 @@ TEST(JournalErrors, AreRecordedWithTheNextWrite) {
   EXPECT_EQ(es.s_error_count, 2u);
   EXPECT_EQ(es.s_first_error_ino, 2u);
   EXPECT_EQ(es.s_last_error_ino, 0u);
-  EXPECT_STREQ(es.s_first_error_func, "journal_test.cc");
+  EXPECT_STREQ(es.s_first_error_func, "TestBody");
   EXPECT_THAT(m.log(), HasSubstr("inode 2: test"));
 }
 
@@ -186,6 +227,35 @@ TEST(JournalErrors, RemountRoAndPanicStopChanges) {
   ASSERT_TRUE(panic.ok());
   EXPECT_EQ(corrupted(panic.root(), "test").error(), EUCLEAN);
   EXPECT_EQ(journal_start(panic.sb(), 1).error(), EIO);
+}
+
+TEST(JournalErrors, APanicIsRecordedAndNothingElse) {
+  const image disk = make_image();
+  bare_mount m{disk, 0, "errors=panic"};
+  ASSERT_TRUE(m.ok()) << m.failure();
+  (void)change_root(m);
+  EXPECT_EQ(corrupted(m.root(), "test").error(), EUCLEAN);
+  EXPECT_EQ(m.unmount().error(), EIO);
+  store(m.device(), disk);
+  const auto es = disk.peek_value<ext4_super_block>(super_offset);
+  EXPECT_NE(es.s_state & error_fs, 0);
+  EXPECT_EQ(es.s_state & valid_fs, 0);
+  EXPECT_EQ(es.s_error_count, 1u);
+  EXPECT_EQ(es.s_checksum, super_block_checksum(es));
+}
+
+TEST(JournalErrors, WhatWasLostIsNotSaidToBeDurable) {
+  const image disk = make_image();
+  (void)debugfs(disk.path(), "write /etc/hostname bad", true);
+  (void)debugfs(disk.path(), "set_inode_field bad mode 0170000", true);
+  mounted fs{disk, "errors=remount-ro"};
+  const int fd = fs.task().open("/f", O_RDWR | O_CREAT, 0644).value();
+  ASSERT_TRUE(fs.task().fsync(fd));
+  ASSERT_TRUE(fs.task().write(fd, "lost", 4));
+  EXPECT_EQ(fs.task().stat("/bad").error(), EUCLEAN);
+  EXPECT_EQ(fs.task().fsync(fd).error(), EROFS);
+  EXPECT_EQ(fs.task().syncfs(fd).error(), EROFS);
+  ASSERT_TRUE(fs.task().close(fd));
 }
 
 TEST(JournalErrors, TheSuperBlockSaysWhatToDo) {

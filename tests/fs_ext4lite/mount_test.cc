@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "fs_ext4lite/image.h"
+#include "fs_ext4lite/tree.h"
 
 namespace xip::ext4lite::test {
 namespace {
@@ -106,6 +107,59 @@ TEST(MountBehaviour, AFullDiskRefusesAndRecovers) {
   write_file(t, "/again", pattern(1'000'000));
   EXPECT_EQ(read_file(t, "/again"), pattern(1'000'000));
   m.umount_and_check(disk);
+}
+
+// No block can be had: nothing has been written when that is said.
+TEST(MountBehaviour, AFullDiskIsLeftByteForByte) {
+  for (const char* options : {"-b 1024 -O ^has_journal", "-b 1024 -O ^has_journal,^dir_index"}) {
+    const image disk = make_image(options, "2M");
+    {
+      mounted m{disk};
+      ASSERT_TRUE(m.ok()) << m.failure();
+      vfs::task& t = m.task();
+      ASSERT_TRUE(t.mkdir("/d", 0755));
+      write_file(t, "/d/f0", "");
+      const int fd = t.open("/fill", O_WRONLY | O_CREAT, 0644).value_or(-1);
+      const std::string piece = pattern(1024);
+      while (fd >= 0 && t.write(fd, piece.data(), piece.size()).value_or(0) == piece.size()) {
+      }
+      ASSERT_TRUE(t.close(fd));
+      for (int i = 0; t.link("/d/f0", "/d/" + std::string(200, 'a') + std::to_string(i)); ++i) {
+      }
+      m.umount_and_check(disk);
+    }
+    const auto before = disk.bytes();
+    mounted m{disk};
+    ASSERT_TRUE(m.ok()) << m.failure();
+    vfs::task& t = m.task();
+    EXPECT_EQ(errno_of(t.mkdir("/d/" + std::string(200, 'x'), 0755)), ENOSPC) << options;
+    EXPECT_EQ(errno_of(t.open("/d/" + std::string(201, 'x'), O_WRONLY | O_CREAT, 0644)), ENOSPC) << options;
+    EXPECT_EQ(errno_of(t.symlink(std::string(300, 's'), "/d/s")), ENOSPC) << options;
+    EXPECT_EQ(errno_of(t.link("/d/f0", "/d/" + std::string(200, 'y'))), ENOSPC) << options;
+    EXPECT_EQ(errno_of(t.rename("/d/f0", "/d/" + std::string(200, 'z'))), ENOSPC) << options;
+    ASSERT_TRUE(m.umount());
+    store(m.device(), disk);
+    EXPECT_EQ(disk.bytes(), before) << options;
+  }
+}
+
+TEST(MountBehaviour, WithoutAFreeInodeTheImageIsLeftByteForByte) {
+  const image disk = make_image("-b 1024 -O ^has_journal -N 16", "2M");
+  {
+    mounted m{disk};
+    ASSERT_TRUE(m.ok()) << m.failure();
+    for (int i = 0; m.task().mknod("/i" + std::to_string(i), S_IFIFO | 0600, 0); ++i) {
+    }
+    m.umount_and_check(disk);
+  }
+  const auto before = disk.bytes();
+  mounted m{disk};
+  ASSERT_TRUE(m.ok()) << m.failure();
+  EXPECT_EQ(errno_of(m.task().mkdir("/d", 0755)), ENOSPC);
+  EXPECT_EQ(errno_of(m.task().open("/f", O_WRONLY | O_CREAT, 0644)), ENOSPC);
+  ASSERT_TRUE(m.umount());
+  store(m.device(), disk);
+  EXPECT_EQ(disk.bytes(), before);
 }
 
 TEST(MountBehaviour, RefusedCallsLeaveTheImageByteForByte) {

@@ -52,7 +52,7 @@ struct Orphan : testing::Test {
   }
   static void remove(bare_mount& m, ext4_inode_info& i) {
     handle h = *journal_start(m.sb(), credits_orphan);
-    EXPECT_TRUE(orphan_del(&h, i));
+    EXPECT_TRUE(orphan_del(h, i));
   }
 };
 
@@ -136,6 +136,51 @@ TEST_F(Orphan, AListThatMakesNoSenseIsRefusedAndLeftAsItIs) {
   EXPECT_THAT(refusal(), HasSubstr("comes back to inode 11"));
   bare_mount reader{disk, vfs::sb_rdonly};
   EXPECT_TRUE(reader.ok()) << reader.failure();
+}
+
+// One good inode at the head of the list and one behind it that cannot be read: the first must not be cleaned up before the second is seen.
+TEST(OrphanOfAForeignImage, IsReadWholeBeforeAnythingIsChanged) {
+  for (const char* damage : {"mode 0170000", "block[0] 0x1234", "size 0x7fffffffffffffff"}) {
+    const image disk = make_image("-b 1024 -O ^metadata_csum,^uninit_bg");
+    for (const char* command : {"write /etc/hostname a", "write /etc/hostname b", "set_inode_field a dtime 13",
+                                "set_inode_field a links_count 0", "ssv last_orphan 12"})
+      (void)debugfs(disk.path(), command, true);
+    (void)debugfs(disk.path(), std::string{"set_inode_field b "} + damage, true);
+    const auto before = disk.bytes();
+    bare_mount m{disk};
+    EXPECT_FALSE(m.ok()) << damage;
+    EXPECT_THAT(m.failure(), HasSubstr("holds inode 13, which cannot be cleaned up")) << damage;
+    store(m.device(), disk);
+    EXPECT_EQ(disk.bytes(), before) << damage;
+  }
+}
+
+// i_block of a device holds its number, which no truncate may take for a block.
+TEST(OrphanOfAForeignImage, MayHaveNoBlocks) {
+  const image disk = make_image("-b 4096", "16M");
+  (void)debugfs(disk.path(), "mknod dev c 1 44", true);
+  (void)debugfs(disk.path(), "ssv last_orphan 12", true);
+  mounted fs{disk};
+  ASSERT_TRUE(fs.ok()) << fs.failure();
+  EXPECT_EQ(fs.task().stat("/dev")->rdev, (1u << 8) + 44);
+  fs.umount_and_check(disk);
+}
+
+// A truncate failed, and the file is let go: the list on disk must not keep what a later one would put there again.
+TEST_F(Orphan, AFileThatLeavesMemoryLeavesTheListToo) {
+  bare_mount m{disk};
+  ASSERT_TRUE(m.ok()) << m.failure();
+  ext4_inode_info& a = make_file(m);
+  ext4_inode_info& b = make_file(m);
+  add(m, a);
+  add(m, b);
+  vfs::iput(&a);
+  EXPECT_THAT(list_on(m), ElementsAre(13));
+  b.i_nlink = 0;
+  vfs::iput(&b);
+  (**ext4_iget(m.sb(), ino_t{12})).i_nlink = 0;  // the image is to be clean in the end
+  EXPECT_THAT(list_on(m), ElementsAre());
+  m.unmount_and_check(disk);
 }
 
 }  // namespace

@@ -54,11 +54,14 @@ TEST(Super, ReadingLeavesTheImageByteForByte) {
   EXPECT_EQ(i.bytes(), before);
 }
 
-TEST(Super, TheFirstHandleClearsValidFsBeforeAnythingElse) {
+TEST(Super, TheFirstChangeClearsValidFsBeforeAnythingElse) {
   const image i = make_image();
   bare_mount m{i};
   ASSERT_TRUE(m.ok()) << m.failure();
   handle h = *journal_start(m.sb(), 1);
+  store(m.device(), i);
+  EXPECT_NE(super_of(i).s_state & valid_fs, 0) << "it has changed nothing yet";
+  ASSERT_TRUE(get_write_access(h, **m.sb().s_buffers->read(block_bitmap_of(m.sb(), group_t{0}))));
   store(m.device(), i);
   EXPECT_EQ(super_of(i).s_state & valid_fs, 0);
   EXPECT_EQ(super_of(i).s_mnt_count, 1);
@@ -74,7 +77,10 @@ TEST(Super, AnImageThatWasNotCleanStaysSo) {
   bare_mount m{i};
   ASSERT_TRUE(m.ok()) << m.failure();
   EXPECT_THAT(m.log(), HasSubstr("not unmounted cleanly"));
-  journal_start(m.sb(), 1)->stop();
+  {
+    handle h = *journal_start(m.sb(), 1);
+    EXPECT_TRUE(mark_inode_dirty(h, m.root()));
+  }
   EXPECT_TRUE(m.unmount());
   store(m.device(), i);
   EXPECT_EQ(super_of(i).s_state & valid_fs, 0);
