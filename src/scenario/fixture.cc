@@ -14,11 +14,13 @@ namespace xip::scenario {
 namespace {
 
 constexpr std::uint32_t dax_block_size = page_size;
+constexpr std::uint32_t incompat_extents = 0x40;
 constexpr std::uint32_t ro_compat_huge_file = 0x8;
 
 struct geometry {
   std::uint32_t block_size = 0, inode_size = 0;
   bool huge_files = false;
+  bool extents = false;
 };
 
 // What the super block says; zeros: not an ext2 image.
@@ -29,10 +31,13 @@ geometry geometry_of(dev::device& device) {
     std::memcpy(&value, super.data() + at, sizeof value);
     return value;
   };
-  const le32 log_block_size = field(24, le32{}), revision = field(76, le32{}), ro_compat = field(100, le32{});
+  const le32 log_block_size = field(24, le32{}), revision = field(76, le32{}), incompat = field(96, le32{}), ro_compat = field(100, le32{});
   const le16 magic = field(56, le16{}), inode_size = field(88, le16{});
   if (magic != 0xef53 || log_block_size > 6) return {};
-  return {1024u << log_block_size, revision == 0 ? 128u : static_cast<std::uint32_t>(inode_size), (ro_compat & ro_compat_huge_file) != 0};
+  return {.block_size = 1024u << log_block_size,
+          .inode_size = revision == 0 ? 128u : static_cast<std::uint32_t>(inode_size),
+          .huge_files = (ro_compat & ro_compat_huge_file) != 0,
+          .extents = (incompat & incompat_extents) != 0};
 }
 
 }  // namespace
@@ -77,6 +82,7 @@ fixture::fixture(const surroundings& s) : about{s} {
   block_size = found.block_size;
   inode_size = found.inode_size;
   huge_files = found.huge_files;
+  extents = found.extents;
   dax_possible = s.device.has_direct_access() && block_size == dax_block_size;
   errors_allowed = s.what.needs.errors_logged;
   mount_options = std::string{s.what.needs.mount};
@@ -159,6 +165,7 @@ std::string fixture::what_is_missing() const {
   if (needs.dax && block_size != dax_block_size)
     return fmt::format("needs blocks of {} bytes, the image has {}", dax_block_size, block_size);
   if (needs.huge_files && !huge_files) return "needs feature huge_file, which the image has not";
+  if (needs.extents && !extents) return "needs feature extent, which the image has not";
   return {};
 }
 

@@ -71,6 +71,7 @@ class fixture {
   std::uint32_t block_size = 0;  // 0: not an ext2 image
   std::uint32_t inode_size = 0;
   bool huge_files = false;
+  bool extents = false;
   bool dax_possible = false;
   std::unique_ptr<vfs::kernel> kernel;
   vfs::task_ptr main_task;

@@ -167,6 +167,9 @@ TEST_F(CheckCommand, DoesNotRunAScenarioWithoutAFeatureThatItNeeds) {
   EXPECT_THAT(on_memory({"plant/017"}).out, EndsWith("1 passed, 0 failed, 0 skipped\n"));
   EXPECT_THAT(on_memory({"plant/017", "--mkfs", "-b 4096 -O ^huge_file"}).out,
               HasSubstr("plant/017 [memory] [not run] needs feature huge_file"));
+  EXPECT_THAT(on_memory({"plant/019"}).out, EndsWith("1 passed, 0 failed, 0 skipped\n"));
+  EXPECT_THAT(on_memory({"plant/019", "--mkfs", "-b 4096 -O ^extent,^64bit"}).out,
+              HasSubstr("plant/019 [memory] [not run] needs feature extent"));
 }
 
 TEST_F(CheckCommand, TellsAScenarioTheGeometryOfItsImage) {

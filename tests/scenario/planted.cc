@@ -102,6 +102,7 @@ constexpr scenario all_planted[] = {
     {"plant/015", "layout", "is without a journal", {.mkfs = "-O ^has_journal"}, passes},
     {"plant/016", "layout", "prints its geometry", {}, prints_its_geometry},
     {"plant/017", "layout", "needs huge files", {.huge_files = true}, passes},
+    {"plant/019", "layout", "needs extents", {.extents = true}, passes},
     {"plant/018", "interrupts", "ends the run by a signal", {}, interrupts_the_run},
     {"other/002", "auto", "needs much room", {.size = 256 * mib}, passes},
 };

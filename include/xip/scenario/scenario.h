@@ -33,6 +33,7 @@ struct requirements {
   std::string_view mount = {};  // mount options; dax=always is added where it is possible and nothing is said about dax
   std::string_view tool = {};   // a program of e2fsprogs beside mke2fs and e2fsck, such as debugfs
   bool huge_files = false;      // feature huge_file: files of more than 2 TiB
+  bool extents = false;         // feature extent: files are mapped by extents, and can have unwritten ones
   bool errors_logged = false;   // the file system may log errors; otherwise an error in its log fails the scenario
 };
 

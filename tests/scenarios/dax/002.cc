@@ -1,6 +1,6 @@
 // What: one get_blocks serves a whole extent: a read or overwrite of n blocks in k extents asks k times; a read of one block, once.
 // Why: the cursor is what makes DAX as fast as memory; a lookup for each block was the cost of the XIP of 2013.
-// Groups: auto quick dax. Needs: DAX.
+// Groups: auto quick dax. Needs: DAX, feature extent.
 #include "helpers.h"
 
 namespace xip::scenario {
@@ -15,7 +15,7 @@ std::uint64_t lookups(run& t, auto&& call) {
 }  // namespace
 }  // namespace xip::scenario
 
-XIP_SCENARIO("auto quick", "one lookup an extent", .dax = true) {
+XIP_SCENARIO("auto quick", "one lookup an extent", .dax = true, .extents = true) {
   const int fd = t.create("file");
   t.put(fd, 0, 1 << 20, {.file = 2});
   const std::size_t extents = extents_of(t, fd).size();

@@ -1,10 +1,10 @@
 // What: a large file, written by 1 MiB and read by odd pieces: few extents, however large the group. Of two that grow in turn, each has
 // about an extent for each write.
 // Why: goal-directed placement keeps files contiguous, so that windows are long.
-// Groups: auto dax. Needs: DAX.
+// Groups: auto dax. Needs: DAX, feature extent.
 #include "helpers.h"
 
-XIP_SCENARIO("auto", "large files are contiguous", .dax = true, .size = 256 * mib) {
+XIP_SCENARIO("auto", "large files are contiguous", .dax = true, .size = 256 * mib, .extents = true) {
   const int fd = t.create("file");
   constexpr loff_t size = 100 << 20, each = 8 << 20, one_write = 1 << 16;
   for (loff_t at = 0; at < size; at += 1 << 20) t.put(fd, at, 1 << 20, {.file = 8});

@@ -1,9 +1,9 @@
 // What: what fallocate refuses, and with which errno; the file is as it was.
 // Why: unaligned COLLAPSE and INSERT are EINVAL, PUNCH_HOLE wants KEEP_SIZE (EOPNOTSUPP), as measured on ext4.
-// Groups: auto quick prealloc errors. Needs: nothing.
+// Groups: auto quick prealloc errors. Needs: feature extent.
 #include "helpers.h"
 
-XIP_SCENARIO("auto quick prealloc errors", "refusals of fallocate") {
+XIP_SCENARIO("auto quick prealloc errors", "refusals of fallocate", .extents = true) {
   const int fd = t.create("file");
   const loff_t block = t.block_size();
   t.put(fd, 0, static_cast<std::size_t>(8 * block), {.file = 6});

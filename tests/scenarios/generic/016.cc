@@ -1,9 +1,9 @@
 // What: the largest file. 8192 bytes at one block below s_maxbytes: a block's worth, then EFBIG; truncate beyond is EFBIG.
 // Why: a 32-bit block number ends there; what is beyond would wrap.
-// Groups: auto quick rw errors. Needs: huge_file.
+// Groups: auto quick rw errors. Needs: huge_file, feature extent.
 #include "helpers.h"
 
-XIP_SCENARIO("auto quick rw errors", "EFBIG at s_maxbytes", .huge_files = true) {
+XIP_SCENARIO("auto quick rw errors", "EFBIG at s_maxbytes", .huge_files = true, .extents = true) {
   const loff_t block = t.block_size();
   const loff_t most = ((loff_t{1} << 32) - 1) * block;
   const int fd = t.create("file");

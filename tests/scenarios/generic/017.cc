@@ -1,10 +1,10 @@
 // What: a sparse file with a block at powers of two up to 8 TiB, or to what smaller blocks allow: data, holes between, sizes, blocks,
 // all after a new mount too.
 // Why: block numbers above 2^31 and byte offsets above 2^32 go through every shift and cast.
-// Groups: auto quick rw sparse. Needs: huge_file.
+// Groups: auto quick rw sparse. Needs: huge_file, feature extent.
 #include "helpers.h"
 
-XIP_SCENARIO("auto quick rw sparse", "blocks far apart", .huge_files = true) {
+XIP_SCENARIO("auto quick rw sparse", "blocks far apart", .huge_files = true, .extents = true) {
   const loff_t block = t.block_size();
   const int fd = t.create("file");
   // An extent names 2^32 - 1 blocks: the largest file of 2 KiB blocks ends a block short of 2^43.

@@ -1,9 +1,9 @@
 // What: RLIMIT_FSIZE cuts a write short at the limit, then EFBIG; truncate beyond it is EFBIG; what lies beyond already may be read.
 // Why: measured on Linux: a short count first, the error next.
-// Groups: auto quick rw errors. Needs: nothing.
+// Groups: auto quick rw errors. Needs: feature extent.
 #include "helpers.h"
 
-XIP_SCENARIO("auto quick rw errors", "RLIMIT_FSIZE") {
+XIP_SCENARIO("auto quick rw errors", "RLIMIT_FSIZE", .extents = true) {
   const auto limited = t.new_task();
   limited->limits.fsize = 10'000;
   const int fd = t.must(limited->open("file", O_RDWR | O_CREAT, 0644));

@@ -1,9 +1,9 @@
 // What: a file of k extents, read by the copy path, is one batch of requests to the device, as is a whole-block overwrite of it.
 // Why: what mpage_readpages did: extents submitted together, one system call for a request of k extents.
-// Groups: auto quick rw extents. Needs: nothing.
+// Groups: auto quick rw extents. Needs: feature extent.
 #include "helpers.h"
 
-XIP_SCENARIO("auto quick rw extents", "one batch for a request of many extents", .mount = "dax=never") {
+XIP_SCENARIO("auto quick rw extents", "one batch for a request of many extents", .mount = "dax=never", .extents = true) {
   const std::size_t block = t.block_size();
   constexpr std::uint64_t extents = 20;
   const int fd = t.create("file");
