@@ -62,7 +62,7 @@ struct group_info {
   std::atomic<bool> inode_bitmap_checked{false};
   std::atomic<bool> corrupt{false};          // allocate nothing here
   std::atomic<bool> checksums_stale{false};  // bitmap or descriptor changed since the last commit: its checksums are filled in there
-  group_info* next_stale = nullptr;
+  group_info* next_stale = nullptr;          // in s_stale_groups: written by who puts it there, under lock, read by the commit
   group_t number;
   // Blocks freed by metadata that is not durable yet: clear in the bitmap, but not to be handed out. One bit a block; empty: none.
   std::pmr::vector<std::uint64_t> pending_free XIP_GUARDED_BY(lock);
@@ -170,19 +170,18 @@ struct ext4_inode_info : vfs::inode {
   ext4_inode_info(vfs::super_block& sb, ino_t number) noexcept : vfs::inode{sb, number} {}
 
   mutable rw_semaphore<i_data_sem_class> i_data_sem;  // the extent tree, i_disksize
-  std::uint32_t i_data[15] = {};  // i_block as it lies on disk (little endian): extent root, block map, or fast symlink. under i_data_sem
-  loff_t i_disksize = 0;          // the size on disk. under i_data_sem
-  extent_cache i_es;              // what is known of the tree
-  std::atomic<std::uint32_t> i_flags_disk{0};  // EXT4_*_FL
-  std::atomic<std::uint32_t> i_dtime{0};       // deleted at; on the orphan list the next number, changed under s_orphan_lock
-  spin_lock<i_raw_lock_class> i_raw_lock;      // the inode's slot in its table block
-  std::uint64_t i_file_acl = 0;                // xattr block
+  // i_block as it lies on disk (little endian): extent root, block map, or fast symlink.
+  std::uint32_t i_data[15] XIP_GUARDED_BY(i_data_sem) = {};
+  loff_t i_disksize XIP_GUARDED_BY(i_data_sem) = 0;  // the size on disk
+  extent_cache i_es;                                 // what is known of the tree
+  std::atomic<std::uint32_t> i_flags_disk{0};        // EXT4_*_FL
+  std::atomic<std::uint32_t> i_dtime{0};             // deleted at; on the orphan list the next number, changed under s_orphan_lock
+  spin_lock<i_raw_lock_class> i_raw_lock;            // the inode's slot in its table block
+  std::uint64_t i_file_acl = 0;                      // xattr block
   std::uint16_t i_extra_isize = 0;
   std::uint32_t i_csum_seed = 0;
   std::uint32_t i_projid = 0;
   group_t i_block_group;
-  std::atomic<std::uint32_t> i_last_alloc_lblk{0};  // where the last allocation ended: the goal of the next
-  std::atomic<std::uint64_t> i_last_alloc_pblk{0};
   // The orphan list, under s_orphan_lock.
   ext4_inode_info* i_orphan_next = nullptr;
   ext4_inode_info* i_orphan_prev = nullptr;
@@ -191,8 +190,8 @@ struct ext4_inode_info : vfs::inode {
   std::atomic<std::uint64_t> i_sync_tid{0};
   std::atomic<std::uint64_t> i_datasync_tid{0};
   std::atomic<std::uint32_t> i_dir_start_lookup{0};
-  std::atomic<std::uint32_t> i_dir_version{0};  // rises with each change of a directory's blocks
-  struct open_write* i_write = nullptr;         // the write_iter under way (file_hooks.h). under i_rwsem exclusive
+  std::atomic<std::uint32_t> i_dir_version{0};                   // rises with each change of a directory's blocks
+  struct open_write* i_write XIP_GUARDED_BY(i_rwsem) = nullptr;  // the write_iter under way (file_hooks.h)
 };
 
 [[nodiscard]] inline ext4_sb_info& sbi_of(const vfs::inode& i) noexcept { return static_cast<ext4_sb_info&>(i.i_sb); }

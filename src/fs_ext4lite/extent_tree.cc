@@ -113,7 +113,7 @@ struct place {
 
 }  // namespace
 
-void init_extent_root(ext4_inode_info& inode) noexcept {
+void init_extent_root(ext4_inode_info& inode) noexcept XIP_NO_THREAD_SAFETY_ANALYSIS {
   std::ranges::fill(inode.i_data, 0u);
   tree_node_writer{reinterpret_cast<std::byte*>(inode.i_data)}.set_header(0, root_capacity, 0);
 }

@@ -15,7 +15,8 @@ class branch {
  public:
   branch(handle& h, ext4_inode_info& inode) noexcept : h_{h}, inode_{inode}, goal_{goal_of_inode(inode)} {}
 
-  [[nodiscard]] result<> descend(lblk_t lblk) XIP_REQUIRES(inode_.i_data_sem) {
+  [[nodiscard]] result<> descend(lblk_t lblk) {
+    inode_.i_data_sem.assert_held();
     const root_slot slot = XIP_TRY(slot_of(inode_, lblk));
     index_ = slot.index;
     end_ = slot.levels == 0 ? ndir_blocks : slot.index + 1;
@@ -43,7 +44,8 @@ class branch {
   }
 
   // COUNT entries name the blocks from FIRST on.
-  [[nodiscard]] result<> set(pblk_t first, std::uint32_t count) XIP_REQUIRES(inode_.i_data_sem) {
+  [[nodiscard]] result<> set(pblk_t first, std::uint32_t count) {
+    inode_.i_data_sem.assert_held();
     std::byte* bytes = reinterpret_cast<std::byte*>(inode_.i_data);
     if (buffer_) bytes = XIP_TRY(get_write_access(h_, *buffer_)).data();
     auto* const entries = reinterpret_cast<le32*>(bytes) + index_;

@@ -112,7 +112,8 @@ void read_device_number(ext4_inode_info& inode) noexcept {
   inode.i_rdev = decode_device(words[0], words[1]);
 }
 
-[[nodiscard]] result<> read_inode(ext4_inode_info& inode, const ext4_inode& raw) {
+// Not analysed: nobody else has the inode yet.
+[[nodiscard]] result<> read_inode(ext4_inode_info& inode, const ext4_inode& raw) XIP_NO_THREAD_SAFETY_ANALYSIS {
   const ext4_sb_info& sb = sbi_of(inode);
   read_owner_and_links(inode, raw);
   XIP_TRY(check_type(inode, raw));

@@ -73,7 +73,8 @@ void write_size(ext4_inode& raw, loff_t size) noexcept {
 }
 
 // Of a directory i_size is the size on disk: it changes under i_rwsem, with the entries. Symlinks and devices never change after they are made.
-void write_contents(const ext4_inode_info& inode, ext4_inode& raw, slot_parts parts) noexcept {
+// Not analysed: whether anybody else may change i_disksize now is the caller's to know.
+void write_contents(const ext4_inode_info& inode, ext4_inode& raw, slot_parts parts) noexcept XIP_NO_THREAD_SAFETY_ANALYSIS {
   if (!inode.is_reg()) write_size(raw, vfs::i_size_read(inode));
   const std::uint32_t mode = inode.i_mode.load(std::memory_order_relaxed);
   if (S_ISCHR(mode) || S_ISBLK(mode)) {

@@ -19,7 +19,7 @@ namespace {
 [[nodiscard]] handle& handle_of(const write_slice& slice) noexcept { return *static_cast<handle*>(slice.handle); }
 
 // Blocks before END are written ones now.
-void blocks_written(ext4_inode_info& inode, lblk_t end) noexcept {
+void blocks_written(ext4_inode_info& inode, lblk_t end) noexcept XIP_REQUIRES(inode.i_rwsem) {
   loff_t& so_far = inode.i_write->converted_end;
   so_far = std::max(so_far, pos_of(end, inode.i_sb.s_blocksize_bits));
 }
@@ -28,6 +28,7 @@ result<extent_map> ext4_get_blocks(vfs::inode& i, lblk_t lblk, std::uint32_t max
   return without_exceptions([&]() -> result<extent_map> {
     if (slice == nullptr) return map_blocks(nullptr, info_of(i), lblk, max, 0);
     ext4_inode_info& inode = info_of(i);
+    inode.i_rwsem.assert_held();
     auto em = map_blocks(&handle_of(*slice), inode, lblk, max, map_create_unwritten);
     // A block map has no unwritten blocks: these are written, and not converted later.
     if (em.has_value() && em->type == extent_type::mapped && (em->flags & em_new) != 0) blocks_written(inode, em->lblk + em->len);
@@ -38,6 +39,7 @@ result<extent_map> ext4_get_blocks(vfs::inode& i, lblk_t lblk, std::uint32_t max
 result<> ext4_start_slice(vfs::inode& i, write_slice& slice) {
   return without_exceptions([&]() -> result<> {
     ext4_inode_info& inode = info_of(i);
+    inode.i_rwsem.assert_held();
     open_write& write = *inode.i_write;
     if (write.orphan_error) return fail(*write.orphan_error);
     write.slice_handle.emplace(XIP_TRY(journal_start(sbi_of(i), credits_for_one_extent(inode) + credits_orphan + credits_inode)));
@@ -54,6 +56,7 @@ result<> ext4_start_slice(vfs::inode& i, write_slice& slice) {
 
 void ext4_stop_slice(vfs::inode& i, write_slice& slice) noexcept {
   ext4_inode_info& inode = info_of(i);
+  inode.i_rwsem.assert_held();
   open_write& write = *inode.i_write;
   const bool linked = i.i_nlink.load(std::memory_order_relaxed) != 0;  // else it is on the list already
   if (linked && !write.on_orphan_list && leaves_blocks_past_size(i, write)) {
@@ -68,6 +71,7 @@ void ext4_stop_slice(vfs::inode& i, write_slice& slice) noexcept {
 result<> ext4_convert_unwritten(vfs::inode& i, lblk_t lblk, std::uint32_t len, write_slice& slice) {
   return without_exceptions([&]() -> result<> {
     ext4_inode_info& inode = info_of(i);
+    inode.i_rwsem.assert_held();
     while (len != 0) {
       const extent_map em = XIP_TRY(map_blocks(&handle_of(slice), inode, lblk, len, map_convert));
       if (em.type != extent_type::mapped) return corrupted(i, "a block that was being written has become a hole");

@@ -36,7 +36,7 @@ result<std::pmr::string> ext4_get_link(vfs::inode& i) {
   return without_exceptions([&]() -> result<std::pmr::string> {
     ext4_inode_info& inode = info_of(i);
     if (has_tree(inode)) return read_block(inode);
-    // Written before the inode could be found, and never again.
+    shared_guard guard{inode.i_data_sem};
     return std::pmr::string{XIP_TRY(text_in(inode, std::as_bytes(std::span{inode.i_data}))), &i.i_sb.memory()};
   });
 }
