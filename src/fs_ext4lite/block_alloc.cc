@@ -99,7 +99,9 @@ class group_search {
 
   [[nodiscard]] bit_run find(std::span<const std::byte> bits, const request& r) XIP_REQUIRES(info_.lock) {
     std::uint32_t longest = 0;
-    const bit_run run = find_in(bitmap_view{bits, blocks_in_group(sb_, group_), info_.pending_free}, r, longest);
+    const std::span<const std::uint64_t> pending = info_.pending_free;
+    const bool reused = XIP_EXHIBIT(freed_block_reused);
+    const bit_run run = find_in(bitmap_view{bits, blocks_in_group(sb_, group_), reused ? pending.first(0) : pending}, r, longest);
     if (run.count == 0) info_.longest_run.store(longest, std::memory_order_relaxed);
     return run;
   }

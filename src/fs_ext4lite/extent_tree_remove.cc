@@ -67,7 +67,7 @@ result<bool> remove_last_stretch(handle& h, ext4_inode_info& inode, lblk_t first
       static_cast<std::uint32_t>(std::max({std::uint64_t{first.value()}, std::uint64_t{e.lblk.value()}, end > most ? end - most : 0}))};
   const auto count = static_cast<std::uint32_t>(end - begin.value());
 
-  inode.i_es.remove(begin, count);
+  if (!XIP_EXHIBIT(truncate_keeps_cache)) inode.i_es.remove(begin, count);
   if (begin > e.lblk && end < e.end()) {
     path = tree_path{};
     XIP_TRY(cut_extent(h, inode, lblk_t{static_cast<std::uint32_t>(end)}, 0));

@@ -26,6 +26,7 @@ result<std::size_t> ext4_file_read_iter(vfs::kiocb& iocb, vfs::iov_iter& to) {
   vfs::inode& inode = *iocb.ki_filp.f_inode;
   if (to.count() == 0) return 0;
   const auto read = [&]() -> result<std::size_t> {
+    if (XIP_EXHIBIT(read_without_lock)) return xip_mapping_read(iocb, to, ext4_xip_ops);
     if ((iocb.ki_flags & vfs::iocb_nowait) != 0) [[unlikely]] {
       if (!inode.i_rwsem.try_lock_shared()) return fail(EAGAIN);
       shared_guard guard{inode.i_rwsem, already_locked};
@@ -75,7 +76,7 @@ class open_write_scope {
     handle h = XIP_TRY(journal_start(sbi_of(inode), credits_orphan + credits_inode));
     XIP_TRY(extend_size(h, inode, reached));
   }
-  if (whole && !write.on_orphan_list) return {};
+  if ((whole && !write.on_orphan_list) || XIP_EXHIBIT(extension_not_cleaned_up)) return {};
   exclusive_guard guard{inode.i_mapping.invalidate_lock};
   return truncate_blocks(inode);
 }
@@ -87,6 +88,10 @@ class open_write_scope {
   const std::size_t wanted = from.count();
   if (start > old_size) XIP_TRY(xip_zero_tail(inode, old_size, start, ext4_xip_ops));
   open_write_scope write{inode};
+  if (XIP_EXHIBIT(size_before_data)) {
+    handle h = XIP_TRY(journal_start(sbi_of(inode), credits_orphan + credits_inode));
+    XIP_TRY(extend_size(h, inode, start + static_cast<loff_t>(wanted)));
+  }
   const auto written = xip_mapping_write(iocb, from, ext4_xip_ops);
   const std::size_t done = written.value_or(0);
   const loff_t reached = done == 0 ? old_size : start + static_cast<loff_t>(done);
@@ -119,6 +124,23 @@ class open_write_scope {
   return xip_mapping_write(iocb, from, ext4_xip_ops);
 }
 
+// What planted bugs call. Everything unwritten below i_size becomes written, whoever else is at work there.
+[[nodiscard]] result<> convert_all(ext4_inode_info& inode) {
+  const unsigned bits = inode.i_sb.s_blocksize_bits;
+  const std::uint64_t end = blocks_for(static_cast<std::uint64_t>(i_size_read(inode)), bits);
+  for (std::uint64_t at = 0; at < end;) {
+    handle h = XIP_TRY(journal_start(sbi_of(inode), credits_for_one_extent(inode)));
+    const lblk_t lblk{static_cast<std::uint32_t>(at)};
+    at += XIP_TRY(map_blocks(&h, inode, lblk, static_cast<std::uint32_t>(end - at), map_convert)).len;
+  }
+  return {};
+}
+
+[[nodiscard]] result<std::size_t> write_as_if_locked(vfs::kiocb& iocb, vfs::iov_iter& from,
+                                                     ext4_inode_info& inode) XIP_NO_THREAD_SAFETY_ANALYSIS {
+  return write_locked(iocb, from, inode);
+}
+
 result<std::size_t> ext4_file_write_iter(vfs::kiocb& iocb, vfs::iov_iter& from) {
   ext4_inode_info& inode = info_of(*iocb.ki_filp.f_inode);
   const auto write = [&]() -> result<std::size_t> {
@@ -127,12 +149,21 @@ result<std::size_t> ext4_file_write_iter(vfs::kiocb& iocb, vfs::iov_iter& from) 
       exclusive_guard guard{inode.i_rwsem, already_locked};
       return write_locked(iocb, from, inode);
     }
+    if (XIP_EXHIBIT(write_lock_shared)) {
+      shared_guard guard{inode.i_rwsem};
+      return write_as_if_locked(iocb, from, inode);
+    }
     exclusive_guard guard{inode.i_rwsem};
     return write_locked(iocb, from, inode);
   };
   return without_exceptions([&]() -> result<std::size_t> {
+    if (XIP_EXHIBIT(append_place_unlocked) && (iocb.ki_flags & vfs::iocb_append) != 0) {
+      iocb.ki_pos = i_size_read(inode);
+      iocb.ki_flags &= ~vfs::iocb_append;
+    }
     const std::size_t written = XIP_TRY(write());
-    if (written == 0) return 0;
+    if (XIP_EXHIBIT(conversion_unlocked)) XIP_TRY(convert_all(inode));
+    if (written == 0 || XIP_EXHIBIT(sync_write_ignored)) return written;
     return vfs::generic_write_sync(iocb, iocb.ki_pos - static_cast<loff_t>(written), written);
   });
 }
@@ -140,6 +171,7 @@ result<std::size_t> ext4_file_write_iter(vfs::kiocb& iocb, vfs::iov_iter& from) 
 // ---- the rest
 
 result<loff_t> ext4_llseek(vfs::file& f, loff_t offset, int whence) {
+  if (XIP_EXHIBIT(seek_without_lock)) return xip_seek(*f.f_inode, offset, whence, ext4_xip_ops);
   shared_guard guard{f.f_inode->i_rwsem};
   return xip_seek(*f.f_inode, offset, whence, ext4_xip_ops);
 }
@@ -152,6 +184,7 @@ result<> ext4_fsync(vfs::file& f, loff_t, loff_t, bool datasync) {
     ext4_sb_info& sb = sbi_of(inode);
     if (sb.s_shutdown.load(std::memory_order_relaxed)) return fail(EIO);
     if (sb.is_rdonly()) return sb.changes_lost() ? result<>{fail(EROFS)} : result<>{};
+    if (XIP_EXHIBIT(conversion_deferred) && inode.is_reg()) XIP_TRY(convert_all(info_of(*f.f_inode)));
     // The names of a directory are all that it has: fdatasync means them too.
     const std::uint64_t tid = (datasync && inode.is_reg() ? inode.i_datasync_tid : inode.i_sync_tid).load(std::memory_order_relaxed);
     const bool committed = tid <= sb.s_commit_sequence.load(std::memory_order_acquire);

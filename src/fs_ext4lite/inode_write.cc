@@ -112,7 +112,8 @@ void fill_slot(ext4_inode_info& inode, std::span<std::byte> slot, slot_parts par
   fill_slot(inode, block.subspan(place.offset, h.sb().s_inode_size), parts);
   XIP_TRY(dirty_metadata(h, *place.buffer));
   inode.i_sync_tid.store(h.tid(), std::memory_order_relaxed);
-  if (parts != slot_parts::attributes) inode.i_datasync_tid.store(h.tid(), std::memory_order_relaxed);
+  if (parts != slot_parts::attributes && !XIP_EXHIBIT(conversion_not_datasync))
+    inode.i_datasync_tid.store(h.tid(), std::memory_order_relaxed);
   return {};
 }
 

@@ -32,7 +32,7 @@ namespace {
   XIP_TRY(finish_group_checksums(sb));
   if (sb.s_buffers->dirty_count() == 0) return sb.s_bdev.flush_cache();
   update_super_block(sb);
-  XIP_TRY(sb.s_bdev.flush_cache());
+  if (!XIP_EXHIBIT(commit_before_data)) XIP_TRY(sb.s_bdev.flush_cache());
   XIP_TRY(sb.s_buffers->write_dirty());
   return sb.s_bdev.flush_cache();
 }

@@ -63,7 +63,13 @@ result<> ext4_unlink(vfs::inode& i, std::string_view name, vfs::inode& victim) {
     const dir_entry_location where = XIP_TRY(locate_link(dir, name, victim));
     handle h = XIP_TRY(journal_start(sbi_of(dir), credits_unlink(dir)));
     XIP_TRY(remove_link(h, dir, where, info_of(victim)));
-    return finish(h, dir);
+    XIP_TRY(finish(h, dir));
+    if (XIP_EXHIBIT(unlink_frees_open_file) && victim.is_reg() && victim.i_nlink.load(std::memory_order_relaxed) == 0) {
+      exclusive_guard guard{victim.i_mapping.invalidate_lock};
+      vfs::i_size_write(victim, 0);
+      return truncate_blocks(info_of(victim));
+    }
+    return {};
   });
 }
 

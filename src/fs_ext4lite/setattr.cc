@@ -43,6 +43,12 @@ namespace {
   XIP_TRY(check_new_size(inode, attr.ia_size));
   exclusive_guard guard{inode.i_mapping.invalidate_lock};
   if (attr.ia_size > old) XIP_TRY(xip_zero_tail(inode, old, attr.ia_size, ext4_xip_ops));
+  if (XIP_EXHIBIT(truncate_frees_first) && attr.ia_size < old) {
+    i_size_write(inode, attr.ia_size);
+    const auto truncated = truncate_blocks(inode);
+    i_size_write(inode, old);
+    XIP_TRY(truncated);
+  }
   XIP_TRY(store_size(inode, attr));
   // Also with the size it had: what was preallocated past it goes. What fails here leaves it on the orphan list, and the next one goes on.
   return attr.ia_size <= old ? truncate_blocks(inode) : result<>{};

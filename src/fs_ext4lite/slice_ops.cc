@@ -59,7 +59,7 @@ void ext4_stop_slice(vfs::inode& i, write_slice& slice) noexcept {
   inode.i_rwsem.assert_held();
   open_write& write = *inode.i_write;
   const bool linked = i.i_nlink.load(std::memory_order_relaxed) != 0;  // else it is on the list already
-  if (linked && !write.on_orphan_list && leaves_blocks_past_size(i, write)) {
+  if (linked && !write.on_orphan_list && !XIP_EXHIBIT(extension_not_recorded) && leaves_blocks_past_size(i, write)) {
     const auto added = without_exceptions([&] { return orphan_add(handle_of(slice), inode); });
     write.on_orphan_list = added.has_value();
     if (!added.has_value()) write.orphan_error = added.error();

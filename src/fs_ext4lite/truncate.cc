@@ -87,7 +87,7 @@ class block_remover {
 // The bytes of the last block past SIZE become zeros on the medium: they are what a later growth shows.
 [[nodiscard]] result<> zero_behind(ext4_inode_info& inode, loff_t size) {
   const loff_t tail = -size & (loff_t{inode.i_sb.s_blocksize} - 1);
-  if (!inode.is_reg() || inode.i_nlink.load(std::memory_order_relaxed) == 0) return {};
+  if (!inode.is_reg() || inode.i_nlink.load(std::memory_order_relaxed) == 0 || XIP_EXHIBIT(truncate_tail_kept)) return {};
   return xip_zero_range(inode, size, tail, ext4_xip_ops);
 }
 

@@ -81,6 +81,7 @@ void lock_core::hand_over_exclusive() noexcept {
 }
 
 void lock_core::hand_over() noexcept {
+  if (XIP_EXHIBIT(wakeup_lost)) return;
   waiter* granted = nullptr;
   {
     const raw_spin_guard guard{queue_lock_};

@@ -87,6 +87,12 @@ template <vfs_transfer& Transfer>
 [[nodiscard]] result<std::size_t> transfer_at_f_pos(task& t, int fd, const user_buffer& buffer, int rwf = 0) {
   const fd_ref f = t.files->get(fd);
   if (!f) return fail(EBADF);
+  if (XIP_EXHIBIT(position_unlocked)) {
+    loff_t pos = f->f_pos;
+    const auto moved = Transfer(t, *f, buffer, pos, rwf);
+    f->f_pos = pos;
+    return moved;
+  }
   mutex_guard guard{f->f_pos_lock};
   return Transfer(t, *f, buffer, f->f_pos, rwf);
 }

@@ -33,6 +33,11 @@ class rename_lock {
       first_.emplace(a.get_inode()->i_rwsem, subclass_parent);
       return;
     }
+    if (XIP_EXHIBIT(rename_order_by_call)) {
+      first_.emplace(a.get_inode()->i_rwsem, subclass_parent);
+      second_.emplace(b.get_inode()->i_rwsem, subclass_second);
+      return;
+    }
     mutex_.emplace(a.d_sb.s_vfs_rename_mutex);
     a_below_b_ = is_subdir(a, b);
     b_below_a_ = is_subdir(b, a);

@@ -14,29 +14,32 @@
 namespace xip {
 namespace {
 
-// Bytes of the block that holds POS which a read of COUNT bytes may take now: up to the block's end, up to i_size. 0: at the end.
-std::size_t readable_in_block(const vfs::inode& inode, loff_t pos, std::size_t count) noexcept {
-  const loff_t size = i_size_read(inode);
-  XIP_POINT(xip_read_block, static_cast<std::uint64_t>(pos), static_cast<std::uint64_t>(size));
-  if (pos >= size) return 0;
-  const loff_t block_end = (pos | (loff_t{inode.i_sb.s_blocksize} - 1)) + 1;
-  return std::min(count, static_cast<std::size_t>(std::min(size, block_end) - pos));
-}
-
 struct read_state {
   vfs::inode& inode;
   mapping_cursor cursor;
   loff_t pos;
+  loff_t first_size;  // i_size before the loop: only a planted bug looks at it
+
+  [[nodiscard]] loff_t size() const noexcept { return XIP_EXHIBIT(read_size_once) ? first_size : i_size_read(inode); }
   int error = 0;
   extent_map observed{};  // the last mapping that a checker was told of
 };
+
+// Bytes of the block that holds POS which a read of COUNT bytes may take now: up to the block's end, up to i_size. 0: at the end.
+std::size_t readable_in_block(const read_state& state, loff_t pos, std::size_t count) noexcept {
+  const loff_t size = state.size();
+  XIP_POINT(xip_read_block, static_cast<std::uint64_t>(pos), static_cast<std::uint64_t>(size));
+  if (pos >= size) return 0;
+  const loff_t block_end = (pos | (loff_t{state.inode.i_sb.s_blocksize} - 1)) + 1;
+  return std::min(count, static_cast<std::size_t>(std::min(size, block_end) - pos));
+}
 
 // The blocks that follow the first BYTES of a run within EM, admitted one by one. Memory that may fault goes block by block.
 std::size_t extend_run(const read_state& state, const vfs::iov_iter& to, const extent_map& em, std::size_t bytes) noexcept {
   if (!to.is_plain()) return bytes;
   const loff_t mapping_end = pos_of(em.lblk + em.len, state.inode.i_sb.s_blocksize_bits);
   while (state.pos + static_cast<loff_t>(bytes) < mapping_end) {
-    const std::size_t more = readable_in_block(state.inode, state.pos + static_cast<loff_t>(bytes), to.count() - bytes);
+    const std::size_t more = readable_in_block(state, state.pos + static_cast<loff_t>(bytes), to.count() - bytes);
     if (more == 0) break;
     bytes += more;
   }
@@ -47,7 +50,7 @@ std::size_t extend_run(const read_state& state, const vfs::iov_iter& to, const e
 template <class Mover>
 std::size_t read_run(read_state& state, vfs::iov_iter& to, Mover& mover) noexcept {
   const unsigned bits = state.inode.i_sb.s_blocksize_bits;
-  const std::size_t bytes = readable_in_block(state.inode, state.pos, to.count());
+  const std::size_t bytes = readable_in_block(state, state.pos, to.count());
   if (bytes == 0) return 0;
   const auto em = state.cursor.at(lblk_of(state.pos, bits), blocks_touched(state.pos, to.count(), bits));
   if (!em.has_value()) {
@@ -73,7 +76,7 @@ template <class Mover>
 result<std::size_t> read_blocks(vfs::kiocb& iocb, vfs::iov_iter& to, const xip_ops& ops) noexcept {
   vfs::inode& inode = *iocb.ki_filp.f_inode;
   Mover mover{inode.i_sb.s_bdev};
-  read_state state{inode, mapping_cursor{inode, ops}, iocb.ki_pos};
+  read_state state{inode, mapping_cursor{inode, ops}, iocb.ki_pos, i_size_read(inode)};
   while (to.count() != 0) {
     const std::size_t moved = read_run(state, to, mover);
     if (moved == 0) break;
@@ -86,7 +89,7 @@ result<std::size_t> read_blocks(vfs::kiocb& iocb, vfs::iov_iter& to, const xip_o
     if (done.error != 0) state.error = done.error;
     taken = std::min(taken, done.bytes);
   }
-  taken = std::min(taken, static_cast<std::size_t>(std::max(i_size_read(inode) - iocb.ki_pos, loff_t{0})));
+  taken = std::min(taken, static_cast<std::size_t>(std::max(state.size() - iocb.ki_pos, loff_t{0})));
   if (taken < seen) [[unlikely]]
     to.revert(seen - taken);
   if (taken == 0 && state.error != 0) return fail(state.error);

@@ -85,7 +85,8 @@ result<std::size_t> fill_blocks(write_state& state, vfs::iov_iter& from, const e
   const unsigned bits = state.bits();
   const bool fresh = em.type == extent_type::unwritten;
   observe_access(state.inode, em, true);
-  if (const loff_t head = state.pos - pos_of(em.lblk, bits); fresh && head != 0)
+  const bool zeroed = !XIP_EXHIBIT(fresh_block_not_zeroed);
+  if (const loff_t head = state.pos - pos_of(em.lblk, bits); fresh && zeroed && head != 0)
     XIP_TRY(mover.write_zeros(bytes_of(em.pblk, bits), static_cast<std::size_t>(head)));
   from.set_nofault(true);
   const auto copied = copy_to_blocks(from, em, state.pos, bytes, bits, mover);
@@ -93,11 +94,16 @@ result<std::size_t> fill_blocks(write_state& state, vfs::iov_iter& from, const e
   if (!copied.has_value()) return copied;
   const loff_t reached = state.pos + static_cast<loff_t>(*copied);
   const loff_t block_mask = loff_t{state.inode.i_sb.s_blocksize} - 1;
-  if (const loff_t tail = -reached & block_mask; fresh && *copied != 0 && tail != 0)
+  if (const loff_t tail = -reached & block_mask; fresh && zeroed && *copied != 0 && tail != 0)
     XIP_TRY(mover.write_zeros(device_byte(em, reached, bits), static_cast<std::size_t>(tail)));
   if (const completed done = mover.complete(); done.error != 0) return fail(done.error);
-  mover.drain();
+  if (!XIP_EXHIBIT(conversion_before_drain)) mover.drain();
   return copied;
+}
+
+// The file system is to convert what a slice has written.
+bool converts_in_slice() noexcept {
+  return !XIP_EXHIBIT(conversion_missing) && !XIP_EXHIBIT(conversion_deferred) && !XIP_EXHIBIT(conversion_unlocked);
 }
 
 // The part of a slice between start_slice and stop_slice, under its entry locks. Bytes that are now written and, if they end the write, covered by i_size.
@@ -121,7 +127,7 @@ result<std::size_t> fill_slice(write_state& state, vfs::iov_iter& from, write_sl
   if (copied == 0) return 0;
   const loff_t reached = slice.pos + static_cast<loff_t>(copied);
   XIP_POINT(xip_before_convert, first.value(), copied);
-  if (em.type == extent_type::unwritten)
+  if (em.type == extent_type::unwritten && converts_in_slice())
     XIP_TRY(state.ops.convert_unwritten(state.inode, first, blocks_touched(slice.pos, copied, state.bits()), slice));
   if (reached == state.end && reached > i_size_read(state.inode)) {
     XIP_POINT(xip_before_set_size, static_cast<std::uint64_t>(reached));
@@ -199,7 +205,7 @@ result<std::size_t> write_blocks(vfs::kiocb& iocb, vfs::iov_iter& from, const xi
   }
   const int why = state.failure;
   settle(state, from, mover);
-  mover.drain();
+  if (!XIP_EXHIBIT(drain_missing)) mover.drain();
   const auto written = static_cast<std::size_t>(state.settled - start);
   if (written == 0 && (why != 0 || state.failure != 0)) return fail(why != 0 ? why : state.failure);
   iocb.ki_pos = state.settled;

@@ -46,7 +46,7 @@ result<> xip_zero_tail(vfs::inode& inode, loff_t old_size, loff_t new_pos, const
   inode.i_rwsem.assert_held();
   const loff_t block_end = (old_size + inode.i_sb.s_blocksize - 1) & -loff_t{inode.i_sb.s_blocksize};
   const loff_t end = std::min(block_end, new_pos);
-  if (end <= old_size) return {};
+  if (end <= old_size || XIP_EXHIBIT(old_tail_not_zeroed)) return {};
   XIP_TRY(entry_table::make(inode));
   entry_range_lock entry{inode, pgoff_of(old_size), pgoff_of(old_size)};
   XIP_POINT(xip_zero_tail, static_cast<std::uint64_t>(old_size), static_cast<std::uint64_t>(end));

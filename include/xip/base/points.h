@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include <xip/base/exhibits.h>
 #include <xip/base/result.h>
 
 // X(name): snake_case, room first. A new point is added here and nowhere else.
@@ -64,6 +65,10 @@ class point_sink {
   virtual void on_point(point p, std::uint64_t a, std::uint64_t b, std::uint64_t c) noexcept = 0;
   // Asked at points that may fail: zero, or the errno to fail with.
   virtual int inject(point p, std::uint64_t a, std::uint64_t b) noexcept = 0;
+#if XIP_EXHIBITS
+  // Which planted bugs are there for the threads that report here: exhibit_bit of each. Set while none of them runs.
+  std::uint64_t exhibits = 0;
+#endif
 
  protected:
   ~point_sink() = default;
@@ -83,6 +88,16 @@ inline void hit_point(point p, std::uint64_t a = 0, std::uint64_t b = 0, std::ui
   }
   return {};
 }
+
+#if XIP_EXHIBITS
+[[nodiscard]] inline bool exhibit_is_on(exhibit_place p) noexcept {
+  const point_sink* sink = current_point_sink;
+  return sink != nullptr && (sink->exhibits & exhibit_bit(p)) != 0;
+}
+#define XIP_EXHIBIT(PLACE) ::xip::exhibit_is_on(::xip::exhibit_place::PLACE)
+#else
+#define XIP_EXHIBIT(PLACE) false
+#endif
 
 }  // namespace xip
 

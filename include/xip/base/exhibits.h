@@ -1,0 +1,58 @@
+// Planted bugs. The product names the place of each and does there what the bug did; what is shown with it, and what must catch it, is said by
+// the museum (src/exhibits). Where XIP_EXHIBITS is 0 (release) a place is the constant false, and nothing of it is compiled.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include <xip/base/config.h>
+
+// X(name): what goes wrong there. A new one is added here and at its place.
+// clang-format off
+#define XIP_EXHIBIT_PLACES(X)                                                                  \
+  X(read_without_lock)          /* read_iter takes no i_rwsem */                               \
+  X(read_size_once)             /* the core loads i_size before its loop only */               \
+  X(write_lock_shared)          /* write_iter takes i_rwsem shared */                          \
+  X(append_place_unlocked)      /* the place of an append is chosen before i_rwsem is taken */ \
+  X(position_unlocked)          /* two calls use one file position at the same time */         \
+  X(conversion_missing)         /* what was written stays unwritten */                         \
+  X(conversion_before_drain)    /* converted while the bytes may still be in a cache */        \
+  X(conversion_deferred)        /* converted by the next fsync */                              \
+  X(conversion_unlocked)        /* converted after i_rwsem was released */                     \
+  X(conversion_not_datasync)    /* fdatasync does not wait for the conversion */               \
+  X(fresh_block_not_zeroed)     /* head and tail of a new block keep what they held */         \
+  X(size_before_data)           /* i_size moves before the bytes are there */                  \
+  X(old_tail_not_zeroed)        /* growth shows what lay behind the old end of file */         \
+  X(extension_not_recorded)     /* an extending write is not on the orphan list */             \
+  X(extension_not_cleaned_up)   /* a failed extending write leaves its blocks */               \
+  X(sync_write_ignored)         /* O_SYNC and O_DSYNC mean nothing */                          \
+  X(drain_missing)              /* a write returns with its bytes on their way */              \
+  X(commit_before_data)         /* metadata is written before the device has flushed the data */\
+  X(truncate_frees_first)       /* blocks are freed before i_size moves */                     \
+  X(truncate_keeps_cache)       /* the extent cache still knows what was freed */              \
+  X(truncate_tail_kept)         /* the bytes behind the new end of file stay in their block */ \
+  X(freed_block_reused)         /* a freed block is handed out before the commit */            \
+  X(unlink_frees_open_file)     /* the last name frees the blocks, not the last close */       \
+  X(seek_without_lock)          /* SEEK_DATA and SEEK_HOLE take no i_rwsem */                  \
+  X(rename_order_by_call)       /* two directories are locked in the order they were given */  \
+  X(wakeup_lost)                /* the last reader leaves without waking the waiting writer */ \
+  X(handle_under_data_sem)      /* a handle is started with i_data_sem held */
+// clang-format on
+
+namespace xip {
+
+enum class exhibit_place : std::uint8_t {
+#define XIP_EXHIBIT_NAME(name) name,
+  XIP_EXHIBIT_PLACES(XIP_EXHIBIT_NAME)
+#undef XIP_EXHIBIT_NAME
+      count
+};
+static_assert(static_cast<unsigned>(exhibit_place::count) <= 64, "they are the bits of one word");
+
+[[nodiscard]] constexpr std::uint64_t exhibit_bit(exhibit_place p) noexcept { return std::uint64_t{1} << static_cast<unsigned>(p); }
+#if XIP_EXHIBITS
+// "read_without_lock"
+[[nodiscard]] std::string_view exhibit_place_name(exhibit_place p) noexcept;
+#endif
+
+}  // namespace xip
