@@ -41,6 +41,7 @@ void buffer_cache::impl::filled(buffer& b, bool good) noexcept {
 
 result<> buffer_cache::impl::read_contents(buffer& b) noexcept {
   XIP_TRY(XIP_FAIL_POINT(buffer_read, b.block_.value()));
+  observe(b.block_, false);
   return medium.read(bytes_of(b.block_, bits), {b.data_, b.size_});
 }
 
@@ -101,6 +102,7 @@ result<buffer_ref> buffer_cache::read(pblk_t block) noexcept {
   buffer_ref ref{XIP_TRY(impl_->pin(block))};
   switch (impl_->claim_contents(*ref)) {
     case impl::claim::valid:
+      impl_->observe(block, false);
       return ref;
     case impl::claim::failed:
       return fail(EIO);
@@ -122,6 +124,7 @@ result<buffer_ref> buffer_cache::get(pblk_t block) noexcept {
     std::memset(ref->data_, 0, ref->size_);
     impl_->filled(*ref, true);
   }
+  impl_->observe(block, true);
   return ref;
 }
 
@@ -129,6 +132,7 @@ buffer_ref buffer_cache::find(pblk_t block) noexcept {
   if (impl_ == nullptr) return {};
   buffer_ref ref{impl_->pin_cached(block)};
   if (ref && ref->state_.load(std::memory_order_acquire) != buffer_state::valid) ref.reset();
+  if (ref) impl_->observe(block, false);
   return ref;
 }
 
@@ -143,7 +147,10 @@ void buffer_cache::read_ahead(pblk_t first, std::uint32_t count) noexcept {
   }
 }
 
-void buffer_cache::mark_dirty(buffer& b) noexcept { impl_->mark_dirty(b); }
+void buffer_cache::mark_dirty(buffer& b) noexcept {
+  impl_->observe(b.block(), true);
+  impl_->mark_dirty(b);
+}
 
 void buffer_cache::forget(pblk_t block) noexcept {
   if (impl_ != nullptr) impl_->forget(block);

@@ -8,6 +8,7 @@
 #include <atomic>
 #include <optional>
 
+#include <xip/dev/block_observer.h>
 #include <xip/dev/buffer_cache.h>
 #include <xip/locks/lockdep.h>
 #include <xip/locks/mutex.h>
@@ -71,6 +72,9 @@ struct buffer_cache::impl {
   void filled(buffer& b, bool good) noexcept;
   [[nodiscard]] result<> read_contents(buffer& b) noexcept;
   void read_ahead(pblk_t first, std::size_t count) noexcept;
+  void observe(pblk_t block, bool write) const noexcept {
+    if (block_observer* observer = medium.observer(); observer != nullptr) observer->on_metadata(block, write);
+  }
   void note_clean(buffer& b) noexcept;
   [[nodiscard]] static bool unchanged_since_clean(const buffer& b) noexcept;
 

@@ -127,6 +127,7 @@ result<> buffer_cache::impl::stage(buffer& b, staged_batch& batch) noexcept {
 // Writes the batch and empties it. If it fails, each block is tried alone, so that only those that cannot be written stay dirty.
 result<> buffer_cache::impl::submit(staged_batch& batch) noexcept {
   result<> outcome;
+  for (std::size_t i = 0; i < batch.count; ++i) observe(batch.buffers[i]->block_, true);
   const bool written = batch.count == 0 || medium.write_batch({batch.pieces.data(), batch.piece_count}).has_value();
   for (std::size_t i = 0; i < batch.count; ++i) {
     buffer& b = *batch.buffers[i];

@@ -265,10 +265,11 @@ result<> free_blocks(handle& h, ext4_inode_info& inode, pblk_t first, std::uint3
   for (pblk_t at = first; at < first + count;) {
     const group_t g = group_of(sb, at);
     const std::uint64_t end = std::min((first + count).value(), first_block_of(sb, g).value() + sb.s_blocks_per_group);
-    XIP_TRY(free_in_group(h, inode, g, at, static_cast<std::uint32_t>(end - at.value())));
+    const auto here = static_cast<std::uint32_t>(end - at.value());
+    XIP_TRY(free_in_group(h, inode, g, at, here));
+    if (dev::block_observer* observer = sb.s_bdev.observer(); observer != nullptr) observer->on_free(at, here);
     at = pblk_t{end};
   }
-  if (dev::block_observer* observer = sb.s_bdev.observer(); observer != nullptr) observer->on_free(first, count);
   XIP_POINT(ext4_block_freed, first.value(), count);
   return {};
 }

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <array>
 
+#include <xip/dev/block_observer.h>
+
 namespace xip::ext4lite {
 namespace {
 
@@ -37,6 +39,8 @@ result<> zero_blocks(ext4_inode_info& inode, pblk_t first, std::uint32_t count) 
   const unsigned bits = inode.i_sb.s_blocksize_bits;
   const std::uint64_t bytes = std::uint64_t{count} << bits;
   if (bytes == 0) return {};
+  if (dev::block_observer* observer = device.observer(); observer != nullptr)
+    observer->on_access(first, count, inode.i_ino, inode.i_generation, true);
   return inode.is_dax() ? zero_through_window(device, bytes_of(first, bits), bytes)
                         : zero_through_requests(device, bytes_of(first, bits), bytes);
 }

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <xip/base/points.h>
-#include <xip/dev/block_observer.h>
 #include <xip/vfs/super_block.h>
 #include <xip/xip/xip_ops.h>
 
@@ -59,12 +58,6 @@ class mapping_cursor {
 // The device byte of file byte POS, which lies in EM.
 [[nodiscard]] inline std::uint64_t device_byte(const extent_map& em, loff_t pos, unsigned bits) noexcept {
   return bytes_of(em.pblk, bits) + static_cast<std::uint64_t>(pos - pos_of(em.lblk, bits));
-}
-
-// Tells a listening checker that file data of INODE is about to be touched.
-inline void observe_access(vfs::inode& inode, const extent_map& em, bool write) noexcept {
-  if (auto* observer = inode.i_sb.s_bdev.observer(); observer != nullptr) [[unlikely]]
-    observer->on_access(em.pblk, em.len, inode.i_ino, inode.i_generation, write);
 }
 
 }  // namespace xip

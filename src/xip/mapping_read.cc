@@ -19,16 +19,15 @@ struct read_state {
   mapping_cursor cursor;
   loff_t pos;
   loff_t first_size;  // i_size before the loop: only a planted bug looks at it
+  int error = 0;
 
   [[nodiscard]] loff_t size() const noexcept { return XIP_EXHIBIT(read_size_once) ? first_size : i_size_read(inode); }
-  int error = 0;
-  extent_map observed{};  // the last mapping that a checker was told of
 };
 
 // Bytes of the block that holds POS which a read of COUNT bytes may take now: up to the block's end, up to i_size. 0: at the end.
 std::size_t readable_in_block(const read_state& state, loff_t pos, std::size_t count) noexcept {
   const loff_t size = state.size();
-  XIP_POINT(xip_read_block, static_cast<std::uint64_t>(pos), static_cast<std::uint64_t>(size));
+  XIP_POINT(xip_read_block, static_cast<std::uint64_t>(pos), static_cast<std::uint64_t>(size), state.inode.i_ino.value());
   if (pos >= size) return 0;
   const loff_t block_end = (pos | (loff_t{state.inode.i_sb.s_blocksize} - 1)) + 1;
   return std::min(count, static_cast<std::size_t>(std::min(size, block_end) - pos));
@@ -62,7 +61,6 @@ std::size_t read_run(read_state& state, vfs::iov_iter& to, Mover& mover) noexcep
     if (zeroed == 0) state.error = EFAULT;
     return zeroed;
   }
-  observe_access(state.inode, *em, false);
   const auto moved = mover.read(to, device_byte(*em, state.pos, bits), extend_run(state, to, *em, bytes));
   if (!moved.has_value()) {
     state.error = moved.error().number();
@@ -75,7 +73,7 @@ std::size_t read_run(read_state& state, vfs::iov_iter& to, Mover& mover) noexcep
 template <class Mover>
 result<std::size_t> read_blocks(vfs::kiocb& iocb, vfs::iov_iter& to, const xip_ops& ops) noexcept {
   vfs::inode& inode = *iocb.ki_filp.f_inode;
-  Mover mover{inode.i_sb.s_bdev};
+  Mover mover{inode};
   read_state state{inode, mapping_cursor{inode, ops}, iocb.ki_pos, i_size_read(inode)};
   while (to.count() != 0) {
     const std::size_t moved = read_run(state, to, mover);

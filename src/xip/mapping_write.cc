@@ -72,7 +72,6 @@ template <class Mover>
 void overwrite(write_state& state, vfs::iov_iter& from, const extent_map& em, Mover& mover) noexcept {
   const loff_t mapped_end = pos_of(em.lblk, state.bits()) + static_cast<loff_t>(std::uint64_t{em.len} << state.bits());
   const auto bytes = static_cast<std::size_t>(std::min(state.end, mapped_end) - state.pos);
-  observe_access(state.inode, em, true);
   const auto moved = copy_to_blocks(from, em, state.pos, bytes, state.bits(), mover);
   if (!moved.has_value()) return state.stop(moved.error());
   state.pos += static_cast<loff_t>(*moved);
@@ -84,7 +83,6 @@ template <class Mover>
 result<std::size_t> fill_blocks(write_state& state, vfs::iov_iter& from, const extent_map& em, std::size_t bytes, Mover& mover) noexcept {
   const unsigned bits = state.bits();
   const bool fresh = em.type == extent_type::unwritten;
-  observe_access(state.inode, em, true);
   const bool zeroed = !XIP_EXHIBIT(fresh_block_not_zeroed);
   if (const loff_t head = state.pos - pos_of(em.lblk, bits); fresh && zeroed && head != 0)
     XIP_TRY(mover.write_zeros(bytes_of(em.pblk, bits), static_cast<std::size_t>(head)));
@@ -188,7 +186,7 @@ void write_one_slice(write_state& state, vfs::iov_iter& from, const extent_map& 
 template <class Mover>
 result<std::size_t> write_blocks(vfs::kiocb& iocb, vfs::iov_iter& from, const xip_ops& ops) noexcept {
   vfs::inode& inode = *iocb.ki_filp.f_inode;
-  Mover mover{inode.i_sb.s_bdev};
+  Mover mover{inode};
   const loff_t start = iocb.ki_pos;
   write_state state{inode, ops, mapping_cursor{inode, ops}, start, start + static_cast<loff_t>(from.count()), start};
   while (from.count() != 0 && state.failure == 0) {

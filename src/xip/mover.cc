@@ -5,11 +5,24 @@
 
 #include <xip/base/points.h>
 #include <xip/base/units.h>
+#include <xip/dev/block_observer.h>
 
 namespace xip {
 namespace {
 
 alignas(page_size) constexpr std::array<std::byte, page_size> zero_page{};
+
+// The BYTES bytes at device byte OFFSET, which are INODE's, move next.
+inline void observe_access(const dev::device& device, const vfs::inode& inode, std::uint64_t offset, std::size_t bytes,
+                           bool write) noexcept {
+  dev::block_observer* observer = device.observer();
+  if (observer == nullptr || bytes == 0) [[likely]]
+    return;
+  const unsigned bits = inode.i_sb.s_blocksize_bits;
+  const std::uint64_t first = offset >> bits;
+  observer->on_access(pblk_t{first}, static_cast<std::uint32_t>(((offset + bytes - 1) >> bits) - first + 1), inode.i_ino,
+                      inode.i_generation, write);
+}
 
 constexpr bool page_aligned(std::uint64_t n) noexcept { return (n & (page_size - 1)) == 0; }
 
@@ -19,6 +32,7 @@ result<std::size_t> window_mover::read(vfs::iov_iter& to, std::uint64_t offset, 
   const dev::window w = XIP_TRY(device_.direct_access(offset, bytes, dev::access_intent::read));
   return to.copy(std::min(bytes, w.bytes), [&](std::byte* host, std::size_t at, std::size_t n) {
     XIP_POINT(xip_copy_piece, offset + at, n);
+    observe_access(device_, inode_, offset + at, n, false);
     device_.copy_out(host, w.data + at, n);
   });
 }
@@ -27,6 +41,7 @@ result<std::size_t> window_mover::write(vfs::iov_iter& from, std::uint64_t offse
   const dev::window w = XIP_TRY(window_for_write(offset, bytes));
   return from.copy(std::min(bytes, w.bytes), [&](const std::byte* host, std::size_t at, std::size_t n) {
     XIP_POINT(xip_copy_piece, offset + at, n);
+    observe_access(device_, inode_, offset + at, n, true);
     device_.copy_in(w.data + at, host, n);
   });
 }
@@ -35,6 +50,7 @@ result<> window_mover::write_zeros(std::uint64_t offset, std::size_t bytes) noex
   while (bytes != 0) {
     const dev::window w = XIP_TRY(window_for_write(offset, bytes));
     const std::size_t n = std::min(bytes, w.bytes);
+    observe_access(device_, inode_, offset, n, true);
     device_.zero(w.data, n);
     offset += n;
     bytes -= n;
@@ -143,6 +159,7 @@ completed batch_mover::submit_one_by_one() noexcept {
 }
 
 result<> batch_mover::transfer(std::span<const dev::io_piece> pieces) noexcept {
+  for (const dev::io_piece& p : pieces) observe_access(device_, inode_, p.offset, p.bytes, writing_);
   return writing_ ? device_.write_batch(pieces) : device_.read_batch(pieces);
 }
 
@@ -151,6 +168,7 @@ result<std::size_t> batch_mover::bounce_read(vfs::iov_iter& to, std::uint64_t of
   std::size_t done = 0;
   while (done < bytes) {
     const std::size_t n = std::min(bytes - done, page.size());
+    observe_access(device_, inode_, offset + done, n, false);
     if (auto r = device_.read(offset + done, std::span{page}.first(n)); !r.has_value()) {
       if (done == 0) return fail(r.error());
       break;
@@ -170,6 +188,7 @@ result<std::size_t> batch_mover::bounce_write(vfs::iov_iter& from, std::uint64_t
     const std::size_t n = std::min(bytes - done, page.size());
     const std::size_t got = from.copy_from_iter(page.data(), n);
     if (got != 0) {
+      observe_access(device_, inode_, offset + done, got, true);
       if (auto r = device_.write(offset + done, std::span{page}.first(got)); !r.has_value()) {
         from.revert(got);
         if (done == 0) return fail(r.error());

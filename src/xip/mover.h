@@ -2,7 +2,8 @@
 // mapping_read.cc and mapping_write.cc are written once over either.
 //
 // A mover answers each move with the bytes it took on. Windows have moved them on return. A batch has only noted them until
-// complete(), which says how many of the noted bytes, counted from the first, did arrive.
+// complete(), which says how many of the noted bytes, counted from the first, did arrive. A listening checker hears of each block when its bytes
+// move, not before.
 #pragma once
 
 #include <array>
@@ -11,6 +12,7 @@
 #include <xip/base/result.h>
 #include <xip/dev/device.h>
 #include <xip/vfs/iov_iter.h>
+#include <xip/vfs/super_block.h>
 
 namespace xip {
 
@@ -22,7 +24,7 @@ struct completed {
 
 class window_mover {
  public:
-  explicit window_mover(dev::device& d) noexcept : device_{d} {}
+  explicit window_mover(vfs::inode& inode) noexcept : inode_{inode}, device_{inode.i_sb.s_bdev} {}
 
   // Up to BYTES bytes at device byte OFFSET into TO. Fewer: the window or the user's memory ended. EIO: poison.
   [[nodiscard]] result<std::size_t> read(vfs::iov_iter& to, std::uint64_t offset, std::size_t bytes) noexcept;
@@ -41,13 +43,15 @@ class window_mover {
  private:
   // The window for a write, asked for again in recovery mode where whole poisoned pages are overwritten.
   [[nodiscard]] result<dev::window> window_for_write(std::uint64_t offset, std::size_t bytes) noexcept;
+
+  const vfs::inode& inode_;
   dev::device& device_;
 };
 
 // Pieces are noted in order, neighbours merged; one submission carries them all unless there are more than max_pieces.
 class batch_mover {
  public:
-  explicit batch_mover(dev::device& d) noexcept : device_{d} {}
+  explicit batch_mover(vfs::inode& inode) noexcept : inode_{inode}, device_{inode.i_sb.s_bdev} {}
 
   [[nodiscard]] result<std::size_t> read(vfs::iov_iter& to, std::uint64_t offset, std::size_t bytes) noexcept;
   [[nodiscard]] result<std::size_t> write(vfs::iov_iter& from, std::uint64_t offset, std::size_t bytes) noexcept;
@@ -70,6 +74,7 @@ class batch_mover {
   [[nodiscard]] result<std::size_t> bounce_read(vfs::iov_iter& to, std::uint64_t offset, std::size_t bytes) noexcept;
   [[nodiscard]] result<std::size_t> bounce_write(vfs::iov_iter& from, std::uint64_t offset, std::size_t bytes) noexcept;
 
+  const vfs::inode& inode_;
   dev::device& device_;
   std::size_t used_ = 0;
   std::size_t settled_bytes_ = 0;  // of batches already submitted

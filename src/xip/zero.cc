@@ -16,17 +16,14 @@ namespace {
 template <class Mover>
 result<> zero_written(vfs::inode& inode, loff_t pos, loff_t end, const xip_ops& ops) noexcept {
   const unsigned bits = inode.i_sb.s_blocksize_bits;
-  Mover mover{inode.i_sb.s_bdev};
+  Mover mover{inode};
   mapping_cursor cursor{inode, ops};
   while (pos < end) {
     const auto rest = static_cast<std::size_t>(std::min<loff_t>(end - pos, loff_t{1} << 30));
     const extent_map em = XIP_TRY(cursor.at(lblk_of(pos, bits), blocks_touched(pos, rest, bits)));
     const loff_t mapping_end = pos_of(em.lblk, bits) + static_cast<loff_t>(std::uint64_t{em.len} << bits);
     const loff_t stop = std::min(end, mapping_end);
-    if (em.type == extent_type::mapped) {
-      observe_access(inode, em, true);
-      XIP_TRY(mover.write_zeros(device_byte(em, pos, bits), static_cast<std::size_t>(stop - pos)));
-    }
+    if (em.type == extent_type::mapped) XIP_TRY(mover.write_zeros(device_byte(em, pos, bits), static_cast<std::size_t>(stop - pos)));
     pos = stop;
   }
   if (const completed done = mover.complete(); done.error != 0) return fail(done.error);

@@ -13,7 +13,7 @@
 // X(name): snake_case, room first. A new point is added here and nowhere else.
 // clang-format off
 #define XIP_POINTS(X)                                                                          \
-  X(xip_read_block)            /* i_size loaded, before the bytes of one block move */          \
+  X(xip_read_block)            /* before a block's bytes move: pos, i_size loaded, inode */     \
   X(xip_mapping_returned)      /* get_blocks answered: lblk, length, type */                    \
   X(xip_copy_piece)            /* in mid-copy, between two pieces: pos, bytes */                 \
   X(xip_slice_started)         /* write: the handle is open, before the entries are locked */    \
