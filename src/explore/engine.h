@@ -67,7 +67,11 @@ class engine final : public scheduler {
   [[noreturn]] void fail(std::string_view text) noexcept override;
   void set_listener(point_sink* listener) noexcept override { listener_ = listener; }
   [[nodiscard]] std::uint32_t running_task() const noexcept override { return running_; }
+  [[nodiscard]] std::string_view task_name(std::uint32_t task) const noexcept override {
+    return task < count_ ? std::string_view{tasks_[task]->name} : "alone";
+  }
   [[nodiscard]] std::uint64_t step() const noexcept override { return step_; }
+  void trace(event_kind kind, bool exclusive, std::uint64_t a, std::uint64_t b, std::uint64_t c) noexcept override;
 
  private:
   static constexpr std::uint32_t nobody = max_tasks;

@@ -199,6 +199,10 @@ void engine::note(event_kind kind, std::uint64_t a) noexcept {
   if (recording_) events_.push_back({step_, running_, kind, false, 0, {}, a, 0, 0, now_});
 }
 
+void engine::trace(event_kind kind, bool exclusive, std::uint64_t a, std::uint64_t b, std::uint64_t c) noexcept {
+  if (recording_ && in_schedule_) events_.push_back({step_, running_, kind, exclusive, 0, {}, a, b, c, now_});
+}
+
 void engine::note_lock(event_kind kind, lock_names::lock_name name, bool exclusive) noexcept {
   const lock_names::class_entry& cls = names_.classes()[name.cls];
   hash(static_cast<std::uint64_t>(kind) | std::uint64_t{running_} << 8 | std::uint64_t{exclusive} << 16 |

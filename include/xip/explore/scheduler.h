@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include <xip/base/points.h>
+#include <xip/explore/trace.h>
 #include <xip/locks/sched_hook.h>
 
 namespace xip::explore {
@@ -23,8 +24,12 @@ class scheduler : public sched_hook, public point_sink {
   virtual void set_listener(point_sink* listener) noexcept = 0;
   // The number of the running task; of the setup and the check: one past the last possible task.
   [[nodiscard]] virtual std::uint32_t running_task() const noexcept = 0;
+  // "alone" for the setup and the check.
+  [[nodiscard]] virtual std::string_view task_name(std::uint32_t task) const noexcept = 0;
   // Switch points passed in this schedule.
   [[nodiscard]] virtual std::uint64_t step() const noexcept = 0;
+  // Adds an event of the running task to the trace, if one is recorded: KIND is one that listeners tell of (access, alloc, free, commit).
+  virtual void trace(event_kind kind, bool exclusive, std::uint64_t a, std::uint64_t b, std::uint64_t c) noexcept = 0;
 
  protected:
   ~scheduler() = default;

@@ -25,6 +25,10 @@ enum class event_kind : std::uint8_t {
   join,      // waits for the end of task A
   exit,      // its body is done
   fail,      // the schedule failed here
+  access,    // B blocks from A on are read, or written (EXCLUSIVE), as inode C's, or as metadata (C is 0); told by a listener, as are these
+  alloc,     // B blocks from A on now belong to inode C, as data (EXCLUSIVE) or for its metadata
+  free,      // B blocks from A on are given back; from the next commit on they may be allocated
+  commit,    // all changes so far are durable
 };
 
 [[nodiscard]] std::string_view event_name(event_kind kind) noexcept;
@@ -33,7 +37,7 @@ struct event {
   std::uint64_t step;  // of the schedule: counted at each switch point, as in a token
   std::uint32_t task;  // in the order of program::tasks, then as they were spawned
   event_kind kind;
-  bool exclusive;          // of a lock
+  bool exclusive;          // of a lock; see also access, alloc
   std::uint32_t instance;  // of its class, counted from 1 by first use in this schedule; 0: none
   std::string_view name;   // static storage
   std::uint64_t a, b, c;
