@@ -7,11 +7,6 @@ namespace xip::scenario {
 
 using nlohmann::json;
 
-std::string valid_utf8(const std::string& text) {
-  const std::string quoted = json(text).dump(-1, ' ', false, json::error_handler_t::replace);
-  return json::parse(quoted).get<std::string>();
-}
-
 std::string encode(const outcome& o) {
   json failures = json::array();
   for (const failure& f : o.failures)

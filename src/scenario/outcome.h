@@ -30,7 +30,5 @@ struct outcome {
 [[nodiscard]] std::string encode(const outcome& o);
 // False: TEXT is not a whole outcome (its writer died).
 [[nodiscard]] bool decode(const std::string& text, outcome& to);
-// Text of any bytes as valid UTF-8: what is not becomes U+FFFD.
-[[nodiscard]] std::string valid_utf8(const std::string& text);
 
 }  // namespace xip::scenario

@@ -3,38 +3,13 @@
 
 #include <fmt/format.h>
 
+#include "explore/markup.h"
 #include "scenario/report.h"
 
 namespace xip::scenario {
 namespace {
 
-// Text as an attribute's value or as content. XML 1.0 has no way to write most control characters: they become '?'.
-std::string escaped(const std::string& text) {
-  std::string out;
-  for (const char c : valid_utf8(text)) switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      case '\n':
-        out += "&#10;";
-        break;
-      case '\t':
-        out += "&#9;";
-        break;
-      default:
-        out += static_cast<unsigned char>(c) < 0x20 ? '?' : c;
-    }
-  return out;
-}
+using explore::escaped;
 
 std::string case_element(const finished& f, const interruption& ended) {
   const std::string_view name = f.what->name;
