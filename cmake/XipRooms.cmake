@@ -23,6 +23,20 @@ function(xip_room name)
   set_target_properties(libxip_${name} PROPERTIES XIP_LINK "${room_LINK}")
 endfunction()
 
+# xip_embed(NAME file...): files of src/NAME as text in the program: header "NAME/embedded.h" has timeline_css_file for timeline.css.
+function(xip_embed name)
+  set(XIP_EMBEDDED "")
+  foreach(file IN LISTS ARGN)
+    set(path "${PROJECT_SOURCE_DIR}/src/${name}/${file}")
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${path}")
+    file(READ "${path}" text)
+    string(MAKE_C_IDENTIFIER "${file}" variable)
+    string(APPEND XIP_EMBEDDED "inline constexpr std::string_view ${variable}_file = R\"embedded(${text})embedded\";\n")
+  endforeach()
+  configure_file("${PROJECT_SOURCE_DIR}/cmake/embedded.h.in" "${PROJECT_BINARY_DIR}/generated/src/${name}/embedded.h" @ONLY)
+  target_include_directories(libxip_${name} PRIVATE "${PROJECT_BINARY_DIR}/generated/src")
+endfunction()
+
 # xip_room_objects(VARIABLE room...): the objects of those rooms that have any.
 function(xip_room_objects variable)
   set(objects)

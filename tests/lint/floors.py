@@ -20,7 +20,7 @@ OUTSIDE = {
     r"CLI/": ("tools",),
     r"benchmark/": ("tools",),
     r"boost/": ("src/explore",),
-    r"nlohmann/": ("tools", "src/scenario", "src/explore", "src/crash", "src/exhibits", "tests/tools", "tests/scenario"),
+    r"nlohmann/": ("tools", "src/scenario", "src/explore", "src/crash", "src/exhibits", "tests/tools", "tests/scenario", "tests/explore"),
     r"g(test|mock)/": ("tests",),
 }
 
