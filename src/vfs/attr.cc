@@ -3,6 +3,7 @@
 
 #include <xip/vfs/task.h>
 
+#include "vfs/hook.h"
 #include "vfs/permission.h"
 
 namespace xip::vfs {
@@ -66,7 +67,7 @@ result<> notify_change(inode& i, iattr attr) {
   if ((attr.ia_valid & attr_times_set) == 0) attr.ia_atime = attr.ia_mtime = now;
   attr.ia_ctime = now;
   if (i.i_op == nullptr || i.i_op->setattr == nullptr) return fail(EPERM);
-  return i.i_op->setattr(i, attr);
+  return call_hook(hook::setattr, i.i_op->setattr, i, attr);
 }
 
 result<> truncate_inode(inode& i, loff_t size, std::uint32_t times) {

@@ -8,6 +8,7 @@
 
 #include "vfs/attr.h"
 #include "vfs/files_struct.h"
+#include "vfs/hook.h"
 #include "vfs/namei.h"
 #include "vfs/permission.h"
 #include "vfs/syscall.h"
@@ -46,7 +47,7 @@ struct dirent_collector : dir_context {
   {
     shared_guard guard{dir.i_rwsem};
     if ((dir.i_flags.load(std::memory_order_relaxed) & s_dead) != 0) return fail(ENOENT);
-    auto done = f.f_op->iterate_shared(f, collector);
+    auto done = call_hook(hook::iterate_shared, f.f_op->iterate_shared, f, collector);
     if (!done && entries.empty()) return fail(done.error());
   }
   if (collector.out_of_memory) return fail(ENOMEM);

@@ -12,6 +12,7 @@
 #include <xip/vfs/ops.h>
 
 #include "vfs/attr.h"
+#include "vfs/hook.h"
 #include "vfs/permission.h"
 
 namespace xip::vfs {
@@ -104,7 +105,7 @@ void touch_atime(inode& i) noexcept {
   // No lock of the file is held any more: a write may be storing its times.
   i.change_times([](inode_times& t, const timespec64& to) { t.atime = to; }, now);
   // The bytes were read all the same: an atime that cannot be stored is nobody's error.
-  if (i.i_op != nullptr && i.i_op->update_time != nullptr) (void)i.i_op->update_time(i);
+  if (i.i_op != nullptr && i.i_op->update_time != nullptr) (void)call_hook(hook::update_time, i.i_op->update_time, i);
 }
 
 void file_accessed(file& f) noexcept {
@@ -150,7 +151,7 @@ result<> file_modified(file& f) {
   const bool mode_changed = remove_privileges(i);
   if (!update_mtime_ctime(i) && !mode_changed) return {};
   if (i.i_op == nullptr || i.i_op->update_time == nullptr) return {};
-  return i.i_op->update_time(i);
+  return call_hook(hook::update_time, i.i_op->update_time, i);
 }
 
 void generic_fillattr(const inode& i, kstat& stat) noexcept {

@@ -15,6 +15,7 @@
 #include <xip/locks/wait_queue.h>
 #include <xip/vfs/ops.h>
 
+#include "vfs/hook.h"
 #include "vfs/kernel_impl.h"
 #include "vfs/mount.h"
 
@@ -161,7 +162,7 @@ namespace {
 // Nobody can find it any more, or they wait until it is gone.
 void evict(inode& i, bool filled) noexcept {
   const super_operations& op = *i.i_sb.s_op;
-  if (filled && op.evict_inode != nullptr) op.evict_inode(i);
+  if (filled && op.evict_inode != nullptr) call_hook(hook::evict_inode, op.evict_inode, i);
   if (i.i_sb.s_inodes != nullptr) {
     shard& s = shard_of(i);
     mutex_guard guard{s.lock};

@@ -12,6 +12,7 @@
 
 #include <xip/vfs/ops.h>
 
+#include "vfs/hook.h"
 #include "vfs/kernel_impl.h"
 #include "vfs/mount.h"
 #include "vfs/namei.h"
@@ -244,7 +245,7 @@ class readonly_wish {
 [[nodiscard]] result<> reconfigure(super_block& sb, const parsed_options& wanted, explanation& why) XIP_REQUIRES(sb.s_umount) {
   std::uint32_t changed = generic_flags;
   if (sb.s_op->remount != nullptr) {
-    XIP_TRY(sb.s_op->remount(sb, wanted.sb_flags, wanted.rest, why.text));
+    XIP_TRY(call_hook(hook::remount, sb.s_op->remount, sb, wanted.sb_flags, wanted.rest, why.text));
     changed &= ~sb_rdonly;  // it has seen to that, and may have found a reason to become read-only since
   } else if (!wanted.rest.empty()) {
     return why(EINVAL, "unknown mount option '" + wanted.rest + "'");
@@ -263,7 +264,7 @@ class readonly_wish {
   if ((wanted.sb_flags & sb_rdonly) == 0 || sb.is_rdonly()) return reconfigure(sb, wanted, why);
   const readonly_wish wish{m};
   if (!wish.granted()) return why(EBUSY, "files are open for writing, or removed files are still open");
-  if (sb.s_op->sync_fs != nullptr) XIP_TRY(sb.s_op->sync_fs(sb, true));
+  if (sb.s_op->sync_fs != nullptr) XIP_TRY(call_hook(hook::sync_fs, sb.s_op->sync_fs, sb, true));
   return reconfigure(sb, wanted, why);
 }
 

@@ -6,6 +6,7 @@
 // Lock chains:
 //   i_rwsem -> d_lock
 #include "vfs/namei.h"
+#include "vfs/hook.h"
 
 #include <xip/vfs/ops.h>
 
@@ -51,7 +52,7 @@ result<> ensure_root(task& t) noexcept {
 result<std::pmr::string> vfs_get_link(inode& i) {
   if (!i.is_symlink() || i.i_op == nullptr || i.i_op->get_link == nullptr) return fail(EINVAL);
   touch_atime(i);
-  return i.i_op->get_link(i);
+  return call_hook(hook::get_link, i.i_op->get_link, i);
 }
 
 result<dentry_ref> lookup_locked(dentry& dir, std::string_view name, inode_ref& spare) {
@@ -60,7 +61,7 @@ result<dentry_ref> lookup_locked(dentry& dir, std::string_view name, inode_ref& 
   inode& i = *dir.get_inode();
   if (is_dead(i)) return fail(ENOENT);
   if (i.i_op == nullptr || i.i_op->lookup == nullptr) return fail(ENOTDIR);
-  spare = inode_ref{XIP_TRY(i.i_op->lookup(i, name))};
+  spare = inode_ref{XIP_TRY(call_hook(hook::lookup, i.i_op->lookup, i, name))};
   auto added = d_add(dir, name, hash, spare);
   if (!added && added.error() == EUCLEAN)
     i.i_sb.s_kernel.printk(log_level::error, std::string{i.i_sb.s_id} + ": directory inode " + std::to_string(spare->i_ino.value()) +

@@ -5,6 +5,7 @@
 //   i_rwsem/1 -> i_rwsem/2
 #include <xip/vfs/ops.h>
 
+#include "vfs/hook.h"
 #include "vfs/namei.h"
 #include "vfs/permission.h"
 #include "vfs/syscall.h"
@@ -40,7 +41,7 @@ template <class Make>
   if (dir.i_op->unlink == nullptr) return fail(EPERM);
   exclusive_guard guard{i.i_rwsem, subclass_child};
   if (victim.d_mounted.load(std::memory_order_acquire) != 0) return fail(EBUSY);
-  return dir.i_op->unlink(dir, name, i);
+  return call_hook(hook::unlink, dir.i_op->unlink, dir, name, i);
 }
 
 // Linux: vfs_rmdir. What is cached below it can only be names that do not exist.
@@ -50,7 +51,7 @@ template <class Make>
   if (dir.i_op->rmdir == nullptr) return fail(EPERM);
   exclusive_guard guard{i.i_rwsem, subclass_child};
   if (victim.d_mounted.load(std::memory_order_acquire) != 0) return fail(EBUSY);
-  XIP_TRY(dir.i_op->rmdir(dir, name, i));
+  XIP_TRY(call_hook(hook::rmdir, dir.i_op->rmdir, dir, name, i));
   i.i_flags.fetch_or(s_dead, std::memory_order_relaxed);
   shrink_dcache(victim, false);
   return {};
@@ -100,8 +101,8 @@ using remove_locked = result<>(inode&, std::string_view, dentry&);
 
 [[nodiscard]] result<> make_node(nameidata& nd, std::uint32_t mode, std::uint64_t rdev) {
   return make_name(nd, false, [&](inode& dir, std::string_view last) -> result<inode*> {
-    if (S_ISREG(mode)) return dir.i_op->create != nullptr ? dir.i_op->create(dir, last, mode) : fail(EACCES);
-    return dir.i_op->mknod != nullptr ? dir.i_op->mknod(dir, last, mode, rdev) : fail(EPERM);
+    if (S_ISREG(mode)) return dir.i_op->create != nullptr ? call_hook(hook::create, dir.i_op->create, dir, last, mode) : fail(EACCES);
+    return dir.i_op->mknod != nullptr ? call_hook(hook::mknod, dir.i_op->mknod, dir, last, mode, rdev) : fail(EPERM);
   });
 }
 
@@ -121,7 +122,7 @@ using remove_locked = result<>(inode&, std::string_view, dentry&);
     if (dir.i_op->link == nullptr) return fail(EPERM);
     exclusive_guard guard{source.i_rwsem, subclass_child};
     XIP_TRY(may_link(source));
-    XIP_TRY(dir.i_op->link(source, dir, last));
+    XIP_TRY(call_hook(hook::link, dir.i_op->link, source, dir, last));
     source.i_flags.fetch_and(~s_linkable, std::memory_order_relaxed);
     ihold(source);
     return &source;
@@ -138,7 +139,7 @@ result<> task::mkdirat(int dirfd, std::string_view name, unsigned mode) {
     XIP_TRY(nd.parent_lookup(dirfd, name));
     const std::uint32_t full = S_IFDIR | (mode & (0777 | S_ISVTX) & ~mask);
     return make_name(nd, true, [&](inode& dir, std::string_view last) -> result<inode*> {
-      return dir.i_op->mkdir != nullptr ? dir.i_op->mkdir(dir, last, full) : fail(EPERM);
+      return dir.i_op->mkdir != nullptr ? call_hook(hook::mkdir, dir.i_op->mkdir, dir, last, full) : fail(EPERM);
     });
   });
 }
@@ -162,7 +163,7 @@ result<> task::symlinkat(std::string_view target, int dirfd, std::string_view na
     nameidata nd{*this};
     XIP_TRY(nd.parent_lookup(dirfd, name));
     return make_name(nd, false, [&](inode& dir, std::string_view last) -> result<inode*> {
-      return dir.i_op->symlink != nullptr ? dir.i_op->symlink(dir, last, target) : fail(EPERM);
+      return dir.i_op->symlink != nullptr ? call_hook(hook::symlink, dir.i_op->symlink, dir, last, target) : fail(EPERM);
     });
   });
 }

@@ -9,6 +9,7 @@
 #include "vfs/attr.h"
 #include "vfs/fd_calls.h"
 #include "vfs/files_struct.h"
+#include "vfs/hook.h"
 #include "vfs/kernel_impl.h"
 #include "vfs/namei.h"
 #include "vfs/permission.h"
@@ -115,7 +116,7 @@ void free_file(file& f) noexcept {
     f->f_mode |= fmode_writer;
   }
   if (f->f_op != nullptr && f->f_op->open != nullptr)
-    if (auto opened = f->f_op->open(i, *f); !opened) {
+    if (auto opened = call_hook(hook::open, f->f_op->open, i, *f); !opened) {
       free_file(*f);
       return fail(opened.error());
     }
@@ -147,7 +148,7 @@ struct created_or_found {
   if (!access) return fail(access.error());
   XIP_TRY(may_create(dir));
   if (dir.i_op->create == nullptr) return fail(EACCES);
-  d_instantiate(*answer.dent, inode_ref{XIP_TRY(dir.i_op->create(dir, name, S_IFREG | (how.mode & ~t.mask)))});
+  d_instantiate(*answer.dent, inode_ref{XIP_TRY(call_hook(hook::create, dir.i_op->create, dir, name, S_IFREG | (how.mode & ~t.mask)))});
   answer.created = true;
   return answer;
 }
@@ -182,7 +183,7 @@ struct created_or_found {
     exclusive_guard guard{dir.i_rwsem, subclass_parent};
     XIP_TRY(inode_permission(dir, may_write | may_exec));
     if (dir.i_op->tmpfile == nullptr) return fail(EOPNOTSUPP);
-    inode_ref fresh{XIP_TRY(dir.i_op->tmpfile(dir, S_IFREG | (how.mode & ~t.mask)))};
+    inode_ref fresh{XIP_TRY(call_hook(hook::tmpfile, dir.i_op->tmpfile, dir, S_IFREG | (how.mode & ~t.mask)))};
     if (!how.has(O_EXCL)) fresh->i_flags.fetch_or(s_linkable, std::memory_order_relaxed);
     made = XIP_TRY(d_tmpfile(dir_path.dent(), std::move(fresh)));
   }
@@ -202,7 +203,8 @@ result<file*> file_open(task& t, int dirfd, std::string_view name, int flags, un
 
 void fput(file& f) noexcept {
   if (f.f_count.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
-  if ((f.f_mode & fmode_path) == 0 && f.f_op != nullptr && f.f_op->release != nullptr) f.f_op->release(*f.f_inode, f);
+  if ((f.f_mode & fmode_path) == 0 && f.f_op != nullptr && f.f_op->release != nullptr)
+    call_hook(hook::release, f.f_op->release, *f.f_inode, f);
   free_file(f);
 }
 

@@ -5,6 +5,7 @@
 
 #include "vfs/attr.h"
 #include "vfs/files_struct.h"
+#include "vfs/hook.h"
 #include "vfs/namei.h"
 #include "vfs/permission.h"
 #include "vfs/syscall.h"
@@ -52,7 +53,7 @@ constexpr int supported_modes = FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE | FAL
   if (!i.is_reg()) return fail(ENODEV);
   if (length > i.i_sb.s_maxbytes || offset > i.i_sb.s_maxbytes - length) return fail(EFBIG);
   if (f.f_op == nullptr || f.f_op->fallocate == nullptr) return fail(EOPNOTSUPP);
-  return f.f_op->fallocate(f, mode, offset, length);
+  return call_hook(hook::fallocate, f.f_op->fallocate, f, mode, offset, length);
 }
 
 struct fiemap_collector : fiemap_context {
@@ -78,7 +79,7 @@ struct fiemap_collector : fiemap_context {
   if (static_cast<std::uint64_t>(start) > limit) return fail(EFBIG);
   out.clear();
   fiemap_collector collector{out};
-  XIP_TRY(i.i_op->fiemap(i, collector, start, std::min(length, limit - static_cast<std::uint64_t>(start))));
+  XIP_TRY(call_hook(hook::fiemap, i.i_op->fiemap, i, collector, start, std::min(length, limit - static_cast<std::uint64_t>(start))));
   if (collector.out_of_memory) return fail(ENOMEM);
   return {};
 }

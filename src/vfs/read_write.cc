@@ -10,6 +10,7 @@
 #include <xip/vfs/ops.h>
 
 #include "vfs/files_struct.h"
+#include "vfs/hook.h"
 #include "vfs/syscall.h"
 
 namespace xip::vfs {
@@ -62,7 +63,7 @@ struct user_buffer {
     return fail(EOPNOTSUPP);
   kiocb iocb{f, pos, f.f_iocb_flags.load(std::memory_order_relaxed) | iocb_flags_of_rwf(rwf), t.limits.fsize};
   iov_iter iter{iter_direction::dest, to.segments, std::min(to.bytes, max_rw_count), t.uaccess};
-  auto moved = f.f_op->read_iter(iocb, iter);
+  auto moved = call_hook(hook::read_iter, f.f_op->read_iter, iocb, iter);
   if (moved) pos = iocb.ki_pos;
   return moved;
 }
@@ -75,7 +76,7 @@ struct user_buffer {
     return fail(EOPNOTSUPP);
   kiocb iocb{f, pos, f.f_iocb_flags.load(std::memory_order_relaxed) | iocb_flags_of_rwf(rwf), t.limits.fsize};
   iov_iter iter{iter_direction::source, from.segments, std::min(from.bytes, max_rw_count), t.uaccess};
-  auto moved = f.f_op->write_iter(iocb, iter);
+  auto moved = call_hook(hook::write_iter, f.f_op->write_iter, iocb, iter);
   if (moved) pos = iocb.ki_pos;
   return moved;
 }
@@ -178,7 +179,7 @@ namespace {
       break;
     case SEEK_DATA:
     case SEEK_HOLE:
-      if (f.f_op != nullptr && f.f_op->llseek != nullptr) return f.f_op->llseek(f, offset, whence);
+      if (f.f_op != nullptr && f.f_op->llseek != nullptr) return call_hook(hook::llseek, f.f_op->llseek, f, offset, whence);
       return seek_whole_file(*f.f_inode, offset, whence);
     default:
       return fail(EINVAL);

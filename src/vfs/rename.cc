@@ -15,6 +15,7 @@
 
 #include <xip/vfs/ops.h>
 
+#include "vfs/hook.h"
 #include "vfs/namei.h"
 #include "vfs/permission.h"
 #include "vfs/syscall.h"
@@ -108,7 +109,8 @@ struct rename_end {
   const inode_pair_lock guard{source, target};
   if (from.child.d_mounted.load(std::memory_order_acquire) != 0 || to.child.d_mounted.load(std::memory_order_acquire) != 0)
     return fail(EBUSY);
-  XIP_TRY(from.dir_inode().i_op->rename(from.dir_inode(), from.name, source, to.dir_inode(), to.name, target, flags));
+  XIP_TRY(
+      call_hook(hook::rename, from.dir_inode().i_op->rename, from.dir_inode(), from.name, source, to.dir_inode(), to.name, target, flags));
   if (exchange) {
     d_exchange(from.child, to.child);
     return {};

@@ -4,6 +4,7 @@
 #include <xip/vfs/ops.h>
 
 #include "vfs/files_struct.h"
+#include "vfs/hook.h"
 #include "vfs/namei.h"
 #include "vfs/permission.h"
 #include "vfs/syscall.h"
@@ -20,7 +21,7 @@ namespace {
   if (i.is_dax()) stat.attributes |= STATX_ATTR_DAX;
   if (p.dent == p.mnt->mnt_root) stat.attributes |= STATX_ATTR_MOUNT_ROOT;
   if (i.i_op != nullptr && i.i_op->getattr != nullptr)
-    XIP_TRY(i.i_op->getattr(i, stat));
+    XIP_TRY(call_hook(hook::getattr, i.i_op->getattr, i, stat));
   else
     generic_fillattr(i, stat);
   return stat;
@@ -48,7 +49,7 @@ namespace {
 [[nodiscard]] result<kstatfs> vfs_statfs(super_block& sb) {
   if (sb.s_op->statfs == nullptr) return fail(ENOSYS);
   kstatfs answer;
-  XIP_TRY(sb.s_op->statfs(sb, answer));
+  XIP_TRY(call_hook(hook::statfs, sb.s_op->statfs, sb, answer));
   if (answer.frsize == 0) answer.frsize = answer.bsize;
   answer.flags = statfs_flags(sb.s_flags.load(std::memory_order_relaxed));
   return answer;

@@ -3,6 +3,7 @@
 
 #include "vfs/attr.h"
 #include "vfs/files_struct.h"
+#include "vfs/hook.h"
 #include "vfs/kernel_impl.h"
 #include "vfs/syscall.h"
 
@@ -13,7 +14,7 @@ namespace {
 // What failed in the background since this open file last asked is reported now, once.
 [[nodiscard]] result<> vfs_fsync(file& f, bool datasync) {
   if (f.f_op == nullptr || f.f_op->fsync == nullptr) return fail(EINVAL);
-  auto done = f.f_op->fsync(f, 0, INT64_MAX, datasync);
+  auto done = call_hook(hook::fsync, f.f_op->fsync, f, 0, INT64_MAX, datasync);
   const int earlier = errseq_check_and_advance(f.f_inode->i_mapping, f.f_wb_err);
   if (done && earlier != 0) return fail(earlier);
   return done;
@@ -45,7 +46,7 @@ result<> task::syncfs(int fd) {
 
 result<> sync_filesystem(super_block& sb) {
   shared_guard guard{sb.s_umount};
-  return sb.s_op->sync_fs != nullptr ? sb.s_op->sync_fs(sb, true) : result<>{};
+  return sb.s_op->sync_fs != nullptr ? call_hook(hook::sync_fs, sb.s_op->sync_fs, sb, true) : result<>{};
 }
 
 result<std::size_t> generic_write_sync(kiocb& iocb, loff_t pos, std::size_t bytes) {
@@ -56,7 +57,7 @@ result<std::size_t> generic_write_sync(kiocb& iocb, loff_t pos, std::size_t byte
   if (bytes == 0 || (!sync_inode && (iocb.ki_flags & iocb_dsync) == 0)) return bytes;
   if (f.f_op->fsync == nullptr) return bytes;
   const bool datasync = (iocb.ki_flags & iocb_sync) == 0;
-  XIP_TRY(f.f_op->fsync(f, pos, pos + static_cast<loff_t>(bytes), datasync));
+  XIP_TRY(call_hook(hook::fsync, f.f_op->fsync, f, pos, pos + static_cast<loff_t>(bytes), datasync));
   return bytes;
 }
 
