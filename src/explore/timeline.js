@@ -181,7 +181,8 @@
       }
       for (const [at, write] of l.accesses) {
         const task = data.events[at][0], x = d.x(at) + width / 2, y = d.y + small / 2;
-        d.marks.append(titled(make("circle", {cx: x, cy: y, r: 7, class: "touch " + hue(task)}), `${taskName(task)} ${write ? "writes" : "reads"} here`));
+        const says = `${taskName(task)} ${write ? "writes" : "reads"} here`;
+        d.marks.append(titled(make("circle", {cx: x, cy: y, r: 7, class: "touch " + hue(task)}), says));
         d.marks.append(make("text", {x, y: y + 3.2, class: "letter"}, write ? "W" : "R"));
       }
       d.y += small;

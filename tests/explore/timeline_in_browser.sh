@@ -21,7 +21,7 @@ has 'a lock is held' 'holds i_rwsem#1, shared</title>'
 has 'somebody waits' 'waits for i_rwsem#1</title>'
 has 'a size' 'inode 12 has 8192 bytes</title>'
 has 'blocks' '>given back by inode 12'
-has 'the bad step' '>fails here<'
+has 'the bad step' 'class="flag"'
 has 'it is chosen' 'Event 21, step 20: '
 has 'its row is marked' 'class="k-fail is-chosen"'
 [ "$failures" = 0 ] || exit 1
