@@ -1,23 +1,19 @@
 // What a scenario's body is given: a mounted file system, tasks, expectations, chance, counters.
 #pragma once
 
-#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <source_location>
-#include <span>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include <xip/base/points.h>
 #include <xip/base/result.h>
 #include <xip/base/units.h>
 #include <xip/dev/device.h>
-#include <xip/scenario/expectation.h>
+#include <xip/scenario/expectations.h>
 #include <xip/scenario/pattern.h>
 #include <xip/scenario/random.h>
 #include <xip/vfs/kernel.h>
@@ -30,10 +26,8 @@ struct scenario;
 
 // Relative paths are those of the scenario's own directory ("/" on a fresh image); the working directory of every task it makes is there.
 // Expectations may be used from any thread of the scenario; everything else belongs to the body's own thread.
-class run {
+class run : public expectations {
  public:
-  using location = std::source_location;
-
   explicit run(fixture& parts) noexcept : parts_{parts} {}
   run(const run&) = delete;
   run& operator=(const run&) = delete;
@@ -94,59 +88,20 @@ class run {
   // A stream of the run's seed; each WHICH has its own.
   [[nodiscard]] random_source random(std::uint64_t which = 0) const noexcept;
 
-  // --- Expectations ------------------------------------------------------------------------------------------------------------
-
-  [[noreturn]] void fail(std::string what, location here = location::current()) const;
-  [[noreturn]] void skip(std::string why) const;
-  void expect(bool holds, std::string_view what, location here = location::current()) const;
-
-  template <class Found, class Expected>
-  void expect_equal(const Found& found, const Expected& expected, std::string_view what = "values differ",
-                    location here = location::current()) const {
-    bool same = false;
-    if constexpr (std::integral<Found> && std::integral<Expected> && !std::same_as<Found, bool> && !std::same_as<Expected, bool>)
-      same = std::cmp_equal(found, expected);
-    else
-      same = found == expected;
-    if (!same) report(what, text_of(expected), text_of(found), here);
-  }
-  // The value of a call that must succeed. EOPNOTSUPP: the file system cannot do it on this image (fallocate without extents), and the scenario is not run.
-  template <class T>
-  T must(result<T> answer, location here = location::current()) const {
-    if (!answer && answer.error() == EOPNOTSUPP) skip(text_of(here) + ": " + std::string{answer.error().message()});
-    if (!answer) report("a call failed", "success", text_of(answer.error()), here);
-    if constexpr (!std::is_void_v<T>) return std::move(*answer);
-  }
-  // ANSWER succeeded with VALUE (a count, a size).
-  template <class T, class Value>
-  void expect_answer(const result<T>& answer, const Value& value, std::string_view what = "the answer of a call",
-                     location here = location::current()) const {
-    if (!answer) report(what, text_of(value), text_of(answer.error()), here);
-    expect_equal(*answer, value, what, here);
-  }
-  template <class T>
-  void expect_errno(const result<T>& answer, int number, location here = location::current()) const {
-    if (answer) report("a call succeeded that must not", text_of(error{number}), "success", here);
-    if (answer.error() != error{number})
-      report("a call failed with the wrong errno", text_of(error{number}), text_of(answer.error()), here);
-  }
-  void expect_same(const std::optional<difference>& d, location here = location::current()) const;
-
   // --- Files, in short ---------------------------------------------------------------------------------------------------------
 
   // Opens PATH read-write, made if it is not there.
   [[nodiscard]] int create(std::string_view path, location here = location::current()) const;
-  // Writes the pattern of WHO to [OFFSET, OFFSET + BYTES), all of it.
-  void put(vfs::task& task, int fd, loff_t offset, std::size_t bytes, stamp who, location here = location::current()) const;
+  // As those of expectations, by the main task.
+  using expectations::expect_data;
+  using expectations::expect_zeros;
+  using expectations::put;
   void put(int fd, loff_t offset, std::size_t bytes, stamp who, location here = location::current()) const {
     put(task(), fd, offset, bytes, who, here);
   }
-  // Reads the range in one call; it must be there in full, with that pattern, or zeros.
-  void expect_data(vfs::task& task, int fd, loff_t offset, std::size_t bytes, stamp who, location here = location::current()) const;
   void expect_data(int fd, loff_t offset, std::size_t bytes, stamp who, location here = location::current()) const {
     expect_data(task(), fd, offset, bytes, who, here);
   }
-  void expect_zeros(vfs::task& task, int fd, loff_t offset, std::size_t bytes, location here = location::current()) const;
   void expect_zeros(int fd, loff_t offset, std::size_t bytes, location here = location::current()) const {
     expect_zeros(task(), fd, offset, bytes, here);
   }
@@ -157,7 +112,6 @@ class run {
   [[nodiscard]] std::uint64_t fill_up(int fd, loff_t offset, stamp who, location here = location::current()) const;
 
  private:
-  [[noreturn]] void report(std::string_view what, std::string expected, std::string found, const location& here) const;
   fixture& parts_;
 };
 
