@@ -6,6 +6,8 @@
 
 #include <sys/mman.h>
 
+#include "explore/random.h"
+
 namespace xip::explore {
 namespace {
 
@@ -85,6 +87,23 @@ void snapshot_device::keep_page(std::uint64_t number) noexcept {
   undo_.push_back({number, pages_[used].get()});
   std::memcpy(undo_.back().bytes, base_ + start, page_bytes);
   touched_[number / 64] |= std::uint64_t{1} << (number % 64);
+}
+
+std::uint64_t snapshot_device::changes() const noexcept {
+  std::uint64_t sum = 0;
+  for (const kept_page& page : undo_) {
+    const std::byte* const now = base_ + (page.number << page_shift);
+    if (std::memcmp(now, page.bytes, page_bytes) == 0) continue;
+    std::uint64_t hash = page.number;
+    for (std::size_t at = 0; at < page_bytes; at += sizeof hash) {
+      std::uint64_t word;
+      std::memcpy(&word, now + at, sizeof word);
+      hash = (hash ^ word) * 0x9e3779b97f4a7c15;
+      hash ^= hash >> 29;
+    }
+    sum += mix(hash);
+  }
+  return sum;
 }
 
 result<> snapshot_device::save() {

@@ -1,4 +1,7 @@
 #include <cstring>
+#include <initializer_list>
+#include <set>
+#include <span>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -47,6 +50,23 @@ TEST_F(SnapshotDevice, RestoreUndoesEveryKindOfStore) {
     EXPECT_EQ(content(device_), before_);
     EXPECT_EQ(device_.pages_touched(), 0u);
   }
+}
+
+TEST_F(SnapshotDevice, ChangesTellImagesApart) {
+  const std::uint64_t none = device_.changes();
+  const auto changes_after = [&](std::initializer_list<std::uint64_t> places) {
+    device_.restore();
+    for (const std::uint64_t at : places) EXPECT_TRUE(device_.write(at, std::span{new_bytes_}.first(8)).has_value());
+    return device_.changes();
+  };
+  const std::uint64_t one = changes_after({100}), other = changes_after({5000}), both = changes_after({100, 5000});
+  EXPECT_EQ((std::set{none, one, other, both, changes_after({108})}).size(), 5u);
+  EXPECT_EQ(changes_after({5000, 100}), both);
+  EXPECT_EQ(changes_after({100, 100}), one);
+  ASSERT_TRUE(device_.write(100, std::span{before_}.subspan(100, 8)).has_value());  // as it was, though it was touched
+  EXPECT_EQ(device_.changes(), none);
+  device_.restore();
+  EXPECT_EQ(device_.changes(), none);
 }
 
 TEST_F(SnapshotDevice, SavingAgainMovesTheMark) {

@@ -29,6 +29,8 @@ class snapshot_device final : public dev::device, public resettable {
   [[nodiscard]] result<> save() override;
   void restore() noexcept override;
   [[nodiscard]] std::size_t pages_touched() const noexcept { return undo_.size(); }  // since save() or restore()
+  // A hash of which bytes are others than at save(), and what they are now. The same for the same bytes, in whatever order they came.
+  [[nodiscard]] std::uint64_t changes() const noexcept;
 
  protected:
   [[nodiscard]] result<dev::window> direct_access_slow(std::uint64_t offset, std::size_t bytes,
