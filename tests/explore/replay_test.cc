@@ -38,6 +38,20 @@ TEST(Replay, ThousandReplaysOfOneTokenAreOneTrace) {
   }
 }
 
+TEST(Replay, HashOfAnExplorationIsThatOfItsSchedules) {
+  fresh<counter> shared;
+  const auto hash_of = [&](int more_points, const char* strategy, std::uint64_t seed) {
+    explore_options o = with(strategy);
+    o.seed = seed;
+    o.max_schedules = 50;
+    o.max_failures = 1000;
+    return explore(lost_update(shared, more_points), o).trace_hash;
+  };
+  EXPECT_EQ(hash_of(3, "random", 1), hash_of(3, "random", 1));
+  EXPECT_NE(hash_of(3, "random", 1), hash_of(3, "random", 2));
+  EXPECT_NE(hash_of(3, "bound=1", 1), hash_of(4, "bound=1", 1));
+}
+
 TEST(Replay, AnotherExplorerUnderstandsTheToken) {
   fresh<counter> shared;
   const report r = explore(lost_update(shared));

@@ -84,7 +84,8 @@ struct report {
   std::uint64_t schedules = 0;
   std::uint64_t failed_schedules = 0;
   std::uint64_t steps = 0;
-  std::uint64_t max_steps = 0;  // of one schedule
+  std::uint64_t max_steps = 0;   // of one schedule
+  std::uint64_t trace_hash = 0;  // of all schedules, in their order
   double seconds = 0;
   bool complete = false;  // all strategies ran to their end
   bool stopped = false;   // by explore_options::stop
