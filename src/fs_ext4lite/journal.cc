@@ -46,6 +46,7 @@ namespace {
     if (written.error() != ENOMEM) journal_abort(sb, written.error());
     return written;
   }
+  XIP_POINT(ext4_before_reuse, tid);
   release_pending_frees(sb);
   if (dev::block_observer* observer = sb.s_bdev.observer(); observer != nullptr) observer->on_commit();
   sb.s_commit_sequence.store(tid, std::memory_order_release);

@@ -25,6 +25,7 @@ class mapping_cursor {
   [[nodiscard]] result<extent_map> at(lblk_t lblk, std::uint32_t max) noexcept {
     if (em_.len != 0 && lblk >= em_.lblk && lblk - em_.lblk < em_.len) return rest_from(lblk);
     em_.len = 0;
+    XIP_POINT(xip_before_mapping, lblk.value(), max);
     const extent_map em = XIP_TRY(ops_.get_blocks(inode_, lblk, max, nullptr));
     XIP_TRY(check_extent_map(inode_, em, lblk, max));
     XIP_POINT(xip_mapping_returned, lblk.value(), em.len, static_cast<std::uint64_t>(em.type));

@@ -87,6 +87,7 @@ result<std::size_t> read_blocks(vfs::kiocb& iocb, vfs::iov_iter& to, const xip_o
     if (done.error != 0) state.error = done.error;
     taken = std::min(taken, done.bytes);
   }
+  XIP_POINT(xip_read_done, static_cast<std::uint64_t>(state.pos));
   taken = std::min(taken, static_cast<std::size_t>(std::max(state.size() - iocb.ki_pos, loff_t{0})));
   if (taken < seen) [[unlikely]]
     to.revert(seen - taken);

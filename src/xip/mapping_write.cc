@@ -112,6 +112,7 @@ result<std::size_t> fill_slice(write_state& state, vfs::iov_iter& from, write_sl
   entry_range_lock entries{state.inode, pgoff_of(slice.pos), pgoff_of(slice.pos + static_cast<loff_t>(slice.bytes) - 1)};
   XIP_POINT(xip_entries_locked, static_cast<std::uint64_t>(slice.pos), slice.bytes);
 
+  XIP_POINT(xip_before_mapping, first.value(), wanted);
   const extent_map em = XIP_TRY(state.ops.get_blocks(state.inode, first, wanted, &slice));
   XIP_TRY(check_extent_map(state.inode, em, first, wanted));
   if (em.type == extent_type::hole) return fail(EIO);

@@ -50,6 +50,7 @@ result<> window_mover::write_zeros(std::uint64_t offset, std::size_t bytes) noex
   while (bytes != 0) {
     const dev::window w = XIP_TRY(window_for_write(offset, bytes));
     const std::size_t n = std::min(bytes, w.bytes);
+    XIP_POINT(xip_zero_piece, offset, n);
     observe_access(device_, inode_, offset, n, true);
     device_.zero(w.data, n);
     offset += n;

@@ -14,8 +14,11 @@
 // clang-format off
 #define XIP_POINTS(X)                                                                          \
   X(xip_read_block)            /* before a block's bytes move: pos, i_size loaded, inode */     \
+  X(xip_before_mapping)        /* get_blocks is asked next: lblk, blocks */                      \
   X(xip_mapping_returned)      /* get_blocks answered: lblk, length, type */                    \
   X(xip_copy_piece)            /* in mid-copy, between two pieces: pos, bytes */                 \
+  X(xip_read_done)             /* all bytes have moved, i_size is looked at once more: pos */    \
+  X(xip_zero_piece)            /* before bytes are zeroed: device byte, bytes */                 \
   X(xip_slice_started)         /* write: the handle is open, before the entries are locked */    \
   X(xip_entries_locked)        /* write: the entries of the slice are locked */                  \
   X(xip_before_drain)          /* write: copied, not yet drained */                             \
@@ -23,6 +26,7 @@
   X(xip_before_set_size)       /* write: converted, i_size not yet stored */                    \
   X(xip_slice_done)            /* write: entries unlocked, handle stopped */                    \
   X(xip_zero_tail)             /* the old EOF block is zeroed before i_size passes it */         \
+  X(vfs_before_i_size)         /* i_size_write: inode, new size; the old one still stands */    \
   X(vfs_i_size_stored)         /* i_size_write: inode, new size */                              \
   X(ext4_handle_started)       /* credits */                                                   \
   X(ext4_handle_stopped)                                                                       \
@@ -38,6 +42,7 @@
   X(ext4_alloc_inode)          /* may fail: ENOSPC */                                           \
   X(ext4_alloc_blocks)         /* may fail: ENOSPC */                                           \
   X(ext4_commit_start)         /* metadata write-back begins, new handles wait */                \
+  X(ext4_before_reuse)         /* frees are durable, their blocks not yet to be had again */    \
   X(ext4_commit_done)          /* everything dirtied before is durable */                        \
   X(dev_fence)                 /* stores before this are durable after it */                     \
   X(dev_flush)                 /* block device flush */                                        \

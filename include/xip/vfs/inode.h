@@ -123,6 +123,7 @@ struct inode {
 [[nodiscard]] inline loff_t i_size_read(const inode& i) noexcept { return i.i_size.load(std::memory_order_acquire); }
 // The caller holds i_rwsem exclusive (or the inode is new and nobody else has it).
 inline void i_size_write(inode& i, loff_t size) noexcept {
+  XIP_POINT(vfs_before_i_size, i.i_ino.value(), static_cast<std::uint64_t>(size));
   i.i_size.store(size, std::memory_order_release);
   XIP_POINT(vfs_i_size_stored, i.i_ino.value(), static_cast<std::uint64_t>(size));
 }
