@@ -1,13 +1,13 @@
 // Reading the command line of `xip check`.
 #include "scenario/options.h"
 
-#include <charconv>
 #include <cstring>
 
 #include <getopt.h>
 
 #include <fmt/format.h>
 
+#include "scenario/option_values.h"
 #include "scenario/subprocess.h"
 
 namespace xip::scenario {
@@ -45,20 +45,6 @@ constexpr option long_options[] = {{"group", required_argument, nullptr, 'g'},
                                    {"help", no_argument, nullptr, opt_help},
                                    {nullptr, 0, nullptr, 0}};
 
-using problem = std::optional<std::string>;
-
-template <class Number>
-bool read_number(std::string_view text, Number& to) {
-  const char* end = text.data() + text.size();
-  const auto [stopped, code] = std::from_chars(text.data(), end, to);
-  return code == std::errc{} && stopped == end;
-}
-
-problem read_positive(const char* name, std::string_view text, unsigned& to) {
-  if (read_number(text, to) && to != 0) return std::nullopt;
-  return fmt::format("{} takes a positive number, not '{}'", name, text);
-}
-
 // "auto,quick" and "auto quick" are two.
 problem add_groups(std::vector<std::string>& to, std::string_view text) {
   if (text.find_first_not_of(", ") == std::string_view::npos) return fmt::format("there is no group '{}'", text);
@@ -95,14 +81,6 @@ problem read_mkfs(std::string_view text, check_options& o) {
   return std::nullopt;
 }
 
-problem read_shard(std::string_view text, check_options& o) {
-  const std::size_t slash = text.find('/');
-  if (slash != std::string_view::npos && read_number(text.substr(0, slash), o.shard) && read_number(text.substr(slash + 1), o.shards) &&
-      o.shard >= 1 && o.shard <= o.shards)
-    return std::nullopt;
-  return fmt::format("--shard takes I/N with I from 1 to N, not '{}'", text);
-}
-
 problem read_option(int code, check_options& o) {
   const std::string_view value = optarg != nullptr ? optarg : "";
   switch (code) {
@@ -135,7 +113,7 @@ problem read_option(int code, check_options& o) {
       o.junit = value;
       break;
     case opt_shard:
-      return read_shard(value, o);
+      return read_shard(value, o.shard, o.shards);
     case opt_timeout:
       return read_positive("--timeout", value, o.timeout);
     case opt_help:

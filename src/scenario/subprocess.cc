@@ -31,10 +31,12 @@ std::vector<std::string> environment_in_c() {
   return all;
 }
 
-result<pid_t> start(const std::string& program, const std::vector<std::string>& arguments, int output) {
+result<pid_t> start(const std::string& program, const std::vector<std::string>& arguments, const std::vector<std::string>& more,
+                    int output) {
   std::vector<std::string> argv_strings{program};
   argv_strings.insert(argv_strings.end(), arguments.begin(), arguments.end());
   std::vector<std::string> environment = environment_in_c();
+  environment.insert(environment.end(), more.begin(), more.end());
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
@@ -72,14 +74,14 @@ std::string find_tool(const std::string& name) {
   return {};
 }
 
-result<tool_exit> run_tool(const std::string& program, const std::vector<std::string>& arguments) {
+result<tool_exit> run_tool(const std::string& program, const std::vector<std::string>& arguments, const std::vector<std::string>& more) {
   std::array<int, 2> ends{};
   if (::pipe2(ends.data(), O_CLOEXEC) != 0) return fail(errno);
   const descriptor reading{ends[0]};
   pid_t child = -1;
   {
     const descriptor writing{ends[1]};
-    child = XIP_TRY(start(program, arguments, writing.get()));
+    child = XIP_TRY(start(program, arguments, more, writing.get()));
   }
   tool_exit answer;
   answer.output = read_all(reading.get());

@@ -15,8 +15,9 @@ struct tool_exit {
 
 // The path of program NAME on $PATH or where Debian keeps administrators' programs; empty: not installed.
 [[nodiscard]] std::string find_tool(const std::string& name);
-// Runs PROGRAM (a path) with ARGUMENTS, standard input empty, LC_ALL=C. An error: it could not be started.
-[[nodiscard]] result<tool_exit> run_tool(const std::string& program, const std::vector<std::string>& arguments);
+// Runs PROGRAM (a path) with ARGUMENTS, standard input empty, LC_ALL=C and NAME=VALUE of MORE in its environment. An error: it could not be started.
+[[nodiscard]] result<tool_exit> run_tool(const std::string& program, const std::vector<std::string>& arguments,
+                                         const std::vector<std::string>& more = {});
 // Splits at blanks; '...' and "..." keep them. EINVAL: a quote is not closed.
 [[nodiscard]] result<std::vector<std::string>> split_words(std::string_view text);
 

@@ -1,6 +1,7 @@
 """One planted violation for each rule and kind of violation: a rule that finds nothing here cannot fail."""
 
 SCENARIO_HEAD = "// What: a.\n// Why: b.\n// Groups: auto quick race. Needs: nothing.\n"
+RACE_HEAD = "// What: a.\n// Why: b,\n// and more.\n// Operations: c.\n// Invariant: d.\n// Groups: auto quick. Needs: nothing.\n"
 
 LONG = "int f(int a) {\n" + "  a += 1;\n" * 80 + "  return a;\n}\n"
 
@@ -80,6 +81,11 @@ PLANTED = {
         ("tests/scenarios/race/006.cc", SCENARIO_HEAD.replace("auto quick race", "") + 'XIP_SCENARIO("", "what") {\n}\n'),
         ("tests/scenarios/race/007.cc", SCENARIO_HEAD.replace("Groups", "Group") + 'XIP_SCENARIO("auto quick", "what") {\n}\n'),
         ("tests/scenarios/race/008.cc", SCENARIO_HEAD + "void f();\n"),
+        ("tests/scenarios/race/009.cc", SCENARIO_HEAD + 'XIP_RACE(scene, "auto quick", "what", {"a", &scene::a})\n'),
+        ("tests/scenarios/race/010.cc", RACE_HEAD + 'XIP_RACE(scene, "auto rw", "what", {"a", &scene::a})\n'),
+        ("tests/scenarios/race/011.cc", RACE_HEAD + "static constexpr requirements needs{.dax = true};\n"
+         'XIP_RACE(scene, "auto quick", "what", {"a", &scene::a})\n'),
+        ("tests/scenarios/race/012.cc", RACE_HEAD + 'XIP_RACE(scene, "auto quick", "what", {"a", &scene::a})\nXIP_SCENARIO("auto quick", "what") {\n}\n'),
     ],
     "guards": [
         ("src/vfs/a.cc", "inode.i_rwsem.lock();\n"),
@@ -113,6 +119,7 @@ INNOCENT = {
         ("tests/scenarios/dax/002.cc", SCENARIO_HEAD.replace("race", "").replace("nothing", "DAX, a fresh image of its own geometry")
          + 'XIP_SCENARIO("auto quick", "what", .dax = true,\n             .mkfs = "-b 4096") {\n}\n'),
         ("tests/scenarios/helpers.cc", "int f();\n"),
+        ("tests/scenarios/race/003.cc", RACE_HEAD + 'XIP_RACE(scene, "auto quick", "what",\n         {"a", &scene::a})\n'),
     ],
     "guards": [("src/vfs/a.cc", "exclusive_guard guard{inode.i_rwsem};\nbool b = i_rwsem.try_lock();\n")],
 }

@@ -163,16 +163,25 @@ def guards(root):
 SCENARIO_FILE = re.compile(r"tests/scenarios/([^/]+)/\d\d\d\.cc$")
 SCENARIO_HEAD = re.compile(r"// What: .*?\n// (?:Why: .*?\n// )?Groups: (?P<groups>[^.\n]*)\. Needs: (?P<needs>[^\n]*)\.\n", re.DOTALL)
 SCENARIO_MACRO = re.compile(r'XIP_SCENARIO\(\s*"(?P<groups>[^"]*)"\s*,\s*"(?P<description>[^"]*)"(?P<needs>[^{]*)\)\s*\{')
+# A race says besides what its tasks do and what must hold. What it needs is a member of its scene.
+RACE_MACRO = re.compile(r'XIP_RACE\(\s*\w+\s*,\s*"(?P<groups>[^"]*)"\s*,\s*"(?P<description>[^"]*)"')
+RACE_NEEDS = re.compile(r"\brequirements needs\{(?P<needs>[^}]*)\}")
+RACE_HEAD = re.compile(r"// What: .*?\n// Why: .*?\n// Operations: .*?\n// Invariant: .*?\n// Groups: ", re.DOTALL)
 # A word of the head, and the requirement that makes it true.
 SCENARIO_NEEDS = (("DAX", r"\.dax = true"), ("debugfs", r'\.tool = "debugfs"'), ("fresh image", r"\.(?:fresh = true|mkfs =)"))
 
 
 def scenario_problems(folder, text):
     head, macros = SCENARIO_HEAD.match(text), SCENARIO_MACRO.findall(text)
+    races = RACE_MACRO.findall(text)
+    if races and not RACE_HEAD.match(text):
+        return ["the head of a race does not say What, Why, Operations and Invariant"]
+    needs_of_race = RACE_NEEDS.search(text)
+    macros += [(*race, needs_of_race["needs"] if needs_of_race else "") for race in races]
     if not head:
         return ["the head does not say What, then Groups and Needs"]
     if len(macros) != 1:
-        return [f"{len(macros)} XIP_SCENARIO with groups and a description; one a file"]
+        return [f"{len(macros)} XIP_SCENARIO or XIP_RACE with groups and a description; one a file"]
     groups, description, needs = macros[0]
     problems = []
     if set(head["groups"].split()) - {folder} != set(groups.split()) - {folder}:

@@ -1,4 +1,4 @@
-// `xip check` as a function, for the command and for the program that each scenario is.
+// `xip check` and `xip explore` as functions, for the command and for the program that each scenario is.
 #pragma once
 
 #include <span>
@@ -19,5 +19,10 @@ struct check_config {
 // selects nothing), 3 when a program, file or device it needs cannot be had or used, which standard error names; 128 + N when signal N ended
 // the run. Descriptors 0 and 2 are opened (/dev/null) where they are closed.
 [[nodiscard]] int check_command(int argc, char** argv, const check_config& config);
+
+// Explores those of the scenarios that are races. The exit code: 0 when no schedule failed, 1 when one did (a replayed one, too) or standard
+// output could not be written, 2 for a wrong command line (also a token that is not of this program and build), 3 when mke2fs or e2fsck
+// cannot be had or used; 128 + N when signal N ended the run.
+[[nodiscard]] int explore_command(int argc, char** argv, const check_config& config);
 
 }  // namespace xip::scenario

@@ -24,6 +24,8 @@ namespace xip::scenario {
 inline constexpr std::uint64_t kib = 1024;
 inline constexpr std::uint64_t mib = 1024 * kib;
 
+struct race_plan;
+
 // What a scenario asks of its surroundings. Where that cannot be had it is not run, and the report says why.
 struct requirements {
   bool dax = false;             // a device with direct access and blocks of 4 KiB
@@ -43,6 +45,7 @@ struct scenario {
   std::string_view description;  // one line
   requirements needs;
   void (*body)(run& t);
+  const race_plan* race = nullptr;  // what can be explored, too (xip/scenario/race.h)
 };
 
 }  // namespace xip::scenario

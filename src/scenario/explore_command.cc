@@ -1,0 +1,177 @@
+// `xip explore`: reads the command line, makes the file system, explores one race after the other.
+#include <xip/scenario/command.h>
+
+#include <atomic>
+#include <csignal>
+#include <cstdio>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include <unistd.h>
+
+#include <fmt/format.h>
+#include <xip/locks/clock.h>
+
+#include "scenario/console.h"
+#include "scenario/end_signals.h"
+#include "scenario/explore_options.h"
+#include "scenario/explore_report.h"
+#include "scenario/race_explorer.h"
+#include "scenario/race_image.h"
+#include "scenario/subprocess.h"
+
+namespace xip::scenario {
+namespace {
+
+constexpr int failed_exit = 1, usage_exit = 2, missing_exit = 3;
+
+int say(const refusal& r) {
+  std::fprintf(stderr, "%s\n", r.message.c_str());
+  return r.exit_code;
+}
+
+struct surroundings_of_races {
+  tools use;
+  std::vector<std::byte> image;
+};
+
+std::expected<surroundings_of_races, refusal> look_around(const check_config& config) {
+  const auto refuse = [&](std::string why) { return std::unexpected{refusal{missing_exit, fmt::format("{}: {}", config.program, why)}}; };
+  surroundings_of_races found{{find_tool("mke2fs"), find_tool("e2fsck")}, {}};
+  for (const auto& [name, path] : {std::pair{"mke2fs", found.use.mke2fs}, {"e2fsck", found.use.e2fsck}})
+    if (path.empty()) return refuse(fmt::format("{} is missing; install package e2fsprogs", name));
+  auto image = make_race_image(found.use);
+  if (!image) return refuse(image.error());
+  found.image = std::move(*image);
+  return found;
+}
+
+class explorations {
+ public:
+  explorations(const explore_request& request, const check_config& config, const surroundings_of_races& around,
+               std::vector<const scenario*> races, console& out)
+      : request_{request}, config_{config}, around_{around}, races_{std::move(races)}, out_{out} {}
+
+  int run() {
+    const nanoseconds started = monotonic_now();
+    for (std::size_t i = 0; i < races_.size() && signal_ == 0; ++i) {
+      explore_one(i, time_for(i, monotonic_now() - started));
+      listen();
+    }
+    clear_progress();
+    const char* name = signal_ != 0 ? ::sigabbrev_np(signal_) : nullptr;
+    const exploration how{request_.seed, checksum_of(around_.image), request_.part,
+                          signal_ == 0      ? ""
+                          : name != nullptr ? fmt::format("SIG{}", name)
+                                            : fmt::format("signal {}", signal_)};
+    out_.put(request_.json ? json_report(done_, how) : closing_line(done_, how));
+    if (signal_ != 0) return 128 + signal_;
+    for (const explored& e : done_)
+      if (!e.found.passed()) return failed_exit;
+    return 0;
+  }
+
+ private:
+  // An equal part of what is left for race I and those after it.
+  [[nodiscard]] nanoseconds time_for(std::size_t i, nanoseconds used) const {
+    if (request_.seconds == 0) return nanoseconds{0};
+    const nanoseconds whole = std::chrono::duration_cast<nanoseconds>(std::chrono::seconds{request_.seconds});
+    const auto left = static_cast<nanoseconds::rep>(races_.size() - i);
+    return std::max(nanoseconds{1}, (whole - used) / left);
+  }
+
+  void explore_one(std::size_t i, nanoseconds time) {
+    const scenario& race = *races_[i];
+    explore::explore_options o;
+    o.strategies = request_.strategies;
+    o.seed = request_.seed;
+    o.max_schedules = request_.schedules;
+    o.max_time = time;
+    o.part = request_.part;
+    o.stop = &stop_;
+    o.on_progress = [this, i](const explore::progress& p) {
+      listen();
+      show_progress(i, p);
+    };
+    race_explorer e{race, config_.type, around_.image, around_.use, std::move(o)};
+    done_.push_back({&race, e.run(), e.images(), e.state_bytes()});
+    clear_progress();
+    if (!request_.json) out_.put(text_report(done_.back(), config_.program));
+  }
+
+  void listen() {
+    if (signal_ == 0) signal_ = signals_.take();
+    if (signal_ != 0) stop_ = true;
+  }
+
+  void show_progress(std::size_t i, const explore::progress& p) {
+    if (!terminal_ || request_.json) return;
+    std::string line = fmt::format("[{}/{}] {} {}: {} schedules, {:.0f}/s, {} point pairs", i + 1, races_.size(), races_[i]->name,
+                                   p.strategy, p.schedules, p.per_second, p.point_pairs);
+    if (p.failures != 0) line += fmt::format(", {} failed", p.failures);
+    out_.put("\r\033[K" + line);
+  }
+  void clear_progress() {
+    if (terminal_ && !request_.json) out_.put("\r\033[K");
+  }
+
+  const explore_request& request_;
+  const check_config& config_;
+  const surroundings_of_races& around_;
+  const std::vector<const scenario*> races_;
+  console& out_;
+  const end_signals signals_;
+  int signal_ = 0;
+  std::atomic<bool> stop_{false};
+  std::vector<explored> done_;
+  const bool terminal_ = ::isatty(STDOUT_FILENO) == 1;
+};
+
+// Which race a token says that it is of.
+std::string race_of(const std::string& token) {
+  const std::size_t from = token.find('.') + 1;
+  return token.substr(from, token.find('.', from) - from);
+}
+
+int replay_one(const explore_request& request, const check_config& config, const surroundings_of_races& around, const scenario& race,
+               console& out) {
+  race_explorer e{race, config.type, around.image, around.use, {}};
+  const auto again = e.replay(request.token);
+  if (!again) return say({usage_exit, fmt::format("{}: {}", config.program, again.error())});
+  out.put(request.json ? json_report(race, *again) : text_report(race, *again));
+  return again->failed == explore::failure_kind::none ? 0 : failed_exit;
+}
+
+int run_request(explore_request request, const check_config& config, console& out) {
+  if (!request.token.empty() && request.names.empty()) request.names.push_back(race_of(request.token));
+  auto races = select_races(request, config);
+  if (!races) return say(races.error());
+  if (request.list) {
+    for (const scenario* s : *races) out.put(fmt::format("{}\n", s->name));
+    return 0;
+  }
+  if (!request.token.empty() && races->size() != 1)
+    return say({usage_exit, fmt::format("{}: --replay takes one race, not {}", config.program, races->size())});
+  const auto around = look_around(config);
+  if (!around) return say(around.error());
+  if (!request.token.empty()) return replay_one(request, config, *around, *races->front(), out);
+  return explorations{request, config, *around, std::move(*races), out}.run();
+}
+
+}  // namespace
+
+int explore_command(int argc, char** argv, const check_config& config) {
+  if (!standard_descriptors_are_open()) return say({1, fmt::format("{}: standard output: {}", config.program, error{EBADF}.message())});
+  auto request = parse_explore_options(argc, argv, config.program);
+  if (!request) return say(request.error());
+  console out;
+  if (request->help) {
+    out.put(explore_usage(config.program));
+    return out.finish(config.program, 0);
+  }
+  const int code = run_request(std::move(*request), config, out);
+  return out.finish(config.program, code);
+}
+
+}  // namespace xip::scenario

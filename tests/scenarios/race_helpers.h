@@ -1,0 +1,36 @@
+// What several races need beyond the API.
+#pragma once
+
+#include <vector>
+
+#include <linux/fiemap.h>
+
+#include <xip/scenario/race.h>
+
+namespace xip::scenario {
+
+// A file that takes all free blocks but BLOCKS.
+inline void leave_free(const race& r, loff_t blocks) {
+  const int fd = r.create("ballast");
+  const auto free = static_cast<loff_t>(r.must(r->fstatfs(fd)).bfree);
+  // More than there is: what there was stays allocated. What the file system keeps for itself it does not give.
+  r.expect_errno(r->fallocate(fd, 0, 0, (free + 1) * r.block()), ENOSPC);
+  r.must(r->ftruncate(fd, r.must(r->fstat(fd)).size - blocks * r.block()));
+  r.must(r->fsync(fd));
+  r.must(r->close(fd));
+}
+
+// Which blocks of the device an open file has, first to last. Asked by TASK.
+struct block_run {
+  std::uint64_t first = 0, last = 0;
+};
+[[nodiscard]] inline std::vector<block_run> blocks_of(const race& r, vfs::task& task, int fd) {
+  std::vector<vfs::fiemap_extent> extents;
+  r.must(task.fiemap(fd, 0, INT64_MAX, extents));
+  std::vector<block_run> runs;
+  for (const vfs::fiemap_extent& e : extents)
+    if (e.physical != 0) runs.push_back({e.physical / r.block(), (e.physical + e.length) / r.block() - 1});
+  return runs;
+}
+
+}  // namespace xip::scenario
