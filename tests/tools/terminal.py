@@ -100,7 +100,38 @@ def check():
     expect("check: nothing amid JSON", code == 0 and "\x1b" not in output, output)
 
 
+def explore():
+    command = [xip, "explore", "race/023", "race/039", "--strategy", "random", "--schedules", "20000"]
+    numbers = re.compile(r"[0-9.]+s|[0-9]+/s")
+    code, output = run(command, "stdout", True)
+    expect("explore: passes", code == 0, output)
+    expect("explore: shows how far it is", re.search(re.escape(erase) + r"\[1/2\] race/023 random: \d+ schedules, \d+/s, \d+ point pairs", output), output)
+    code, plain = run(command, "stdout", False)
+    expect("explore: nothing for a pipe", code == 0 and "\r" not in plain and "\x1b" not in plain, plain)
+    expect("explore: the same stays", numbers.sub("", left(output)) == numbers.sub("", plain), output + plain)
+
+
+def interrupt_exploration():
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen([xip, "explore", "race/023", "--budget", "600", "--strategy", "random"], stdin=subprocess.DEVNULL, stdout=theirs)
+    os.close(theirs)
+    output = b""
+    try:
+        while True:
+            output += os.read(ours, 65536)
+            if erase.encode() in output:
+                process.send_signal(signal.SIGINT)
+    except OSError:  # how the end of a terminal shows
+        pass
+    os.close(ours)
+    text = output.decode()
+    expect("explore: a signal ends it", process.wait() == 128 + signal.SIGINT, text)
+    expect("explore: and what there is is told", "interrupted by SIGINT: 1 race passed, 0 failed; " in text, text)
+
+
 with tempfile.TemporaryDirectory() as directory:
     copy(directory)
 check()
+explore()
+interrupt_exploration()
 sys.exit(1 if failures else 0)
