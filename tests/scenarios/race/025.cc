@@ -1,7 +1,7 @@
 // What: a read against a truncate of its range and new blocks in it, in place of a punched hole.
 // Why: nothing stood between a read and the blocks that a punch freed: the copy went on in stale or foreign blocks (Linux 730633f0b7f9,
 // d4f5258eae7b).
-// Operations: pread of the two last blocks; ftruncate to one block, then pwrite of the blocks behind it; pwrite of one block to another
+// Operations: pread of the two last blocks; ftruncate to one block, fsync, then pwrite of the blocks behind it; pwrite of one block to another
 // file.
 // Invariant: the read is old bytes, nothing, or new bytes, never a mixture and never the other file's.
 // Groups: auto rw. Needs: nothing.
@@ -21,6 +21,7 @@ struct scene : race {
   void reader(vfs::task& me) { file.read(me, block(), 2 * block()); }
   void changer(vfs::task& me) {
     file.truncate(me, block());
+    must(me.fsync(file.fd()));  // from here on the blocks may be had again
     file.write(me, block(), 2 * block(), 2);
   }
   void taker(vfs::task& me) { other.write(me, 0, block(), 1); }
