@@ -116,11 +116,13 @@ def interrupt_exploration():
     process = subprocess.Popen([xip, "explore", "race/023", "--budget", "600", "--strategy", "random"], stdin=subprocess.DEVNULL, stdout=theirs)
     os.close(theirs)
     output = b""
+    sent = False
     try:
         while True:
             output += os.read(ours, 65536)
-            if erase.encode() in output:
+            if erase.encode() in output and not sent:
                 process.send_signal(signal.SIGINT)
+                sent = True
     except OSError:  # how the end of a terminal shows
         pass
     os.close(ours)
