@@ -219,6 +219,11 @@ TEST_F(Races, AnotherExplorerUnderstandsTheToken) {
 
 class ExploreCommand : public Races {
  protected:
+  // Whoever shares these tests out does not mean their explorations.
+  ExploreCommand() {
+    ::unsetenv("GTEST_SHARD_INDEX");
+    ::unsetenv("GTEST_TOTAL_SHARDS");
+  }
   [[nodiscard]] static called explore(std::vector<std::string> words) {
     static constexpr auto pointers = [] {
       std::array<const scenario*, std::size(all_races) + 1> p{};
