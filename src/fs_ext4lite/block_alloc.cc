@@ -6,6 +6,8 @@
 // A freed block is clear in the bitmap at once, but its pending bit keeps it from being handed out until the commit that carries the free is
 // durable: before that a crash may bring the old owner back, and its block must still hold what it held.
 //
+// Behind a file that grows a window of free blocks is kept for it. When a search finds nothing, the windows go, and it is made again.
+//
 // Lock chains:
 //   jbd2_handle -> i_data_sem -> group_lock
 //   jbd2_handle -> group_lock
@@ -26,18 +28,31 @@ namespace {
 
 inline constexpr std::uint32_t flex_dir_scheme = 4;  // groups per flex group from which directories and files keep apart
 inline constexpr std::uint32_t good_at_goal = 8;     // so many blocks right at the goal are taken even if there is a longer run elsewhere
+inline constexpr std::uint32_t least_window = 8, largest_window = 2048;  // blocks: as many as the file has, within these
 
 // Root's reserve is for root, and for whom the super block names.
 [[nodiscard]] bool may_use_reserve(const ext4_sb_info& sb) noexcept {
   return vfs::capable() || vfs::current_fsuid() == sb.s_resuid || (sb.s_resgid != 0 && vfs::in_group(sb.s_resgid));
 }
 
-// What is looked for in one group: LEAST to WANT blocks, best at START.
+// What is looked for in one group: LEAST to WANT blocks, best at START. WINDOW: so many more are to be kept behind those, if they are there.
 struct request {
   std::uint32_t start;
   std::uint32_t least;
   std::uint32_t want;
+  std::uint32_t window;
 };
+
+// COUNT words of a map of the blocks of a group, made before its spin lock is taken; once a group has its map, it stays.
+[[nodiscard]] std::pmr::vector<std::uint64_t> spare_map(ext4_sb_info& sb, const group_info& info) {
+  const bool has_map = info.withheld_map.load(std::memory_order_relaxed);
+  return std::pmr::vector<std::uint64_t>(has_map ? 0 : (sb.s_blocks_per_group + 63) / 64, 0, &sb.memory());
+}
+
+void use_map(group_info& info, std::pmr::vector<std::uint64_t>& spare) noexcept XIP_REQUIRES(info.lock) {
+  if (info.withheld.empty()) info.withheld.swap(spare);
+  info.withheld_map.store(true, std::memory_order_relaxed);
+}
 
 [[nodiscard]] bit_run find_in(const bitmap_view& bits, const request& r, std::uint32_t& longest) noexcept {
   const auto grown = [&](std::uint32_t first) { return bit_run{first, std::min(r.want, bits.next_set(first) - first)}; };
@@ -54,7 +69,8 @@ struct request {
 
 class group_search {
  public:
-  group_search(handle& h, group_t g, bool metadata) : h_{h}, sb_{h.sb()}, info_{*sb_.s_groups[g.value()]}, group_{g}, metadata_{metadata} {}
+  group_search(handle& h, ext4_inode_info& inode, group_t g, bool metadata)
+      : h_{h}, inode_{inode}, sb_{h.sb()}, info_{*sb_.s_groups[g.value()]}, group_{g}, metadata_{metadata} {}
 
   // Blocks of this group for R, taken; count 0: there are none.
   [[nodiscard]] result<bit_run> take(const request& r) {
@@ -64,7 +80,8 @@ class group_search {
     const std::span<std::byte> bits = XIP_TRY(get_write_access(h_, **bitmap));
     dev::buffer& desc = desc_buffer(sb_, group_);
     const std::span<std::byte> block = XIP_TRY(get_write_access(h_, desc));
-    const bit_run run = claim(bits, desc_within(sb_, group_, block), r);
+    auto spare = r.window != 0 ? spare_map(sb_, info_) : std::pmr::vector<std::uint64_t>(&sb_.memory());
+    const bit_run run = claim(bits, desc_within(sb_, group_, block), r, spare);
     if (run.count == 0) return run;
     XIP_TRY(dirty_metadata(h_, **bitmap));
     XIP_TRY(dirty_metadata(h_, desc));
@@ -94,29 +111,63 @@ class group_search {
       const std::uint32_t free = info_.free_blocks.load(std::memory_order_relaxed);
       return free >= r.least ? bit_run{0, free} : bit_run{};
     }
+    if (const block_window* w = window_at(r.start)) return {w->first, w->count};
     return find(bitmap.data(), r);
+  }
+
+  // What was kept for the file, if that is where it goes on; only data has one.
+  [[nodiscard]] block_window* window_at(std::uint32_t start) XIP_REQUIRES(info_.lock) {
+    block_window* w = metadata_ ? nullptr : info_.windows.of(inode_.i_ino);
+    return w != nullptr && w->first == start ? w : nullptr;
+  }
+
+  [[nodiscard]] bit_run take_from_window(const request& r) XIP_REQUIRES(info_.lock) {
+    block_window* w = window_at(r.start);
+    if (w == nullptr) return {};
+    const bit_run run = info_.windows.take(*w, r.want, info_.withheld);
+    if (w->count == 0) sb_.s_windows.fetch_sub(1, std::memory_order_relaxed);
+    return run;
+  }
+
+  // RUN was just taken where the file was to go on: what is free behind it is kept.
+  void keep_behind(std::span<const std::byte> bits, const bit_run& run, const request& r) XIP_REQUIRES(info_.lock) {
+    if (r.window == 0 || run.first != r.start || info_.withheld.empty()) return;
+    if (block_window* old = info_.windows.of(inode_.i_ino)) {
+      if (old->first == run.first + run.count) return;
+      info_.windows.drop(*old, info_.withheld);
+      sb_.s_windows.fetch_sub(1, std::memory_order_relaxed);
+    }
+    const bitmap_view view{bits, blocks_in_group(sb_, group_), info_.withheld};
+    const std::uint32_t first = run.first + run.count;
+    const std::uint32_t count = std::min(r.window, view.next_set(first) - std::min(first, view.next_set(first)));
+    if (count == 0) return;
+    sb_.s_windows.fetch_add(info_.windows.keep(inode_.i_ino, {first, count}, info_.withheld), std::memory_order_relaxed);
+    inode_.i_window_group.store(group_.value(), std::memory_order_relaxed);
   }
 
   [[nodiscard]] bit_run find(std::span<const std::byte> bits, const request& r) XIP_REQUIRES(info_.lock) {
     std::uint32_t longest = 0;
-    const std::span<const std::uint64_t> pending = info_.pending_free;
+    const std::span<const std::uint64_t> withheld = info_.withheld;
     const bool reused = XIP_EXHIBIT(freed_block_reused);
-    const bit_run run = find_in(bitmap_view{bits, blocks_in_group(sb_, group_), reused ? pending.first(0) : pending}, r, longest);
+    const bit_run run = find_in(bitmap_view{bits, blocks_in_group(sb_, group_), reused ? withheld.first(0) : withheld}, r, longest);
     if (run.count == 0) info_.longest_run.store(longest, std::memory_order_relaxed);
     return run;
   }
 
-  [[nodiscard]] bit_run claim(std::span<std::byte> bits, ext4_group_desc& d, request r) {
+  [[nodiscard]] bit_run claim(std::span<std::byte> bits, ext4_group_desc& d, request r, std::pmr::vector<std::uint64_t>& spare) {
     spin_guard guard{info_.lock};
+    if (!spare.empty()) use_map(info_, spare);
     if ((flags_of(sb_, d) & bg_block_uninit) != 0) {
       init_block_bitmap(sb_, group_, bits);
       d.bg_flags = static_cast<std::uint16_t>(d.bg_flags & ~bg_block_uninit);
       info_.block_bitmap_checked.store(true, std::memory_order_release);
       r.least = 1;  // the group is changed now, whatever it has is taken
     }
-    const bit_run run = find(bits, r);
+    bit_run run = take_from_window(r);
+    if (run.count == 0) run = find(bits, r);
     if (run.count == 0) return run;
     fill_bits(bits, run.first, run.count, true);
+    keep_behind(bits, run, r);
     const std::uint32_t free = counts_of(sb_, d).free_blocks - run.count;
     set_free_blocks(sb_, d, free);
     info_.free_blocks.store(free, std::memory_order_relaxed);
@@ -125,6 +176,7 @@ class group_search {
   }
 
   handle& h_;
+  ext4_inode_info& inode_;
   ext4_sb_info& sb_;
   group_info& info_;
   group_t group_;
@@ -147,7 +199,28 @@ class group_search {
   return std::min(best, least - 1);
 }
 
-[[nodiscard]] result<allocated> search_groups(handle& h, pblk_t goal, std::uint32_t want, bool metadata) {
+// The file goes on where it ended: a window behind it is worth while. It grows with the file.
+[[nodiscard]] std::uint32_t window_for(const ext4_inode_info& inode, bool metadata) noexcept {
+  const std::uint64_t blocks = inode.i_blocks.load(std::memory_order_relaxed) >> (inode.i_sb.s_blocksize_bits - 9);
+  if (metadata || blocks == 0) return 0;
+  return static_cast<std::uint32_t>(std::clamp<std::uint64_t>(blocks, least_window, largest_window));
+}
+
+// Every window goes. False: there was none.
+[[nodiscard]] bool drop_all_windows(ext4_sb_info& sb) noexcept {
+  if (sb.s_windows.load(std::memory_order_relaxed) <= 0) return false;
+  int dropped = 0;
+  for (group_info* info : sb.s_groups) {
+    spin_guard guard{info->lock};
+    const int here = info->windows.drop_all(info->withheld);
+    if (here != 0) info->longest_run.store(~0u, std::memory_order_relaxed);
+    dropped += here;
+  }
+  sb.s_windows.fetch_sub(dropped, std::memory_order_relaxed);
+  return dropped != 0;
+}
+
+[[nodiscard]] result<allocated> search_groups(handle& h, ext4_inode_info& inode, pblk_t goal, std::uint32_t want, bool metadata) {
   ext4_sb_info& sb = h.sb();
   const group_t home = group_of(sb, goal);
   const auto goal_offset = static_cast<std::uint32_t>(goal - first_block_of(sb, home));
@@ -155,7 +228,8 @@ class group_search {
     for (std::uint32_t i = 0; i < sb.s_groups_count; ++i) {
       const group_t g{(home.value() + i) % sb.s_groups_count};
       if (i != 0 ? !worth_a_look(*sb.s_groups[g.value()], least) : !worth_a_look(*sb.s_groups[g.value()], 1)) continue;
-      const bit_run run = XIP_TRY(group_search(h, g, metadata).take({i == 0 ? goal_offset : 0, least, want}));
+      const request r{i == 0 ? goal_offset : 0, least, want, i == 0 ? window_for(inode, metadata) : 0};
+      const bit_run run = XIP_TRY(group_search(h, inode, g, metadata).take(r));
       if (run.count != 0) return allocated{first_block_of(sb, g) + run.first, run.count};
     }
     if (least == 1) return fail(ENOSPC);
@@ -167,15 +241,6 @@ void account(ext4_sb_info& sb, ext4_inode_info& inode, std::int64_t blocks) noex
   add_to_i_blocks(inode, blocks);
 }
 
-void set_words(std::span<std::uint64_t> words, std::uint32_t first, std::uint32_t count) noexcept {
-  for (std::uint32_t n = first; n < first + count;) {
-    const std::uint32_t in_word = std::min(64 - n % 64, first + count - n);
-    const std::uint64_t mask = in_word == 64 ? ~std::uint64_t{0} : ((std::uint64_t{1} << in_word) - 1) << (n % 64);
-    words[n / 64] |= mask;
-    n += in_word;
-  }
-}
-
 enum class free_outcome : std::uint8_t { freed, was_free, never_written };
 
 // COUNT blocks of the group from FIRST on become free and pending; nothing changes unless all of them were in use.
@@ -185,9 +250,8 @@ enum class free_outcome : std::uint8_t { freed, was_free, never_written };
   spin_guard guard{info.lock};
   if ((flags_of(sb, d) & bg_block_uninit) != 0) return free_outcome::never_written;
   if (bitmap_view{bits, first + count}.next_clear(first) != first + count) return free_outcome::was_free;
-  if (info.pending_free.empty()) info.pending_free.swap(spare);
-  info.pending_map.store(true, std::memory_order_relaxed);
-  set_words(info.pending_free, first, count);
+  use_map(info, spare);
+  fill_words(info.withheld, first, count, true);
   info.pending_count.fetch_add(count, std::memory_order_relaxed);
   fill_bits(bits, first, count, false);
   const std::uint32_t free = counts_of(sb, d).free_blocks + count;
@@ -207,9 +271,7 @@ enum class free_outcome : std::uint8_t { freed, was_free, never_written };
   const std::span<std::byte> bits = XIP_TRY(get_write_access(h, **bitmap));
   dev::buffer& desc = desc_buffer(sb, g);
   const std::span<std::byte> block = XIP_TRY(get_write_access(h, desc));
-  // Memory for the pending bits, made before the spin lock is taken; once a group has it, it stays.
-  const bool has_map = sb.s_groups[g.value()]->pending_map.load(std::memory_order_relaxed);
-  std::pmr::vector<std::uint64_t> spare(has_map ? 0 : (sb.s_blocks_per_group + 63) / 64, 0, &sb.memory());
+  auto spare = spare_map(sb, *sb.s_groups[g.value()]);
   const auto offset = static_cast<std::uint32_t>(first - first_block_of(sb, g));
   if (release_in_group(sb, g, bits, desc_within(sb, g, block), offset, count, spare) != free_outcome::freed)
     return corrupted(inode, fmt::format("frees blocks {} to {}, which are free already (block bitmap {})", first.value(),
@@ -230,7 +292,9 @@ result<allocated> alloc_blocks(handle& h, ext4_inode_info& inode, pblk_t goal, s
   want = static_cast<std::uint32_t>(std::min<std::uint64_t>({want, allowed, sb.s_blocks_per_group, extent_unwritten_max_len}));
   if (goal < sb.s_first_data_block || goal.value() >= sb.s_blocks_count) goal = sb.s_first_data_block;
   const bool metadata = (flags & alloc_metadata) != 0 || !inode.is_reg();
-  const allocated got = XIP_TRY(search_groups(h, goal, want, metadata));
+  auto found = search_groups(h, inode, goal, want, metadata);
+  if (!found && found.error() == ENOSPC && drop_all_windows(sb)) found = search_groups(h, inode, goal, want, metadata);
+  const allocated got = XIP_TRY(found);
   account(sb, inode, got.count);
   if (!data_blocks_valid(sb, got.first, got.count))
     return corrupted(inode, fmt::format("was to get blocks {} to {}, which are the file system's own", got.first.value(),
@@ -285,13 +349,27 @@ pblk_t goal_of_inode(const ext4_inode_info& inode) noexcept {
   return first_block_of(sb, group_t{group});
 }
 
+void drop_window(ext4_inode_info& inode) noexcept {
+  ext4_sb_info& sb = sbi_of(inode);
+  const std::uint32_t g = inode.i_window_group.exchange(no_group, std::memory_order_relaxed);
+  if (g == no_group) return;
+  group_info& info = *sb.s_groups[g];
+  spin_guard guard{info.lock};
+  block_window* w = info.windows.of(inode.i_ino);
+  if (w == nullptr) return;
+  info.windows.drop(*w, info.withheld);
+  info.longest_run.store(~0u, std::memory_order_relaxed);
+  sb.s_windows.fetch_sub(1, std::memory_order_relaxed);
+}
+
 void release_pending_frees(ext4_sb_info& sb) {
   if (sb.s_pending_blocks.load(std::memory_order_relaxed) == 0) return;
   for (group_info* info : sb.s_groups) {
     if (info->pending_count.load(std::memory_order_relaxed) == 0) continue;
     spin_guard guard{info->lock};
     sb.s_pending_blocks.fetch_sub(info->pending_count.exchange(0, std::memory_order_relaxed), std::memory_order_relaxed);
-    std::ranges::fill(info->pending_free, 0);
+    std::ranges::fill(info->withheld, 0);
+    info->windows.mark_again(info->withheld);
     info->longest_run.store(~0u, std::memory_order_relaxed);
   }
 }

@@ -27,6 +27,7 @@
 #include <xip/vfs/ops.h>
 #include <xip/xip/extent_map.h>
 
+#include "fs_ext4lite/block_window.h"
 #include "fs_ext4lite/extent_cache.h"
 #include "fs_ext4lite/format.h"
 
@@ -51,6 +52,8 @@ struct mount_options {
   bool noload = false;
 };
 
+inline constexpr std::uint32_t no_group = ~0u;
+
 // One block group in memory. The atomic members mirror the descriptor, so that a search can pass over a group without its lock.
 struct group_info {
   spin_lock<group_lock_class> lock;           // contents of the group's bitmaps and descriptor, and what is guarded below
@@ -64,11 +67,12 @@ struct group_info {
   std::atomic<bool> checksums_stale{false};  // bitmap or descriptor changed since the last commit: its checksums are filled in there
   group_info* next_stale = nullptr;          // in s_stale_groups: written by who puts it there, under lock, read by the commit
   group_t number;
-  // Blocks freed by metadata that is not durable yet: clear in the bitmap, but not to be handed out. One bit a block; empty: none.
-  std::pmr::vector<std::uint64_t> pending_free XIP_GUARDED_BY(lock);
-  std::atomic<std::uint32_t> pending_count{0};  // bits set there
-  std::atomic<bool> pending_map{false};         // it is there
-  group_info(group_t n, std::pmr::memory_resource& m) : number{n}, pending_free{&m} {}
+  // Clear in the bitmap, but not to be handed out: blocks freed by metadata that is not durable yet, and windows. One bit a block; empty: none.
+  std::pmr::vector<std::uint64_t> withheld XIP_GUARDED_BY(lock);
+  block_windows windows XIP_GUARDED_BY(lock);
+  std::atomic<std::uint32_t> pending_count{0};  // blocks freed, not yet durable
+  std::atomic<bool> withheld_map{false};        // it is there
+  group_info(group_t n, std::pmr::memory_resource& m) : number{n}, withheld{&m} {}
 };
 
 // COUNT blocks from FIRST that are the file system's own.
@@ -138,6 +142,7 @@ struct ext4_sb_info : vfs::super_block {
   std::atomic<std::int64_t> s_freeinodes{0};
   std::atomic<std::int64_t> s_dirs{0};
   std::atomic<std::int64_t> s_pending_blocks{0};  // freed, not yet durable
+  std::atomic<std::int32_t> s_windows{0};         // of all groups
   std::atomic<std::uint32_t> s_next_generation{1};
 
   mutex<s_orphan_lock_class> s_orphan_lock;                                        // the orphan list, in memory and on disk
@@ -182,6 +187,7 @@ struct ext4_inode_info : vfs::inode {
   std::uint32_t i_csum_seed = 0;
   std::uint32_t i_projid = 0;
   group_t i_block_group;
+  std::atomic<std::uint32_t> i_window_group{no_group};  // where a window was kept for it last
   // The orphan list, under s_orphan_lock.
   ext4_inode_info* i_orphan_next = nullptr;
   ext4_inode_info* i_orphan_prev = nullptr;
@@ -247,6 +253,8 @@ inline constexpr std::uint32_t alloc_use_reserved =
 void add_to_i_blocks(ext4_inode_info& inode, std::int64_t blocks) noexcept;
 // Where the first block of INODE should go.
 [[nodiscard]] pblk_t goal_of_inode(const ext4_inode_info& inode) noexcept;
+// What is kept for INODE is everybody's again. No lock of a group is held.
+void drop_window(ext4_inode_info& inode) noexcept;
 // After a commit: what was freed before may be allocated again.
 void release_pending_frees(ext4_sb_info& sb);
 // Blocks that the running task may take now.

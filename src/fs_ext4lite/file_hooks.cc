@@ -195,10 +195,16 @@ result<> ext4_fsync(vfs::file& f, loff_t, loff_t, bool datasync) {
   });
 }
 
+// Who has written has done so: nobody need keep blocks free behind the file any longer.
+void ext4_release_file(vfs::inode& i, vfs::file& f) noexcept {
+  if ((f.f_mode & vfs::fmode_write) != 0) drop_window(info_of(i));
+}
+
 const vfs::file_operations ext4_file_operations{
     .llseek = ext4_llseek,
     .read_iter = ext4_file_read_iter,
     .write_iter = ext4_file_write_iter,
+    .release = ext4_release_file,
     .fsync = ext4_fsync,
     .fallocate = ext4_fallocate,
 };

@@ -312,6 +312,7 @@ void evict_inode(vfs::inode& i) noexcept {
   ext4_inode_info& inode = info_of(i);
   ext4_sb_info& sb = sbi_of(inode);
   entry_table::release(i);
+  drop_window(inode);
   const bool linked = i.i_nlink.load(std::memory_order_relaxed) != 0;
   if (linked && !on_orphan_list(inode)) return;
   if (sb.is_rdonly() || sb.s_shutdown.load(std::memory_order_relaxed)) return orphan_forget(inode);

@@ -95,6 +95,7 @@ class block_remover {
 
 result<> truncate_blocks(ext4_inode_info& inode) {
   const loff_t size = i_size_read(inode);
+  drop_window(inode);
   const auto zeroed = zero_behind(inode, size);
   const std::uint64_t kept = blocks_for(static_cast<std::uint64_t>(size), inode.i_sb.s_blocksize_bits);
   const lblk_t first{static_cast<std::uint32_t>(std::min<std::uint64_t>(kept, extent_max_block))};

@@ -4,6 +4,8 @@
 
 #include <set>
 
+#include <fcntl.h>
+
 #include "fs_ext4lite/group.h"
 #include "fs_ext4lite/image.h"
 #include "fs_ext4lite/journal.h"
@@ -157,6 +159,64 @@ TEST_F(Alloc, WhatWasAllocatedAndLostIsFoundByE2fsckAlone) {
   EXPECT_FALSE(e2fsck_clean(disk.path(), &output));
   EXPECT_THAT(output, HasSubstr("Block bitmap differences"));
   EXPECT_THAT(output, testing::Not(HasSubstr("checksum")));
+}
+
+// Two files that grow in turn, with one block each time.
+TEST(AllocWindow, KeepsFilesApartThatGrowInTurn) {
+  const image disk = make_image("-b 4096 -O ^has_journal", "16M");
+  mounted m{disk};
+  ASSERT_TRUE(m.ok()) << m.failure();
+  vfs::task& t = m.task();
+  const std::string piece = pattern(4096);
+  const int a = t.open("/a", O_RDWR | O_CREAT, 0644).value(), b = t.open("/b", O_RDWR | O_CREAT, 0644).value();
+  for (int i = 0; i < 512; ++i)
+    for (const int fd : {a, b}) ASSERT_EQ(t.pwrite(fd, piece.data(), piece.size(), i * 4096).value_or(0), piece.size());
+  for (const int fd : {a, b}) {
+    std::vector<vfs::fiemap_extent> all;
+    ASSERT_TRUE(t.fiemap(fd, 0, UINT64_MAX, all));
+    EXPECT_LE(all.size(), 10u) << "as often as the file has doubled";
+    ASSERT_TRUE(t.close(fd));
+  }
+  m.umount_and_check(disk);
+}
+
+// What is kept for one file is free all the same: another gets it before it is told that the disk is full.
+TEST(AllocWindow, GivesWayWhenNothingElseIsLeft) {
+  const image disk = make_image("-b 1024 -O ^has_journal", "2M");
+  mounted m{disk};
+  ASSERT_TRUE(m.ok()) << m.failure();
+  vfs::task& t = m.task();
+  const std::string piece = pattern(1024);
+  const int a = t.open("/a", O_RDWR | O_CREAT, 0644).value(), b = t.open("/b", O_RDWR | O_CREAT, 0644).value();
+  for (int i = 0; i < 100; ++i) ASSERT_EQ(t.pwrite(a, piece.data(), piece.size(), i * 1024).value_or(0), piece.size());
+  loff_t at = 0;
+  while (t.pwrite(b, piece.data(), piece.size(), at).value_or(0) == piece.size()) at += 1024;
+  const auto full = t.statfs("/");
+  EXPECT_LE(full->bfree, 2048u / 50) << "full, but for the blocks that conversions may need";
+  EXPECT_EQ(t.pwrite(a, piece.data(), piece.size(), 100 * 1024).error(), ENOSPC);
+  for (const int fd : {a, b}) ASSERT_TRUE(t.close(fd));
+  m.umount_and_check(disk);
+}
+
+TEST(AllocWindow, GoesWithTheLastWriter) {
+  const image disk = make_image("-b 1024 -O ^has_journal", "2M");
+  mounted m{disk};
+  ASSERT_TRUE(m.ok()) << m.failure();
+  vfs::task& t = m.task();
+  const std::string piece = pattern(1024);
+  const auto grow = [&](const char* name) {
+    const int fd = t.open(name, O_RDWR | O_CREAT | O_APPEND, 0644).value();
+    for (int i = 0; i < 3; ++i) EXPECT_EQ(t.write(fd, piece.data(), piece.size()).value_or(0), piece.size());
+    std::vector<vfs::fiemap_extent> all;
+    EXPECT_TRUE(t.fiemap(fd, 0, UINT64_MAX, all));
+    EXPECT_TRUE(t.close(fd));
+    return all;
+  };
+  const auto a = grow("/a"), b = grow("/b");
+  ASSERT_EQ(a.size(), 1u);
+  ASSERT_EQ(b.size(), 1u);
+  EXPECT_EQ(b[0].physical, a[0].physical + a[0].length) << "nothing is kept behind a file that is closed";
+  m.umount_and_check(disk);
 }
 
 TEST(AllocReserve, IsForRootAndWhomTheSuperBlockNames) {
