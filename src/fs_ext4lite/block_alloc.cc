@@ -129,9 +129,9 @@ class group_search {
     return run;
   }
 
-  // RUN was just taken where the file was to go on: what is free behind it is kept.
+  // RUN was just taken for a file that has blocks already: what is free behind it is kept.
   void keep_behind(std::span<const std::byte> bits, const bit_run& run, const request& r) XIP_REQUIRES(info_.lock) {
-    if (r.window == 0 || run.first != r.start || info_.withheld.empty()) return;
+    if (r.window == 0 || info_.withheld.empty()) return;
     if (block_window* old = info_.windows.of(inode_.i_ino)) {
       if (old->first == run.first + run.count) return;
       info_.windows.drop(*old, info_.withheld);
@@ -228,7 +228,7 @@ class group_search {
     for (std::uint32_t i = 0; i < sb.s_groups_count; ++i) {
       const group_t g{(home.value() + i) % sb.s_groups_count};
       if (i != 0 ? !worth_a_look(*sb.s_groups[g.value()], least) : !worth_a_look(*sb.s_groups[g.value()], 1)) continue;
-      const request r{i == 0 ? goal_offset : 0, least, want, i == 0 ? window_for(inode, metadata) : 0};
+      const request r{i == 0 ? goal_offset : 0, least, want, window_for(inode, metadata)};
       const bit_run run = XIP_TRY(group_search(h, inode, g, metadata).take(r));
       if (run.count != 0) return allocated{first_block_of(sb, g) + run.first, run.count};
     }

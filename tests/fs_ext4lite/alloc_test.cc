@@ -213,9 +213,8 @@ TEST(AllocWindow, GoesWithTheLastWriter) {
     return all;
   };
   const auto a = grow("/a"), b = grow("/b");
-  ASSERT_EQ(a.size(), 1u);
-  ASSERT_EQ(b.size(), 1u);
-  EXPECT_EQ(b[0].physical, a[0].physical + a[0].length) << "nothing is kept behind a file that is closed";
+  ASSERT_FALSE(a.empty() || b.empty());
+  EXPECT_EQ(b.front().physical, a.back().physical + a.back().length) << "nothing is kept behind a file that is closed";
   m.umount_and_check(disk);
 }
 
