@@ -243,13 +243,13 @@ class readonly_wish {
 };
 
 [[nodiscard]] result<> reconfigure(super_block& sb, const parsed_options& wanted, explanation& why) XIP_REQUIRES(sb.s_umount) {
-  std::uint32_t changed = generic_flags;
-  if (sb.s_op->remount != nullptr) {
+  // A file system that is writable and stays so may have become read-only by an error meanwhile.
+  const bool changes_rdonly = sb.is_rdonly() || (wanted.sb_flags & sb_rdonly) != 0;
+  const std::uint32_t changed = changes_rdonly ? generic_flags : generic_flags & ~sb_rdonly;
+  if (sb.s_op->remount != nullptr)
     XIP_TRY(call_hook(hook::remount, sb.s_op->remount, sb, wanted.sb_flags, wanted.rest, why.text));
-    changed &= ~sb_rdonly;  // it has seen to that, and may have found a reason to become read-only since
-  } else if (!wanted.rest.empty()) {
+  else if (!wanted.rest.empty())
     return why(EINVAL, "unknown mount option '" + wanted.rest + "'");
-  }
   sb.s_flags.fetch_and(wanted.sb_flags | ~changed, std::memory_order_relaxed);
   sb.s_flags.fetch_or(wanted.sb_flags & changed, std::memory_order_relaxed);
   return {};
