@@ -84,6 +84,17 @@ std::expected<schedule_report, std::string> explorer::replay(std::string_view te
   return r;
 }
 
+schedule_report explorer::usual() {
+  if (impl_->set_up.failed != failure_kind::none) return impl_->setup_failure();
+  const auto s = make_replay({});
+  static_cast<void>(s->begin());
+  outcome went = impl_->runs.run(*s, false);
+  s->end();
+  schedule_report r = confirm(impl_->runs, std::move(went), impl_->options, impl_->print, {});
+  impl_->runs.restore();
+  return r;
+}
+
 report explore(const program& p, explore_options options) { return explorer{p, std::move(options)}.run(); }
 
 std::expected<schedule_report, std::string> replay(const program& p, std::string_view token, explore_options options) {

@@ -5,12 +5,14 @@
 #include <csignal>
 #include <cstdio>
 #include <cstring>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include <unistd.h>
 
 #include <fmt/format.h>
+#include <xip/explore/timeline.h>
 #include <xip/locks/clock.h>
 
 #include "scenario/console.h"
@@ -19,6 +21,7 @@
 #include "scenario/explore_report.h"
 #include "scenario/race_explorer.h"
 #include "scenario/race_image.h"
+#include "scenario/result_file.h"
 #include "scenario/subprocess.h"
 
 namespace xip::scenario {
@@ -47,11 +50,48 @@ std::expected<surroundings_of_races, refusal> look_around(const check_config& co
   return found;
 }
 
+// The files that a schedule is drawn into. Opened before anything runs, and left as they were when nothing is drawn.
+class pictures {
+ public:
+  [[nodiscard]] static std::expected<pictures, refusal> open(const explore_request& request, const check_config& config) {
+    pictures made;
+    for (const auto& [path, file] : {std::pair{&request.timeline, &made.page_}, {&request.trace, &made.trace_}}) {
+      if (path->empty()) continue;
+      auto opened = result_file::open(*path);
+      if (!opened) return std::unexpected{refusal{missing_exit, fmt::format("{}: {}", config.program, opened.error())}};
+      file->emplace(std::move(*opened));
+    }
+    return made;
+  }
+
+  [[nodiscard]] bool wanted() const noexcept { return page_ || trace_; }
+
+  // One schedule of RACE. False: it could not be written, which has been said.
+  [[nodiscard]] bool draw(const scenario& race, const explore::schedule_report& s, const char* program) {
+    const explore::timeline_header header{
+        fmt::format("{}: {}", race.name, race.description),
+        "A file system, a few tasks, and one order in which their steps were made. Each task has a lane; a lock "
+        "is held as long as its bar; what a file is long and whose each block is stands below.",
+        s.token.empty() ? "" : fmt::format("{} {} --replay {}", program, race.name, s.token)};
+    return (!page_ || commit(*page_, explore::timeline_html(header, s), program)) &&
+           (!trace_ || commit(*trace_, explore::chrome_trace_json(header, s), program));
+  }
+
+ private:
+  static bool commit(result_file& file, const std::string& text, const char* program) {
+    const auto written = file.commit(text);
+    if (!written) std::fprintf(stderr, "%s: %s\n", program, written.error().c_str());
+    return written.has_value();
+  }
+
+  std::optional<result_file> page_, trace_;
+};
+
 class explorations {
  public:
   explorations(const explore_request& request, const check_config& config, const surroundings_of_races& around,
-               std::vector<const scenario*> races, console& out)
-      : request_{request}, config_{config}, around_{around}, races_{std::move(races)}, out_{out} {}
+               std::vector<const scenario*> races, pictures& drawn, console& out)
+      : request_{request}, config_{config}, around_{around}, races_{std::move(races)}, pictures_{drawn}, out_{out} {}
 
   int run() {
     const nanoseconds started = monotonic_now();
@@ -69,7 +109,7 @@ class explorations {
     if (signal_ != 0) return 128 + signal_;
     for (const explored& e : done_)
       if (!e.found.passed()) return failed_exit;
-    return 0;
+    return drawn_badly_ ? failed_exit : 0;
   }
 
  private:
@@ -96,8 +136,20 @@ class explorations {
     };
     race_explorer e{race, config_.type, around_.image, around_.use, std::move(o)};
     done_.push_back({&race, e.run(), e.images(), e.state_bytes()});
+    draw(race, e, i + 1 == races_.size() || signal_ != 0);
     clear_progress();
     if (!request_.json) out_.put(text_report(done_.back(), config_.program));
+  }
+
+  // The first failure of all; at the end, where there was none, the usual schedule.
+  void draw(const scenario& race, race_explorer& e, bool last) {
+    if (!pictures_.wanted() || drawn_) return;
+    const explore::report& found = done_.back().found;
+    if (found.passed() && !last) return;
+    if (found.passed())
+      std::fprintf(stderr, "%s: no schedule failed; drawn is the usual one of %s\n", config_.program, std::string{race.name}.c_str());
+    drawn_ = true;
+    drawn_badly_ = !pictures_.draw(race, found.passed() ? e.usual() : found.failures.front().minimised, config_.program);
   }
 
   void listen() {
@@ -120,7 +172,9 @@ class explorations {
   const check_config& config_;
   const surroundings_of_races& around_;
   const std::vector<const scenario*> races_;
+  pictures& pictures_;
   console& out_;
+  bool drawn_ = false, drawn_badly_ = false;
   const end_signals signals_;
   int signal_ = 0;
   std::atomic<bool> stop_{false};
@@ -135,11 +189,12 @@ std::string race_of(const std::string& token) {
 }
 
 int replay_one(const explore_request& request, const check_config& config, const surroundings_of_races& around, const scenario& race,
-               console& out) {
+               pictures& drawn, console& out) {
   race_explorer e{race, config.type, around.image, around.use, {}};
   const auto again = e.replay(request.token);
   if (!again) return say({usage_exit, fmt::format("{}: {}", config.program, again.error())});
   out.put(request.json ? json_report(race, *again) : text_report(race, *again));
+  if (drawn.wanted() && !drawn.draw(race, *again, config.program)) return failed_exit;
   return again->failed == explore::failure_kind::none ? 0 : failed_exit;
 }
 
@@ -155,8 +210,10 @@ int run_request(explore_request request, const check_config& config, console& ou
     return say({usage_exit, fmt::format("{}: --replay takes one race, not {}", config.program, races->size())});
   const auto around = look_around(config);
   if (!around) return say(around.error());
-  if (!request.token.empty()) return replay_one(request, config, *around, *races->front(), out);
-  return explorations{request, config, *around, std::move(*races), out}.run();
+  auto drawn = pictures::open(request, config);
+  if (!drawn) return say(drawn.error());
+  if (!request.token.empty()) return replay_one(request, config, *around, *races->front(), *drawn, out);
+  return explorations{request, config, *around, std::move(*races), *drawn, out}.run();
 }
 
 }  // namespace

@@ -25,6 +25,8 @@ enum option_code : int {
   opt_seed,
   opt_budget,
   opt_replay,
+  opt_timeline,
+  opt_trace,
   opt_json,
   opt_shard,
   opt_list,
@@ -37,6 +39,8 @@ constexpr option long_options[] = {{"strategy", required_argument, nullptr, opt_
                                    {"seed", required_argument, nullptr, opt_seed},
                                    {"budget", required_argument, nullptr, opt_budget},
                                    {"replay", required_argument, nullptr, opt_replay},
+                                   {"timeline", required_argument, nullptr, opt_timeline},
+                                   {"trace", required_argument, nullptr, opt_trace},
                                    {"json", no_argument, nullptr, opt_json},
                                    {"shard", required_argument, nullptr, opt_shard},
                                    {"list", no_argument, nullptr, opt_list},
@@ -70,6 +74,14 @@ problem read_option(int code, explore_request& o, spoken& said) {
     case opt_replay:
       o.token = value;
       if (value.empty()) return "--replay takes a token, as a failure prints it";
+      break;
+    case opt_timeline:
+      o.timeline = value;
+      if (value.empty()) return "--timeline takes the name of a file";
+      break;
+    case opt_trace:
+      o.trace = value;
+      if (value.empty()) return "--trace takes the name of a file";
       break;
     case opt_json:
       o.json = true;
@@ -203,6 +215,9 @@ names; without one: all of them. Each begins on the same small file system and e
       --seed N           seed of pct and random (default 1)
       --shard I/N        only the Ith of N parts of the schedules. GTEST_SHARD_INDEX and GTEST_TOTAL_SHARDS say the same
       --replay TOKEN     run the one schedule that TOKEN names
+      --timeline FILE    draw a schedule as a page for a browser: the first that failed, in its smallest form, or the replayed one. Where none
+                         failed: the usual one of the last race
+      --trace FILE       the same schedule as a trace that Perfetto and chrome://tracing show
       --json             print the results as JSON
       --list             print the names of the races, one a line, and nothing else
   -h, --help             this

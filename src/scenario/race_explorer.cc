@@ -41,7 +41,7 @@ race_explorer::race_explorer(const scenario& s, const vfs::file_system_type& typ
     : what_{s}, type_{type}, parts_{*s.race}, histories_{parts_}, judge_{use} {
   static_cast<void>(device_.write(0, image));
   program_.name = std::string{s.name};
-  program_.state = {&arena_, &device_, &histories_};
+  program_.state = {&arena_, &device_, &sanitizer_, &histories_};
   program_.setup = [this](explore::scheduler& sched) { told([&] { set_up(sched); }); };
   for (std::size_t i = 0; i < s.race->tasks.size(); ++i)
     program_.tasks.push_back({std::string{s.race->tasks[i]}, [this, i] { told([&] { parts_.run(i); }); }});
@@ -70,6 +70,7 @@ vfs::kernel_options race_explorer::options_for(explore::scheduler& sched) {
 }
 
 void race_explorer::set_up(explore::scheduler& sched) {
+  sanitizer_.report_to(sched);
   kernel_ = new (arena_.allocate(sizeof(vfs::kernel), alignof(vfs::kernel))) vfs::kernel{options_for(sched)};
   program_.deps = &kernel_->deps();
   parts_.kernel = kernel_;

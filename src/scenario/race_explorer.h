@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include <xip/explore/block_sanitizer.h>
 #include <xip/explore/explore.h>
 #include <xip/explore/snapshot_arena.h>
 #include <xip/explore/snapshot_device.h>
@@ -28,6 +29,7 @@ class race_explorer {
 
   [[nodiscard]] explore::report run() { return explorer_->run(); }
   [[nodiscard]] std::expected<explore::schedule_report, std::string> replay(std::string_view token) { return explorer_->replay(token); }
+  [[nodiscard]] explore::schedule_report usual() { return explorer_->usual(); }
   // How many different images the schedules have left, each of which e2fsck has seen.
   [[nodiscard]] std::size_t images() const noexcept { return judge_.images(); }
   [[nodiscard]] std::size_t state_bytes() const noexcept { return arena_.used(); }  // of the kernel instance
@@ -54,6 +56,7 @@ class race_explorer {
   const vfs::file_system_type& type_;
   explore::snapshot_arena arena_;
   explore::snapshot_device device_{race_image_bytes};
+  explore::block_sanitizer sanitizer_{device_};
   race_parts parts_;
   histories histories_;
   image_judge judge_;

@@ -95,10 +95,18 @@ struct harmless : race {
   }
 };
 
+// As if one task had given back a block that the other is given afterwards.
+struct gives_back_twice : race {
+  void setup() {}
+  void one(vfs::task&) { device().observer()->on_free(pblk_t{200}, 1); }
+  void other(vfs::task&) { device().observer()->on_free(pblk_t{200}, 1); }
+};
+
 constexpr race_member<lost_update> lost_update_tasks[] = {{"a", &lost_update::add}, {"b", &lost_update::add}};
 constexpr race_member<torn_write> torn_write_tasks[] = {{"writer", &torn_write::writer}, {"reader", &torn_write::reader}};
 constexpr race_member<damage> damage_tasks[] = {{"writer", &damage::writer}, {"cutter", &damage::cutter}};
 constexpr race_member<logs_an_error> log_tasks[] = {{"one", &logs_an_error::one}, {"other", &logs_an_error::other}};
+constexpr race_member<gives_back_twice> give_back_tasks[] = {{"one", &gives_back_twice::one}, {"other", &gives_back_twice::other}};
 constexpr race_member<harmless> harmless_tasks[] = {{"one", &harmless::one}, {"other", &harmless::other}};
 
 template <class Scene, const auto& Members>
@@ -113,7 +121,7 @@ constexpr scenario planted_race(std::string_view name) {
 constexpr scenario all_races[] = {
     planted_race<lost_update, lost_update_tasks>("race/101"), planted_race<torn_write, torn_write_tasks>("race/102"),
     planted_race<damage, damage_tasks>("race/103"),           planted_race<logs_an_error, log_tasks>("race/104"),
-    planted_race<harmless, harmless_tasks>("race/105"),
+    planted_race<harmless, harmless_tasks>("race/105"),       planted_race<gives_back_twice, give_back_tasks>("race/106"),
 };
 
 const tools& found_tools() {
@@ -123,6 +131,21 @@ const tools& found_tools() {
 const std::vector<std::byte>& image() {
   static const std::vector<std::byte> made = make_race_image(found_tools()).value_or(std::vector<std::byte>{});
   return made;
+}
+
+// Goes with the object.
+struct scratch_directory {
+  std::string path = testing::TempDir() + "/xip-test-XXXXXX";
+  scratch_directory() { EXPECT_NE(::mkdtemp(path.data()), nullptr); }
+  ~scratch_directory() { std::filesystem::remove_all(path); }
+  scratch_directory(const scratch_directory&) = delete;
+  scratch_directory& operator=(const scratch_directory&) = delete;
+};
+
+[[nodiscard]] std::string text_of_file(const std::string& path) {
+  std::ostringstream text;
+  text << std::ifstream{path}.rdbuf();
+  return text.str();
 }
 
 class Races : public testing::Test {
@@ -181,6 +204,13 @@ TEST_F(Races, DamagedImageIsFoundInTheScheduleThatLeavesIt) {
   const explore::schedule_report s = failure_of(2);
   EXPECT_EQ(s.failed, explore::failure_kind::check);
   EXPECT_THAT(s.text, HasSubstr("the image is damaged: e2fsck -fn ended with exit code"));
+}
+
+TEST_F(Races, MisuseOfABlockIsAFailure) {
+  const explore::schedule_report found = failure_of(5);
+  EXPECT_EQ(found.failed, explore::failure_kind::reported);
+  EXPECT_THAT(found.text, HasSubstr("freed twice"));
+  EXPECT_THAT(found.text, HasSubstr("200"));
 }
 
 TEST_F(Races, ErrorInTheLogIsAFailure) {
@@ -253,7 +283,7 @@ class ExploreCommand : public Races {
 TEST_F(ExploreCommand, ListsRacesAndNothingElse) {
   const called c = explore({"--list"});
   EXPECT_EQ(c.exit_code, 0);
-  EXPECT_EQ(c.out, "race/101\nrace/102\nrace/103\nrace/104\nrace/105\n");
+  EXPECT_EQ(c.out, "race/101\nrace/102\nrace/103\nrace/104\nrace/105\nrace/106\n");
 }
 
 TEST_F(ExploreCommand, PassesAndSaysHowMuch) {
@@ -321,7 +351,37 @@ TEST_F(ExploreCommand, RefusesWhatItDoesNotKnow) {
   EXPECT_THAT(refused({"--replay"}), HasSubstr("option '--replay' needs a value"));
   EXPECT_THAT(refused({"--frobnicate"}), HasSubstr("unknown option '--frobnicate'"));
   EXPECT_THAT(refused({"--replay", "x1.race/101.AAAA"}), HasSubstr("malformed"));
-  EXPECT_THAT(refused({"race/*", "--replay", "x1.race/101.AAAA"}), HasSubstr("--replay takes one race, not 5"));
+  EXPECT_THAT(refused({"race/*", "--replay", "x1.race/101.AAAA"}), HasSubstr("--replay takes one race, not 6"));
+}
+
+TEST_F(ExploreCommand, DrawsTheScheduleThatFails) {
+  const scratch_directory dir;
+  const std::string page = dir.path + "/page.html", trace = dir.path + "/trace.json";
+  const called c = explore({"race/105", "race/101", "--bound", "1", "--timeline", page, "--trace", trace});
+  EXPECT_EQ(c.exit_code, 1) << c.err;
+  EXPECT_EQ(c.err, "");
+  EXPECT_THAT(text_of_file(page), HasSubstr("--replay " + token_in(c.out)));
+  EXPECT_THAT(text_of_file(page), HasSubstr("race/101: planted"));
+  EXPECT_THAT(text_of_file(trace), HasSubstr("\"traceEvents\""));
+  const called again = explore({"--replay", token_in(c.out), "--trace", trace});
+  EXPECT_EQ(again.exit_code, 1);
+  EXPECT_THAT(text_of_file(trace), HasSubstr("i_rwsem"));
+}
+
+TEST_F(ExploreCommand, DrawsTheUsualScheduleWhereNoneFails) {
+  const scratch_directory dir;
+  const std::string page = dir.path + "/page.html";
+  const called c = explore({"race/105", "--bound", "0", "--timeline", page});
+  EXPECT_EQ(c.exit_code, 0) << c.err;
+  EXPECT_EQ(c.err, "xip explore: no schedule failed; drawn is the usual one of race/105\n");
+  EXPECT_THAT(text_of_file(page), HasSubstr("This schedule passed"));
+}
+
+TEST_F(ExploreCommand, SaysWhichPictureCannotBeWrittenBeforeItRuns) {
+  const called c = explore({"race/105", "--timeline", "/nowhere/page.html"});
+  EXPECT_EQ(c.exit_code, 3);
+  EXPECT_EQ(c.out, "");
+  EXPECT_THAT(c.err, HasSubstr("/nowhere/page.html"));
 }
 
 TEST_F(ExploreCommand, ReportsAsJson) {

@@ -111,6 +111,8 @@ class explorer {
   [[nodiscard]] report run();
   // The schedule that TOKEN names. Refused, with the reason: TOKEN is of another program, build or version, or no token.
   [[nodiscard]] std::expected<schedule_report, std::string> replay(std::string_view token);
+  // The schedule without a preemption, with its trace.
+  [[nodiscard]] schedule_report usual();
 
  private:
   struct impl;
