@@ -239,7 +239,7 @@ std::string block_sanitizer::describe(deed what, const block_report& found) cons
   static constexpr std::array<std::string_view, 4> done{"read", "written", "allocated", "freed"};
   const std::string as = what == deed::freed ? "" : " as " + owner_text(found.expected.state == block_state::file, found.expected);
   const std::string_view by = scheduler_ != nullptr ? scheduler_->task_name(scheduler_->running_task()) : current().name;
-  return fmt::format("block {}, {}: {}{} by '{}', but it is {}{}", found.block.value(), misuse_name(found.what),
+  return fmt::format("block sanitizer: block {}, {}: {}{} by '{}', but it is {}{}", found.block.value(), misuse_name(found.what),
                      done[static_cast<std::size_t>(what)], as, by, found_text(found.found), trail_text());
 }
 

@@ -42,6 +42,9 @@ inline constexpr lock_class group_lock_class{"group_lock", lock_kind::spinning};
 inline constexpr lock_class i_raw_lock_class{"i_raw_lock", lock_kind::spinning};
 inline constexpr lock_class s_error_lock_class{"s_error_lock"};
 inline constexpr lock_class s_first_change_lock_class{"s_first_change_lock"};
+#if XIP_EXHIBITS
+inline constexpr lock_class xip_sparse_mutex_class{"xip_sparse_mutex"};
+#endif
 
 enum class dax_mode : std::uint8_t { inode, always, never };
 enum class errors_mode : std::uint8_t { continue_, remount_ro, panic };
@@ -159,6 +162,9 @@ struct ext4_sb_info : vfs::super_block {
   error_record s_error_record XIP_GUARDED_BY(s_error_lock);
   mutex<s_xattr_lock_class> s_xattr_lock;    // the share counts of attribute blocks
   mutex<s_bitmap_lock_class> s_bitmap_lock;  // a bitmap is checked, or made for an uninitialised group
+#if XIP_EXHIBITS
+  mutex<xip_sparse_mutex_class> xip_sparse_mutex;  // of exhibit_place::one_mutex_for_all_files
+#endif
   std::atomic<group_info*> s_stale_groups{nullptr};
 
   [[nodiscard]] bool has_compat(std::uint32_t f) const noexcept { return (s_feature_compat & f) != 0; }

@@ -8,6 +8,7 @@
 //   i_rwsem -> dax_entry
 //   i_rwsem -> invalidate_lock
 #include <algorithm>
+#include <optional>
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -144,6 +145,8 @@ class open_write_scope {
 result<std::size_t> ext4_file_write_iter(vfs::kiocb& iocb, vfs::iov_iter& from) {
   ext4_inode_info& inode = info_of(*iocb.ki_filp.f_inode);
   const auto write = [&]() -> result<std::size_t> {
+    std::optional<handle> early;
+    if (XIP_EXHIBIT(handle_before_lock)) early.emplace(XIP_TRY(journal_start(sbi_of(inode), credits_inode)));
     if ((iocb.ki_flags & vfs::iocb_nowait) != 0) [[unlikely]] {
       if (!inode.i_rwsem.try_lock()) return fail(EAGAIN);
       exclusive_guard guard{inode.i_rwsem, already_locked};

@@ -24,6 +24,9 @@ struct open_write {
   loff_t converted_end = 0;           // blocks before it (bytes) have been made written by this write
   bool on_orphan_list = false;        // put there by this write
   std::optional<error> orphan_error;  // why it could not be
+#if XIP_EXHIBITS
+  std::optional<mutex_guard<mutex<xip_sparse_mutex_class>>> sparse;
+#endif
 };
 
 // i_size and i_disksize become SIZE in H; what this write has put on the orphan list leaves it. i_rwsem exclusive. credits: credits_orphan

@@ -135,7 +135,6 @@ result<extent_map> map_blocks(handle* h, ext4_inode_info& inode, lblk_t lblk, st
   max = std::min(max, extent_max_block - lblk.value());
   if (flags != 0 && h != nullptr) return answer(inode, XIP_TRY(change_mapping(*h, inode, lblk, max, flags)), max);
   shared_guard guard{inode.i_data_sem};
-  if (XIP_EXHIBIT(handle_under_data_sem)) (void)journal_start(sbi_of(inode), 1);
   return answer(inode, XIP_TRY(look_up(inode, lblk, max)), max);
 }
 

@@ -11,6 +11,8 @@
 //   i_rwsem -> i_data_sem
 #include <algorithm>
 
+#include <xip/fs_ext4lite/ext4lite.h>
+
 #include "fs_ext4lite/file_hooks.h"
 
 namespace xip::ext4lite {
@@ -42,6 +44,9 @@ result<> ext4_start_slice(vfs::inode& i, write_slice& slice) {
     inode.i_rwsem.assert_held();
     open_write& write = *inode.i_write;
     if (write.orphan_error) return fail(*write.orphan_error);
+#if XIP_EXHIBITS
+    if (XIP_EXHIBIT(one_mutex_for_all_files)) write.sparse.emplace(sbi_of(inode).xip_sparse_mutex);
+#endif
     write.slice_handle.emplace(XIP_TRY(journal_start(sbi_of(i), credits_for_one_extent(inode) + credits_orphan + credits_inode)));
     slice.handle = &*write.slice_handle;
     return {};
@@ -66,6 +71,9 @@ void ext4_stop_slice(vfs::inode& i, write_slice& slice) noexcept {
   }
   slice.handle = nullptr;
   write.slice_handle.reset();
+#if XIP_EXHIBITS
+  write.sparse.reset();
+#endif
 }
 
 result<> ext4_convert_unwritten(vfs::inode& i, lblk_t lblk, std::uint32_t len, write_slice& slice) {
@@ -118,3 +126,9 @@ const xip_ops ext4_xip_ops{
 };
 
 }  // namespace xip::ext4lite
+
+namespace xip {
+
+const xip_ops& ext4lite_xip_ops() noexcept { return ext4lite::ext4_xip_ops; }
+
+}  // namespace xip

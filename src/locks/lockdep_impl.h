@@ -39,6 +39,7 @@ struct lockdep::impl {
   [[nodiscard]] std::vector<lock_edge> edges();
 
   const reporter report;
+  bool muted = false;
   raw_spin spin;
   lock_graph graph;    // changed under spin
   chain_cache chains;  // changed under spin

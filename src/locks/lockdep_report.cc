@@ -38,6 +38,7 @@ const char* how(bool exclusive) { return exclusive ? "exclusive" : "shared"; }
 }  // namespace
 
 std::string lockdep::impl::describe_held(const thread_context& me) {
+  if (muted) return {};
   if (me.held_count == 0) return "  nothing\n";
   std::string text;
   for (std::uint32_t i = 0; i < me.held_count; ++i) {
@@ -56,6 +57,7 @@ std::string lockdep::impl::describe_held(const thread_context& me) {
 
 // CYCLE ends with the edge that closes it, which is happening now; the others were seen before.
 std::string lockdep::impl::describe_cycle(const std::vector<lock_graph::edge>& cycle) {
+  if (muted) return {};
   std::string text = "  " + graph.name_of(cycle.front().before);
   for (const auto& e : cycle) text += " -> " + graph.name_of(e.after);
   text += "\n";

@@ -34,19 +34,18 @@ int say(const refusal& r) {
   return r.exit_code;
 }
 
-struct surroundings_of_races {
-  tools use;
-  std::vector<std::byte> image;
-};
-
-std::expected<surroundings_of_races, refusal> look_around(const check_config& config) {
-  const auto refuse = [&](std::string why) { return std::unexpected{refusal{missing_exit, fmt::format("{}: {}", config.program, why)}}; };
-  surroundings_of_races found{{find_tool("mke2fs"), find_tool("e2fsck")}, {}};
-  for (const auto& [name, path] : {std::pair{"mke2fs", found.use.mke2fs}, {"e2fsck", found.use.e2fsck}})
-    if (path.empty()) return refuse(fmt::format("{} is missing; install package e2fsprogs", name));
-  auto image = make_race_image(found.use);
-  if (!image) return refuse(image.error());
-  found.image = std::move(*image);
+// The planted bug that REQUEST asks for, if it asks for one.
+std::expected<race_conditions, refusal> conditions_of(const explore_request& request, const check_config& config) {
+  const auto refuse = [&](int code, std::string_view why) {
+    return std::unexpected{refusal{code, fmt::format("{}: {}", config.program, why)}};
+  };
+  race_conditions found{nullptr, !request.unchecked};
+  if (request.exhibit.empty()) return found;
+  if (config.find_bug == nullptr)
+    return refuse(missing_exit, "there are no exhibits in this build; configure it with -D XIP_EXHIBITS=ON, as preset debug does");
+  found.bug = config.find_bug(request.exhibit);
+  if (found.bug == nullptr)
+    return refuse(usage_exit, fmt::format("there is no exhibit '{}'; 'xip exhibits' lists those that there are", request.exhibit));
   return found;
 }
 
@@ -89,9 +88,15 @@ class pictures {
 
 class explorations {
  public:
-  explorations(const explore_request& request, const check_config& config, const surroundings_of_races& around,
+  explorations(const explore_request& request, const check_config& config, const race_ground& ground, const race_conditions& conditions,
                std::vector<const scenario*> races, pictures& drawn, console& out)
-      : request_{request}, config_{config}, around_{around}, races_{std::move(races)}, pictures_{drawn}, out_{out} {}
+      : request_{request},
+        config_{config},
+        ground_{ground},
+        conditions_{conditions},
+        races_{std::move(races)},
+        pictures_{drawn},
+        out_{out} {}
 
   int run() {
     const nanoseconds started = monotonic_now();
@@ -101,7 +106,7 @@ class explorations {
     }
     clear_progress();
     const char* name = signal_ != 0 ? ::sigabbrev_np(signal_) : nullptr;
-    const exploration how{request_.seed, checksum_of(around_.image), request_.part,
+    const exploration how{request_.seed, checksum_of(ground_.image), request_.part,
                           signal_ == 0      ? ""
                           : name != nullptr ? fmt::format("SIG{}", name)
                                             : fmt::format("signal {}", signal_)};
@@ -134,7 +139,7 @@ class explorations {
       listen();
       show_progress(i, p);
     };
-    race_explorer e{race, config_.type, around_.image, around_.use, std::move(o)};
+    race_explorer e{race, config_.type, ground_, conditions_, std::move(o)};
     done_.push_back({&race, e.run(), e.images(), e.state_bytes()});
     draw(race, e, i + 1 == races_.size() || signal_ != 0);
     clear_progress();
@@ -170,7 +175,8 @@ class explorations {
 
   const explore_request& request_;
   const check_config& config_;
-  const surroundings_of_races& around_;
+  const race_ground& ground_;
+  const race_conditions& conditions_;
   const std::vector<const scenario*> races_;
   pictures& pictures_;
   console& out_;
@@ -182,15 +188,22 @@ class explorations {
   const bool terminal_ = ::isatty(STDOUT_FILENO) == 1;
 };
 
-// Which race a token says that it is of.
-std::string race_of(const std::string& token) {
-  const std::size_t from = token.find('.') + 1;
-  return token.substr(from, token.find('.', from) - from);
+// A token says which race it is of, with which bug: race/024, race/024+3, race/024+3+unchecked.
+void take_from_token(explore_request& request) {
+  const std::size_t from = request.token.find('.') + 1;
+  std::string name = request.token.substr(from, request.token.find('.', from) - from);
+  if (constexpr std::string_view suffix = "+unchecked"; name.ends_with(suffix)) {
+    request.unchecked = true;
+    name.resize(name.size() - suffix.size());
+  }
+  const std::size_t plus = std::min(name.find('+'), name.size());
+  if (request.names.empty()) request.names.push_back(name.substr(0, plus));
+  if (request.exhibit.empty() && plus < name.size()) request.exhibit = name.substr(plus + 1);
 }
 
-int replay_one(const explore_request& request, const check_config& config, const surroundings_of_races& around, const scenario& race,
-               pictures& drawn, console& out) {
-  race_explorer e{race, config.type, around.image, around.use, {}};
+int replay_one(const explore_request& request, const check_config& config, const race_ground& ground, const race_conditions& conditions,
+               const scenario& race, pictures& drawn, console& out) {
+  race_explorer e{race, config.type, ground, conditions, {}};
   const auto again = e.replay(request.token);
   if (!again) return say({usage_exit, fmt::format("{}: {}", config.program, again.error())});
   out.put(request.json ? json_report(race, *again) : text_report(race, *again));
@@ -199,7 +212,7 @@ int replay_one(const explore_request& request, const check_config& config, const
 }
 
 int run_request(explore_request request, const check_config& config, console& out) {
-  if (!request.token.empty() && request.names.empty()) request.names.push_back(race_of(request.token));
+  if (!request.token.empty()) take_from_token(request);
   auto races = select_races(request, config);
   if (!races) return say(races.error());
   if (request.list) {
@@ -208,12 +221,14 @@ int run_request(explore_request request, const check_config& config, console& ou
   }
   if (!request.token.empty() && races->size() != 1)
     return say({usage_exit, fmt::format("{}: --replay takes one race, not {}", config.program, races->size())});
-  const auto around = look_around(config);
-  if (!around) return say(around.error());
+  const auto conditions = conditions_of(request, config);
+  if (!conditions) return say(conditions.error());
+  const auto ground = prepare_race_ground();
+  if (!ground) return say({missing_exit, fmt::format("{}: {}", config.program, ground.error())});
   auto drawn = pictures::open(request, config);
   if (!drawn) return say(drawn.error());
-  if (!request.token.empty()) return replay_one(request, config, *around, *races->front(), *drawn, out);
-  return explorations{request, config, *around, std::move(*races), *drawn, out}.run();
+  if (!request.token.empty()) return replay_one(request, config, *ground, *conditions, *races->front(), *drawn, out);
+  return explorations{request, config, *ground, *conditions, std::move(*races), *drawn, out}.run();
 }
 
 }  // namespace

@@ -19,7 +19,9 @@ namespace {
 constexpr int usage_exit = 2;
 
 enum option_code : int {
-  opt_strategy = 256,
+  opt_exhibit = 256,
+  opt_unchecked,
+  opt_strategy,
   opt_bound,
   opt_schedules,
   opt_seed,
@@ -33,7 +35,9 @@ enum option_code : int {
   opt_help = 'h',
 };
 
-constexpr option long_options[] = {{"strategy", required_argument, nullptr, opt_strategy},
+constexpr option long_options[] = {{"exhibit", required_argument, nullptr, opt_exhibit},
+                                   {"unchecked", no_argument, nullptr, opt_unchecked},
+                                   {"strategy", required_argument, nullptr, opt_strategy},
                                    {"bound", required_argument, nullptr, opt_bound},
                                    {"schedules", required_argument, nullptr, opt_schedules},
                                    {"seed", required_argument, nullptr, opt_seed},
@@ -58,6 +62,13 @@ problem read_option(int code, explore_request& o, spoken& said) {
   const std::string_view value = optarg != nullptr ? optarg : "";
   unsigned part = 0, parts = 0;
   switch (code) {
+    case opt_exhibit:
+      o.exhibit = value;
+      if (value.empty()) return "--exhibit takes the number or name of a planted bug";
+      break;
+    case opt_unchecked:
+      o.unchecked = true;
+      break;
     case opt_strategy:
       said.strategies.emplace_back(value);
       break;
@@ -207,6 +218,8 @@ std::string explore_usage(const char* program) {
 Runs races in many schedules, each of them reproducible, and reports the first that fails. NAME is a race (race/023) or a pattern of
 names; without one: all of them. Each begins on the same small file system and ends with e2fsck -fn on what it left.
 
+      --exhibit ID       with a planted bug: its number or name, as 'xip exhibits' lists them (not in a release build)
+      --unchecked        what lockdep reports fails no schedule
       --strategy S       bound=N: all schedules with at most N preemptions; exhaustive: all; pct=N: random priorities with N - 1 changes;
                          random: random choices. May be given again: one after the other (default: bound=1, bound=2, pct=3)
       --bound N          the N of bound or pct; alone: --strategy bound=N

@@ -19,6 +19,8 @@ struct explore_request {
   std::uint64_t schedules = 0;                     // of each race; 0: no limit
   std::uint64_t seconds = 0;                       // of all races together; 0: no limit
   std::uint64_t seed = 1;
+  std::string exhibit;          // a planted bug, by number or name; empty: none
+  bool unchecked = false;       // what lockdep reports fails nothing
   std::string token;            // to replay
   std::string timeline, trace;  // files for the schedule that failed, or was replayed; empty: none
   explore::shard part;

@@ -146,7 +146,8 @@ void race_parts::judge() {
   for (std::size_t i = 0; i < files.size(); ++i) {
     files[i].ask_size(*main);
     files[i].read(*main, 0, static_cast<std::size_t>(scene->must(main->fstat(files[i].fd())).size) + 1, 1);
-    if (const auto order = explore::linearize(histories[i], block, names, describe_words); !order) scene->fail(order.error());
+    if (const auto order = explore::linearize(histories[i], block, names, describe_words); !order)
+      scene->fail("linearizability: " + order.error());
   }
   plan.check(*scene);
 }

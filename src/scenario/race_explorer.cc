@@ -2,6 +2,7 @@
 // and so are the scene and the tasks.
 #include "scenario/race_explorer.h"
 
+#include <array>
 #include <utility>
 
 #include <fmt/format.h>
@@ -15,6 +16,10 @@ std::string text_of_failure(const failure& f) {
   if (!f.found.empty()) text += "\nfound:    " + f.found;
   return text;
 }
+
+// Beginnings of what those say who judge. An expectation says where it stands in the source instead.
+constexpr std::string_view lockdep_says = "lockdep: ", log_says = "error log: ", e2fsck_says = "e2fsck: ";
+constexpr std::array<std::string_view, 5> judges{lockdep_says, log_says, e2fsck_says, "block sanitizer: ", "linearizability: "};
 
 // What BODY throws becomes what the explorer reports.
 template <class Body>
@@ -34,13 +39,27 @@ std::string mount_options(const race_options& o) {
   return all;
 }
 
+std::string name_of(const scenario& s, const race_conditions& c) {
+  std::string name{s.name};
+  if (c.bug != nullptr) name += fmt::format("+{}", c.bug->number);
+  return c.check_locks ? name : name + "+unchecked";
+}
+
 }  // namespace
 
-race_explorer::race_explorer(const scenario& s, const vfs::file_system_type& type, std::span<const std::byte> image, const tools& use,
-                             explore::explore_options options)
-    : what_{s}, type_{type}, parts_{*s.race}, histories_{parts_}, judge_{use} {
-  static_cast<void>(device_.write(0, image));
-  program_.name = std::string{s.name};
+std::string_view oracle_of(const explore::schedule_report& failed) {
+  const std::string_view first_line = std::string_view{failed.text}.substr(0, failed.text.find('\n'));
+  for (const std::string_view judge : judges)
+    if (first_line.find(judge) != std::string_view::npos) return judge.substr(0, judge.size() - 2);
+  const bool expected = failed.failed == explore::failure_kind::body || failed.failed == explore::failure_kind::check;
+  return expected ? "expectation" : explore::failure_name(failed.failed);
+}
+
+race_explorer::race_explorer(const scenario& s, const vfs::file_system_type& type, const race_ground& ground,
+                             const race_conditions& conditions, explore::explore_options options)
+    : what_{s}, type_{type}, conditions_{conditions}, parts_{*s.race}, histories_{parts_}, judge_{ground.use} {
+  static_cast<void>(device_.write(0, ground.image));
+  program_.name = name_of(s, conditions);
   program_.state = {&arena_, &device_, &sanitizer_, &histories_};
   program_.setup = [this](explore::scheduler& sched) { told([&] { set_up(sched); }); };
   for (std::size_t i = 0; i < s.race->tasks.size(); ++i)
@@ -61,9 +80,9 @@ vfs::kernel_options race_explorer::options_for(explore::scheduler& sched) {
   vfs::kernel_options o;
   o.memory = &arena_;
   o.log = [&sched](vfs::log_level level, std::string_view text) {
-    if (level == vfs::log_level::error) sched.fail(fmt::format("the file system logged an error: {}", text));
+    if (level == vfs::log_level::error) sched.fail(fmt::format("{}{}", log_says, text));
   };
-  o.lockdep_report = [&sched](const lockdep_report& report) { sched.fail("lockdep reports: " + report.text); };
+  o.lockdep_report = [&sched](const lockdep_report& report) { sched.fail(report.text); };
   o.sched = &sched;
   o.points = &sched;
   return o;
@@ -73,6 +92,7 @@ void race_explorer::set_up(explore::scheduler& sched) {
   sanitizer_.report_to(sched);
   kernel_ = new (arena_.allocate(sizeof(vfs::kernel), alignof(vfs::kernel))) vfs::kernel{options_for(sched)};
   program_.deps = &kernel_->deps();
+  if (!conditions_.check_locks) kernel_->deps().mute();
   parts_.kernel = kernel_;
   parts_.device = &device_;
   parts_.block = page_size;
@@ -84,6 +104,19 @@ void race_explorer::set_up(explore::scheduler& sched) {
   parts_.main = *main;
   parts_.set_up(arena_.allocate(what_.race->bytes, what_.race->alignment));
   ready_ = true;
+  plant(sched);
+}
+
+// Only now: what the setup makes is as the scene says, whatever bug its tasks meet.
+void race_explorer::plant(explore::scheduler& sched) {
+  if (conditions_.bug == nullptr) return;
+#if XIP_EXHIBITS
+  sched.exhibits = conditions_.bug->places;
+  sched.stand_in = conditions_.bug->stand_in;
+#else
+  static_cast<void>(sched);
+  throw explore::failure{fmt::format("'{}' is not in this build; one with XIP_EXHIBITS (preset debug) has it", conditions_.bug->name)};
+#endif
 }
 
 // Every schedule ends with an unmounted image that e2fsck has accepted, now or when it saw the same bytes before.
@@ -93,7 +126,7 @@ void race_explorer::check() {
   if (const auto gone = kernel_->umount("/"); !gone)
     throw explore::failure{fmt::format("the file system cannot be unmounted: {}", text_of(gone.error()))};
   if (const std::string& wrong = judge_.judge(device_.changes(), device_); !wrong.empty())
-    throw explore::failure{"the image is damaged: " + wrong};
+    throw explore::failure{fmt::format("{}the image is damaged: {}", e2fsck_says, wrong)};
 }
 
 }  // namespace xip::scenario

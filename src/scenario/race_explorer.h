@@ -4,7 +4,6 @@
 #include <cstddef>
 #include <expected>
 #include <memory>
-#include <span>
 #include <string>
 #include <string_view>
 
@@ -12,16 +11,27 @@
 #include <xip/explore/explore.h>
 #include <xip/explore/snapshot_arena.h>
 #include <xip/explore/snapshot_device.h>
+#include <xip/scenario/planted_bug.h>
 
 #include "scenario/race_image.h"
 #include "scenario/race_parts.h"
 
 namespace xip::scenario {
 
+// What the tasks of a race run with.
+struct race_conditions {
+  const planted_bug* bug = nullptr;  // in them, not in the setup; null: none
+  bool check_locks = true;           // false: what lockdep reports fails nothing
+};
+
+// Who found out that a schedule fails: "lockdep", "block sanitizer", "linearizability", "e2fsck", "error log", "expectation", or what kind of
+// failure it is where nobody had to look ("deadlock").
+[[nodiscard]] std::string_view oracle_of(const explore::schedule_report& failed);
+
 class race_explorer {
  public:
-  // S has a race. IMAGE and USE must outlive it. OPTIONS: of the exploration.
-  race_explorer(const scenario& s, const vfs::file_system_type& type, std::span<const std::byte> image, const tools& use,
+  // S has a race. GROUND and the bug must outlive it. OPTIONS: of the exploration. A token of one bug is refused with any other, or with none.
+  race_explorer(const scenario& s, const vfs::file_system_type& type, const race_ground& ground, const race_conditions& conditions,
                 explore::explore_options options);
   ~race_explorer();
   race_explorer(const race_explorer&) = delete;
@@ -49,11 +59,13 @@ class race_explorer {
   };
 
   void set_up(explore::scheduler& sched);
+  void plant(explore::scheduler& sched);
   void check();
   [[nodiscard]] vfs::kernel_options options_for(explore::scheduler& sched);
 
   const scenario& what_;
   const vfs::file_system_type& type_;
+  const race_conditions conditions_;
   explore::snapshot_arena arena_;
   explore::snapshot_device device_{race_image_bytes};
   explore::block_sanitizer sanitizer_{device_};

@@ -41,6 +41,16 @@ std::expected<std::vector<std::byte>, std::string> make_race_image(const tools& 
   return bytes;
 }
 
+std::expected<race_ground, std::string> prepare_race_ground() {
+  race_ground found{{find_tool("mke2fs"), find_tool("e2fsck")}, {}};
+  for (const auto& [name, path] : {std::pair{"mke2fs", found.use.mke2fs}, {"e2fsck", found.use.e2fsck}})
+    if (path.empty()) return std::unexpected{fmt::format("{} is missing; install package e2fsprogs", name)};
+  auto image = make_race_image(found.use);
+  if (!image) return std::unexpected{image.error()};
+  found.image = std::move(*image);
+  return found;
+}
+
 std::uint32_t checksum_of(std::span<const std::byte> image) noexcept { return crc32c(0, image); }
 
 const std::string& image_judge::judge(std::uint64_t identity, dev::device& device) {

@@ -20,6 +20,14 @@ inline constexpr std::uint64_t race_image_bytes = 1 * mib;
 [[nodiscard]] std::expected<std::vector<std::byte>, std::string> make_race_image(const tools& use);
 [[nodiscard]] std::uint32_t checksum_of(std::span<const std::byte> image) noexcept;
 
+// What the explorations of a process begin with.
+struct race_ground {
+  tools use;
+  std::vector<std::byte> image;
+};
+// The error: which tool is missing, or what failed.
+[[nodiscard]] std::expected<race_ground, std::string> prepare_race_ground();
+
 // e2fsck's verdicts, by image: the same one is judged once.
 class image_judge {
  public:

@@ -61,12 +61,16 @@ std::size_t read_run(read_state& state, vfs::iov_iter& to, Mover& mover) noexcep
     if (zeroed == 0) state.error = EFAULT;
     return zeroed;
   }
-  const auto moved = mover.read(to, device_byte(*em, state.pos, bits), extend_run(state, to, *em, bytes));
+  const std::size_t wanted = extend_run(state, to, *em, bytes);
+  const auto moved = mover.read(to, device_byte(*em, state.pos, bits), wanted);
   if (!moved.has_value()) {
     state.error = moved.error().number();
     return 0;
   }
-  if (*moved == 0) state.error = EFAULT;
+  if (*moved == 0 || (XIP_EXHIBIT(short_copy_not_counted) && *moved < wanted)) {
+    state.error = EFAULT;
+    return 0;
+  }
   return *moved;
 }
 
@@ -99,6 +103,7 @@ result<std::size_t> read_blocks(vfs::kiocb& iocb, vfs::iov_iter& to, const xip_o
 }  // namespace
 
 result<std::size_t> xip_mapping_read(vfs::kiocb& iocb, vfs::iov_iter& to, const xip_ops& ops) noexcept {
+  if (XIP_EXHIBIT(core_replaced)) return static_cast<const xip_core*>(exhibit_stand_in())->mapping_read(iocb, to, ops);
   vfs::inode& inode = *iocb.ki_filp.f_inode;
   inode.i_rwsem.assert_held_shared();
   if (to.count() == 0) return 0;

@@ -214,6 +214,7 @@ result<std::size_t> write_blocks(vfs::kiocb& iocb, vfs::iov_iter& from, const xi
 }  // namespace
 
 result<std::size_t> xip_mapping_write(vfs::kiocb& iocb, vfs::iov_iter& from, const xip_ops& ops) noexcept {
+  if (XIP_EXHIBIT(core_replaced)) return static_cast<const xip_core*>(exhibit_stand_in())->mapping_write(iocb, from, ops);
   vfs::inode& inode = *iocb.ki_filp.f_inode;
   inode.i_rwsem.assert_held();
   if (from.count() == 0) return 0;

@@ -124,13 +124,9 @@ constexpr scenario all_races[] = {
     planted_race<harmless, harmless_tasks>("race/105"),       planted_race<gives_back_twice, give_back_tasks>("race/106"),
 };
 
-const tools& found_tools() {
-  static const tools found{find_tool("mke2fs"), find_tool("e2fsck")};
-  return found;
-}
-const std::vector<std::byte>& image() {
-  static const std::vector<std::byte> made = make_race_image(found_tools()).value_or(std::vector<std::byte>{});
-  return made;
+const race_ground& ground() {
+  static const race_ground prepared = prepare_race_ground().value_or(race_ground{});
+  return prepared;
 }
 
 // Goes with the object.
@@ -160,7 +156,7 @@ class Races : public testing::Test {
     return o;
   }
   [[nodiscard]] static std::unique_ptr<race_explorer> explorer(std::size_t which, explore::explore_options o) {
-    return std::make_unique<race_explorer>(all_races[which], ext4lite_file_system(), image(), found_tools(), std::move(o));
+    return std::make_unique<race_explorer>(all_races[which], ext4lite_file_system(), ground(), race_conditions{}, std::move(o));
   }
   // The failure that exploring finds.
   [[nodiscard]] static explore::schedule_report failure_of(std::size_t which) {
@@ -203,7 +199,7 @@ TEST_F(Races, AnswersThatNoOrderExplainsAreFound) {
 TEST_F(Races, DamagedImageIsFoundInTheScheduleThatLeavesIt) {
   const explore::schedule_report s = failure_of(2);
   EXPECT_EQ(s.failed, explore::failure_kind::check);
-  EXPECT_THAT(s.text, HasSubstr("the image is damaged: e2fsck -fn ended with exit code"));
+  EXPECT_THAT(s.text, HasSubstr("e2fsck: the image is damaged: e2fsck -fn ended with exit code"));
 }
 
 TEST_F(Races, MisuseOfABlockIsAFailure) {
@@ -216,7 +212,7 @@ TEST_F(Races, MisuseOfABlockIsAFailure) {
 TEST_F(Races, ErrorInTheLogIsAFailure) {
   const explore::schedule_report s = failure_of(3);
   EXPECT_EQ(s.failed, explore::failure_kind::reported);
-  EXPECT_EQ(s.text, "the file system logged an error: something is wrong");
+  EXPECT_EQ(s.text, "error log: something is wrong");
 }
 
 TEST_F(Races, ThousandReplaysOfOneTokenAreOneTrace) {

@@ -1,6 +1,8 @@
 // What several races need beyond the API.
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <vector>
 
 #include <linux/fiemap.h>
@@ -20,6 +22,17 @@ inline void leave_free(const race& r, loff_t blocks) {
   r.must(r->ftruncate(fd, r.must(r->fstat(fd)).size - blocks * r.block()));
   r.must(r->fsync(fd));
   r.must(r->close(fd));
+}
+
+// Free blocks, as many as a race may come to use, hold the bytes of a file that is no more.
+inline void fill_free_blocks(const race& r) {
+  const int fd = r.create("ballast");
+  const auto blocks = std::min<loff_t>(static_cast<loff_t>(r.must(r->fstatfs(fd)).bfree) - 4, 64);
+  for (loff_t at = 0; at < blocks; ++at) r.put(r.task(), fd, at * r.block(), r.block(), {.file = 99, .generation = 99});
+  r.must(r->fsync(fd));
+  r.must(r->close(fd));
+  r.must(r->unlink("ballast"));
+  r.must(r.kernel().sync());
 }
 
 // Which blocks of the device an open file has, first to last. Asked by TASK.

@@ -15,6 +15,7 @@ int cat_verb(int argc, char** argv);
 int check_verb(int argc, char** argv);
 int cp_verb(int argc, char** argv);
 int df_verb(int argc, char** argv);
+int exhibits_verb(int argc, char** argv);
 int explore_verb(int argc, char** argv);
 int fallocate_verb(int argc, char** argv);
 int ls_verb(int argc, char** argv);

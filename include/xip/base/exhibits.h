@@ -36,7 +36,11 @@
   X(seek_without_lock)          /* SEEK_DATA and SEEK_HOLE take no i_rwsem */                  \
   X(rename_order_by_call)       /* two directories are locked in the order they were given */  \
   X(wakeup_lost)                /* the last reader leaves without waking the waiting writer */ \
-  X(handle_under_data_sem)      /* a handle is started with i_data_sem held */
+  X(handle_before_lock)         /* a write opens its handle before it takes i_rwsem */          \
+  X(hook_bypassed)              /* reads go past the file system's hook (stand-in: file_operations) */ \
+  X(core_replaced)              /* another core moves the bytes (stand-in: xip_core) */         \
+  X(short_copy_not_counted)     /* bytes that arrived before a fault in user memory are not counted */ \
+  X(one_mutex_for_all_files)    /* whoever allocates for a file waits for all who do */
 // clang-format on
 
 namespace xip {

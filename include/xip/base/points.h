@@ -73,6 +73,8 @@ class point_sink {
 #if XIP_EXHIBITS
   // Which planted bugs are there for the threads that report here: exhibit_bit of each. Set while none of them runs.
   std::uint64_t exhibits = 0;
+  // What is called at such a place instead of the product's own. The place knows what it is.
+  const void* stand_in = nullptr;
 #endif
 
  protected:
@@ -99,8 +101,10 @@ inline void hit_point(point p, std::uint64_t a = 0, std::uint64_t b = 0, std::ui
   const point_sink* sink = current_point_sink;
   return sink != nullptr && (sink->exhibits & exhibit_bit(p)) != 0;
 }
+[[nodiscard]] inline const void* exhibit_stand_in() noexcept { return current_point_sink->stand_in; }
 #define XIP_EXHIBIT(PLACE) ::xip::exhibit_is_on(::xip::exhibit_place::PLACE)
 #else
+[[nodiscard]] constexpr const void* exhibit_stand_in() noexcept { return nullptr; }
 #define XIP_EXHIBIT(PLACE) false
 #endif
 

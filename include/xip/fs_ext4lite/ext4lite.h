@@ -9,4 +9,7 @@ namespace xip {
 // Refused by name: unknown incompatible features, and read-write mounts of images whose journal needs recovery.
 [[nodiscard]] const vfs::file_system_type& ext4lite_file_system() noexcept;
 
+// What it answers the XIP core with, for a core of one's own. All but look-ups need a write_iter of this file system around them.
+[[nodiscard]] const struct xip_ops& ext4lite_xip_ops() noexcept;
+
 }  // namespace xip

@@ -58,6 +58,9 @@ class lockdep {
   // How often a thread had to wait for a lock of the class named NAME; when NAME is empty, of all classes together but the spinning ones.
   [[nodiscard]] std::uint64_t contentions(const std::string& name = {}) const;
 
+  // Nothing is reported from now on. What is held, and who had to wait, is still known. While nobody else uses it.
+  void mute() noexcept;
+
   // The running thread holds no lock at all (called where a system call returns).
   void assert_none_held() noexcept;
 

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <span>
+#include <string_view>
 
+#include <xip/scenario/planted_bug.h>
 #include <xip/scenario/scenario.h>
 #include <xip/vfs/super_block.h>
 
@@ -13,6 +15,8 @@ struct check_config {
   std::span<const scenario* const> scenarios;  // those that may be named
   const char* program = "xip check";           // for messages
   bool single = false;                         // a program of its own: without a name or group, all that is listed
+  // The planted bug with this number or name; null: there is none. The function is null where none is compiled in.
+  const planted_bug* (*find_bug)(std::string_view id) = nullptr;
 };
 
 // The exit code: 0 when no scenario failed, 1 when one did or standard output could not be written, 2 for a wrong command line (also one that

@@ -22,6 +22,12 @@ namespace xip {
 // ops.set_size in the last slice's handle when the write ends in a slice; after a plain overwrite past i_size (preallocated, written blocks) the caller raises it.
 [[nodiscard]] result<std::size_t> xip_mapping_write(vfs::kiocb& iocb, vfs::iov_iter& from, const xip_ops& ops) noexcept;
 
+// The two above as a table: what exhibit_place::core_replaced puts in their place.
+struct xip_core {
+  result<std::size_t> (*mapping_read)(vfs::kiocb& iocb, vfs::iov_iter& to, const xip_ops& ops) = nullptr;
+  result<std::size_t> (*mapping_write)(vfs::kiocb& iocb, vfs::iov_iter& from, const xip_ops& ops) = nullptr;
+};
+
 // Zeros bytes [POS, POS + BYTES) where they are in written extents, drained; holes and unwritten extents are skipped. i_rwsem exclusive,
 // and (truncate, punch) invalidate_lock exclusive.
 [[nodiscard]] result<> xip_zero_range(vfs::inode& inode, loff_t pos, loff_t bytes, const xip_ops& ops) noexcept;

@@ -1,0 +1,16 @@
+// A bug that can be switched on in the tasks of a race, as explorations know it. Which there are, and what each shows, is said elsewhere.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+namespace xip::scenario {
+
+struct planted_bug {
+  unsigned number = 0;             // from 1
+  std::string_view name;           // one word: "read-without-lock"
+  std::uint64_t places = 0;        // exhibit_bit of each (xip/base/exhibits.h)
+  const void* stand_in = nullptr;  // what is called at such a place instead (point_sink::stand_in)
+};
+
+}  // namespace xip::scenario
