@@ -109,7 +109,6 @@ using remove_locked = result<>(inode&, std::string_view, dentry&);
 // Linux: may_linkat, vfs_link.
 [[nodiscard]] result<> may_link(const inode& source) noexcept {
   if ((source.i_flags.load(std::memory_order_relaxed) & (s_append | s_immutable)) != 0) return fail(EPERM);
-  if (source.is_dir()) return fail(EPERM);
   const bool linkable = (source.i_flags.load(std::memory_order_relaxed) & s_linkable) != 0;
   if (source.i_nlink.load(std::memory_order_relaxed) == 0 && !linkable) return fail(ENOENT);
   return {};
@@ -119,7 +118,8 @@ using remove_locked = result<>(inode&, std::string_view, dentry&);
   if (&from.mnt() != &nd.parent().mnt()) return fail(EXDEV);
   inode& source = from.get_inode();
   return make_name(nd, false, [&](inode& dir, std::string_view last) -> result<inode*> {
-    if (dir.i_op->link == nullptr) return fail(EPERM);
+    // A directory gets no second name. That is settled before its lock is taken: it may be the very one that is held for the new name.
+    if (dir.i_op->link == nullptr || source.is_dir()) return fail(EPERM);
     exclusive_guard guard{source.i_rwsem, subclass_child};
     XIP_TRY(may_link(source));
     XIP_TRY(call_hook(hook::link, dir.i_op->link, source, dir, last));

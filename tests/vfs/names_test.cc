@@ -148,6 +148,8 @@ TEST_F(names, link_and_its_errors) {
   EXPECT_EQ(t.stat("/f")->nlink, 2u);
   EXPECT_EQ(t.stat("/f")->ino, t.stat("/d/g")->ino);
   EXPECT_ERRNO(EPERM, t.link("/d", "/e"));
+  EXPECT_ERRNO(EPERM, t.link("/d", "/d/itself")) << "whose lock is held for the new name";
+  EXPECT_ERRNO(EPERM, t.link("/", "/d/above"));
   EXPECT_ERRNO(EEXIST, t.link("/f", "/d/g"));
   EXPECT_ERRNO(ENOENT, t.link("/none", "/x"));
   ASSERT_OK(t.unlink("/f"));
