@@ -45,10 +45,11 @@ struct block_geometry {
 class block_device final : public device {
  public:
   block_device(std::string name, const block_geometry& geometry, const block_options& options, const ring_environment& environment,
-               unique_fd fd)
+               opened_file file)
       : device{geometry.size, mover_kind::none, nullptr, options.read_only},
         name_{std::move(name)},
-        fd_{std::move(fd)},
+        backing_{file},
+        fd_{std::move(file.fd)},
         target_{fd_.get(), geometry.alignment, counters_},
         queue_depth_{std::clamp(options.queue_depth, 1u, deepest_queue)},
         environment_{environment} {}
@@ -81,8 +82,9 @@ class block_device final : public device {
     return with_ring([](block_ring& ring) { return ring.fsync(); });
   }
   void discard(std::uint64_t offset, std::uint64_t bytes) noexcept override {
-    if (!killed() && !read_only_ && offset < size_) punch_hole(fd_.get(), offset, std::min(bytes, size_ - offset));
+    if (!killed() && !read_only_ && offset < size_) backing_.give_back(offset, std::min(bytes, size_ - offset));
   }
+  [[nodiscard]] result<> reserve(std::uint64_t offset, std::uint64_t bytes) noexcept override { return backing_.reserve(offset, bytes); }
   [[nodiscard]] device_stats stats() const noexcept override { return counters_.read(); }
 
  private:
@@ -122,6 +124,7 @@ class block_device final : public device {
   }
 
   std::string name_;
+  backing backing_;
   unique_fd fd_;
   request_counters counters_;
   ring_target target_;
@@ -148,12 +151,9 @@ unsigned direct_alignment(const opened_file& file) noexcept {
 }
 
 std::expected<block_geometry, open_failure> measure(std::string_view name, const opened_file& file, bool direct) {
-  block_geometry geometry{static_cast<std::uint64_t>(file.status.st_size), direct ? direct_alignment(file) : 1};
-  if (S_ISCHR(file.status.st_mode)) return refuse(ENOTBLK, name, "a character device, not a file or block device");
-  if (S_ISBLK(file.status.st_mode) && ::ioctl(file.fd.get(), BLKGETSIZE64, &geometry.size) != 0) {
-    const int number = errno;
-    return refuse(number, name, "the block device does not tell its size");
-  }
+  const auto size = size_of_medium(name, file);
+  if (!size) return std::unexpected{size.error()};
+  block_geometry geometry{*size, direct ? direct_alignment(file) : 1};
   geometry.size &= ~(std::uint64_t{geometry.alignment} - 1);  // O_DIRECT reaches whole units only
   if (geometry.size == 0) return refuse(EINVAL, name, "the device has no medium, or is smaller than one sector");
   return geometry;
@@ -186,7 +186,7 @@ opened open_block_in(const std::string& path, const block_options& options, cons
   if (!file) return std::unexpected{std::move(file.error())};
   const auto geometry = measure(name, *file, options.direct);
   if (!geometry) return std::unexpected{geometry.error()};
-  auto made = std::make_unique<block_device>(name, *geometry, options, environment, std::move(file->fd));
+  auto made = std::make_unique<block_device>(name, *geometry, options, environment, std::move(*file));
   if (const result<> started = made->start(); !started) return refuse_ring(name, path, started.error());
   return made;
 }

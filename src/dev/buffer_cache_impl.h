@@ -84,6 +84,7 @@ struct buffer_cache::impl {
   [[nodiscard]] result<> write_one(buffer& b) noexcept XIP_EXCLUDES(write_lock);
   [[nodiscard]] result<> allocate_staging() noexcept XIP_REQUIRES(write_lock);
   [[nodiscard]] buffer* collect_dirty() noexcept XIP_REQUIRES(write_lock);
+  [[nodiscard]] result<> reserve_room(const buffer* chain) noexcept XIP_REQUIRES(write_lock);
   [[nodiscard]] bool take_dirty(buffer& b) noexcept;
   void put_on_dirty_list(buffer& b) noexcept;
   [[nodiscard]] result<> stage(buffer& b, staged_batch& batch) noexcept XIP_REQUIRES(write_lock);

@@ -7,6 +7,7 @@
 //   buffer_write -> buffer_cache
 //   buffer_write -> faulty_rules
 #include <cstring>
+#include <utility>
 
 #include <xip/base/points.h>
 
@@ -99,6 +100,19 @@ buffer* buffer_cache::impl::collect_dirty() noexcept {
       [](const buffer& a, const buffer& b) { return a.block() < b.block(); });
 }
 
+// Room on the medium for all of CHAIN before the first of them is written: a host without it refuses them together, and the medium stays what it
+// was. Otherwise some would be new and some old.
+result<> buffer_cache::impl::reserve_room(const buffer* chain) noexcept {
+  for (const buffer* b = chain; b != nullptr;) {
+    const buffer* last = b;
+    while (last->write_next_ != nullptr && last->write_next_->block_ == last->block_ + 1) last = last->write_next_;
+    const std::uint64_t offset = bytes_of(b->block_, bits);
+    XIP_TRY(medium.reserve(offset, bytes_of(last->block_, bits) + block_size - offset));
+    b = last->write_next_;
+  }
+  return {};
+}
+
 // Copies what is dirty in B, gives the copy its checksum, and adds it to the batch, which takes over one reference.
 result<> buffer_cache::impl::stage(buffer& b, staged_batch& batch) noexcept {
   if (!take_dirty(b)) {
@@ -148,8 +162,13 @@ result<> buffer_cache::impl::write_all() noexcept {
   if (dirty.load(std::memory_order_relaxed) == 0) return {};
   XIP_TRY(allocate_staging());
   staged_batch batch;
+  buffer* const chain = collect_dirty();
+  if (const result<> room = reserve_room(chain); !room) {
+    for (buffer* b = chain; b != nullptr;) unpin(*std::exchange(b, b->write_next_));
+    return room;
+  }
   result<> outcome;
-  for (buffer* b = collect_dirty(); b != nullptr;) {
+  for (buffer* b = chain; b != nullptr;) {
     buffer* next = b->write_next_;
     keep_first(outcome, stage(*b, batch));
     if (batch.count == batch_blocks) keep_first(outcome, submit(batch));
@@ -163,6 +182,7 @@ result<> buffer_cache::impl::write_all() noexcept {
 result<> buffer_cache::impl::write_one(buffer& b) noexcept {
   mutex_guard guard{write_lock};
   XIP_TRY(allocate_staging());
+  XIP_TRY(medium.reserve(bytes_of(b.block_, bits), block_size));
   staged_batch batch;
   pin(b);
   result<> outcome = stage(b, batch);

@@ -30,6 +30,7 @@ class decorator : public Base {
     if (this->killed()) return fail(EIO);
     return below_.flush_cache();
   }
+  [[nodiscard]] result<> reserve(std::uint64_t offset, std::uint64_t bytes) noexcept override { return below_.reserve(offset, bytes); }
   void discard(std::uint64_t offset, std::uint64_t bytes) noexcept override {
     if (!this->killed()) below_.discard(offset, bytes);
   }

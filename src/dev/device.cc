@@ -15,6 +15,7 @@ result<> device::write(std::uint64_t offset, std::span<const std::byte> from) no
   return write_batch({&piece, 1});
 }
 
+result<> device::reserve(std::uint64_t, std::uint64_t) noexcept { return {}; }
 void device::discard(std::uint64_t, std::uint64_t) noexcept {}
 
 void device::kill() noexcept {

@@ -105,6 +105,31 @@ std::expected<opened_file, open_failure> open_file(std::string_view device, cons
   return file;
 }
 
+std::expected<std::uint64_t, open_failure> size_of_medium(std::string_view device, const opened_file& file) {
+  if (S_ISCHR(file.status.st_mode)) return refuse(ENOTBLK, device, "a character device, not a file or block device");
+  auto size = static_cast<std::uint64_t>(file.status.st_size);
+  if (S_ISBLK(file.status.st_mode) && ::ioctl(file.fd.get(), BLKGETSIZE64, &size) != 0) {
+    const int number = errno;
+    return refuse(number, device, "the block device does not tell its size");
+  }
+  return size;
+}
+
+backing::backing(const opened_file& file) noexcept
+    : fd_{file.fd.get()}, has_holes_{S_ISREG(file.status.st_mode) && file.status.st_blocks < (file.status.st_size + 511) / 512} {}
+
+result<> backing::reserve(std::uint64_t offset, std::uint64_t bytes) noexcept {
+  if (!has_holes_.load(std::memory_order_relaxed)) return {};
+  if (::fallocate(fd_, FALLOC_FL_KEEP_SIZE, static_cast<off_t>(offset), static_cast<off_t>(bytes)) == 0) return {};
+  if (errno == ENOSPC || errno == EDQUOT) return fail(ENOSPC);
+  return {};
+}
+
+void backing::give_back(std::uint64_t offset, std::uint64_t bytes) noexcept {
+  has_holes_.store(true, std::memory_order_relaxed);
+  punch_hole(fd_, offset, bytes);
+}
+
 void punch_hole(int fd, std::uint64_t offset, std::uint64_t bytes) noexcept {
   // A hint: a host that cannot do it keeps the backing.
   (void)::fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(offset), static_cast<off_t>(bytes));

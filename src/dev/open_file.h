@@ -1,6 +1,7 @@
 // Opening the file behind a device, and saying why it could not be opened as a person needs to read it.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <expected>
 #include <string>
@@ -9,6 +10,7 @@
 
 #include <sys/stat.h>
 
+#include <xip/base/result.h>
 #include <xip/dev/devices.h>
 
 namespace xip::dev {
@@ -42,6 +44,23 @@ struct opened_file {
 // block device (EROFS), and a file longer than the process may write (RLIMIT_FSIZE: EFBIG). The descriptor is none of the three standard ones.
 [[nodiscard]] std::expected<opened_file, open_failure> open_file(std::string_view device, const std::string& path, bool read_only,
                                                                  int extra_flags);
+
+// The bytes of a regular file or a block device.
+[[nodiscard]] std::expected<std::uint64_t, open_failure> size_of_medium(std::string_view device, const opened_file& file);
+
+// What lies behind a file's bytes on the host's file system: room, taken beforehand and given back.
+class backing {
+ public:
+  explicit backing(const opened_file& file) noexcept;
+
+  // ENOSPC: the host has no room there, or grants this user no more. A host that cannot reserve anything is no obstacle.
+  [[nodiscard]] result<> reserve(std::uint64_t offset, std::uint64_t bytes) noexcept;
+  void give_back(std::uint64_t offset, std::uint64_t bytes) noexcept;
+
+ private:
+  const int fd_;
+  std::atomic<bool> has_holes_;  // a file without them needs no system call to know that there is room
+};
 
 // Gives the bytes' backing back to the host's file system (FALLOC_FL_PUNCH_HOLE), where it can.
 void punch_hole(int fd, std::uint64_t offset, std::uint64_t bytes) noexcept;

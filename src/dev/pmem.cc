@@ -30,11 +30,12 @@ struct mapping {
 
 class pmem_device final : public device {
  public:
-  pmem_device(std::string name, const mapping& m, bool read_only, unique_fd fd)
+  pmem_device(std::string name, const mapping& m, bool read_only, opened_file file)
       : device{m.bytes, mover_kind::persistent_memory, m.base, read_only},
         name_{std::move(name)},
         mapping_{m},
-        fd_{std::move(fd)},
+        backing_{file},
+        fd_{std::move(file.fd)},
         dirty_{m.is_pmem || read_only ? 0 : m.bytes} {}
   ~pmem_device() override {
     if (mapping_.of_libpmem)
@@ -63,8 +64,9 @@ class pmem_device final : public device {
   }
   [[nodiscard]] result<> flush_cache() noexcept override;
   void discard(std::uint64_t offset, std::uint64_t bytes) noexcept override {
-    if (!killed() && !read_only_ && offset < size_) punch_hole(fd_.get(), offset, std::min(bytes, size_ - offset));
+    if (!killed() && !read_only_ && offset < size_) backing_.give_back(offset, std::min(bytes, size_ - offset));
   }
+  [[nodiscard]] result<> reserve(std::uint64_t offset, std::uint64_t bytes) noexcept override { return backing_.reserve(offset, bytes); }
   [[nodiscard]] device_stats stats() const noexcept override { return counters_.read(); }
 
  protected:
@@ -95,6 +97,7 @@ class pmem_device final : public device {
 
   std::string name_;
   mapping mapping_;
+  backing backing_;
   unique_fd fd_;
   dirty_map dirty_;  // what flush_cache must write out; unused on persistent memory
   request_counters counters_;
@@ -149,7 +152,7 @@ opened open_pmem(const std::string& path, bool read_only) {
     return refuse(ENODEV, name, fmt::format("a block device cannot be mapped as memory; open it as block:{}", path));
   auto m = read_only ? map_for_reading(name, *file) : map_with_libpmem(name, path);
   if (!m) return std::unexpected{std::move(m.error())};
-  return std::make_unique<pmem_device>(name, *m, read_only, std::move(file->fd));
+  return std::make_unique<pmem_device>(name, *m, read_only, std::move(*file));
 }
 
 }  // namespace xip::dev

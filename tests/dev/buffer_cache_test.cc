@@ -3,6 +3,8 @@
 #include <cstring>
 #include <map>
 
+#include <gmock/gmock.h>
+
 #include <xip/dev/buffer_cache.h>
 #include <xip/locks/kthread.h>
 #include <xip/locks/lockdep.h>
@@ -45,11 +47,18 @@ class watched_device final : public decorator<device> {
     batches.emplace_back(pieces.begin(), pieces.end());
     return decorator::write_batch(pieces);
   }
+  [[nodiscard]] result<> reserve(std::uint64_t offset, std::uint64_t bytes) noexcept override {
+    if (offset + bytes > room_ends_at) return fail(ENOSPC);
+    reserved.emplace_back(offset >> bits, bytes >> bits);
+    return {};
+  }
   void window_drain() noexcept override { ++drains; }
 
   std::atomic<int> read_batches = 0;
   int drains = 0;
   std::vector<std::vector<io_piece>> batches;
+  std::uint64_t room_ends_at = ~std::uint64_t{0};
+  std::vector<std::pair<std::uint64_t, std::uint64_t>> reserved;  // first block, blocks
   bool hold_reads = false;
   completion arrived, release;
 };
@@ -535,9 +544,28 @@ TEST_F(cache, remembers_a_change_in_a_buffer_it_evicted) {
   EXPECT_EQ(small.changed_while_clean(), pblk_t{1});
 }
 
+// Three batches of them; the host has room for all but the last block.
+TEST_F(cache, writes_nothing_while_the_host_has_no_room_for_everything) {
+  for (std::uint64_t n = 0; n < 150; ++n) dirty(2 * n, 7);
+  device_.room_ends_at = 298 * block_size;
+  EXPECT_EQ(test::errno_of(cache_.write_dirty()), ENOSPC);
+  EXPECT_TRUE(device_.batches.empty());
+  EXPECT_EQ(cache_.dirty_count(), 150u);
+  device_.room_ends_at = ~std::uint64_t{0};
+  EXPECT_TRUE(cache_.write_dirty().has_value());
+  EXPECT_EQ(cache_.dirty_count(), 0u);
+  EXPECT_EQ(device_.batches.size(), 3u);
+}
+
+TEST_F(cache, asks_once_for_the_room_of_neighbours) {
+  for (const std::uint64_t n : {5, 3, 4, 9}) dirty(n, 1);
+  ASSERT_TRUE(cache_.write_dirty().has_value());
+  EXPECT_THAT(device_.reserved, testing::ElementsAre(testing::Pair(3u, 3u), testing::Pair(9u, 1u)));
+}
+
 TEST_F(cache, works_with_every_block_size_on_every_medium) {
   const test::scratch_file file{64 << 10};
-  for (const auto k : {test::kind::memory, test::kind::pmem, test::kind::block, test::kind::block_direct}) {
+  for (const auto k : {test::kind::memory, test::kind::pmem, test::kind::block, test::kind::block_direct, test::kind::plain}) {
     opened medium_device = open_kind(k, file.path(), 64 << 10);
     if (!medium_device && denied_by_host(k, medium_device.error())) continue;
     ASSERT_TRUE(medium_device.has_value()) << medium_device.error().message;

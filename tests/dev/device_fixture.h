@@ -58,10 +58,10 @@ class watched_by_lockdep {
   current_scope scope_{context_};
 };
 
-enum class kind { memory, pmem, block, block_direct };
+enum class kind { memory, pmem, block, block_direct, plain };
 
 inline void PrintTo(kind k, std::ostream* out) {
-  constexpr const char* names[] = {"memory", "pmem", "block", "block_direct"};
+  constexpr const char* names[] = {"memory", "pmem", "block", "block_direct", "plain"};
   *out << names[static_cast<int>(k)];
 }
 inline std::string kind_name(const testing::TestParamInfo<kind>& info) { return testing::PrintToString(info.param); }
@@ -76,6 +76,8 @@ inline opened open_kind(kind k, const std::string& path, std::uint64_t size, boo
       return open_block(path, {.read_only = read_only});
     case kind::block_direct:
       return open_block(path, {.read_only = read_only, .direct = true});
+    case kind::plain:
+      return open_plain(path, read_only);
   }
   return std::unexpected{open_failure{error{EINVAL}, "no such kind"}};
 }

@@ -247,9 +247,10 @@ TEST_P(any_window, allocates_nothing) {
   EXPECT_EQ(heap_allocations_of_this_thread(), before);
 }
 
-INSTANTIATE_TEST_SUITE_P(kinds, any_device, testing::Values(kind::memory, kind::pmem, kind::block, kind::block_direct), test::kind_name);
+INSTANTIATE_TEST_SUITE_P(kinds, any_device, testing::Values(kind::memory, kind::pmem, kind::block, kind::block_direct, kind::plain),
+                         test::kind_name);
 INSTANTIATE_TEST_SUITE_P(kinds, any_window, testing::Values(kind::memory, kind::pmem), test::kind_name);
-INSTANTIATE_TEST_SUITE_P(kinds, any_file, testing::Values(kind::pmem, kind::block, kind::block_direct), test::kind_name);
+INSTANTIATE_TEST_SUITE_P(kinds, any_file, testing::Values(kind::pmem, kind::block, kind::block_direct, kind::plain), test::kind_name);
 
 TEST(memory_device, can_be_mapped_a_second_time) {
   const opened d = open_memory(1 << 20);

@@ -115,6 +115,9 @@ class device {
   [[nodiscard]] result<> write(std::uint64_t offset, std::span<const std::byte> from) noexcept;
   // Everything written before (requests and drained stores) is on the medium on return.
   [[nodiscard]] virtual result<> flush_cache() noexcept = 0;
+  // Room behind these bytes, so that a write there does not fail for lack of it. Where they were a hole they may still read as one. ENOSPC.
+  // Default: there always is room.
+  [[nodiscard]] virtual result<> reserve(std::uint64_t offset, std::uint64_t bytes) noexcept;
   // The medium needs no more backing for these bytes; a hint (FALLOC_FL_PUNCH_HOLE on a file). Default: nothing.
   virtual void discard(std::uint64_t offset, std::uint64_t bytes) noexcept;
 

@@ -37,6 +37,9 @@ struct block_options {
 // passes through the device's own memory. A denied io_uring (EPERM, ENOSYS) is named as such in the message.
 [[nodiscard]] opened open_block(const std::string& path, const block_options& options = {});
 
+// The same with one plain system call a piece, for a host that denies io_uring.
+[[nodiscard]] opened open_plain(const std::string& path, bool read_only);
+
 // SPEC is "memory:SIZE", "pmem:FILE", "block:FILE"; anything else is a usage error (EINVAL) that lists the forms.
 [[nodiscard]] opened open_device(std::string_view spec, bool read_only);
 
