@@ -39,6 +39,11 @@ expect 'ls to a terminal' script -qec "'$xip' ls '$img:/'" "$scratch/typed"
 expect 'escape sequence is shown, not sent' grep -q 'red\\033\[31m' "$scratch/typed"
 same 'ls into a pipe' "$(printf 'red\033[31m')" "$("$xip" ls "$img:/" | grep red)"
 
+ln -s "$(printf 'to\033[31m')" "$scratch/link"
+expect 'a symlink to an escape sequence' "$xip" cp -r "$scratch/link" "$img:/link"
+expect 'stat to a terminal' script -qec "'$xip' stat '$img:/link'" "$scratch/typed"
+expect 'stat shows it, and does not send it' grep -q 'to\\033\[31m' "$scratch/typed"
+
 # Colons in the names of directories.
 mkdir "$scratch/with:" "$scratch/out:"
 cp "$img" "$scratch/with:/disk.img"
@@ -64,6 +69,69 @@ for words in "$img:/e $img:/e" "$img:/e $img:/e/f" "$img:/ $img:/e/zz" "$img:/e 
   refuse "cp -r $words" 1 'into itself' "$xip" cp -r $words
   unchanged "cp -r $words"
 done
+
+# An image is neither copied into itself nor written over with what it holds: by its name, by another, on the way down a tree.
+"$xip" cp "$img:/version" "$img:/disk.img"
+before=$(sum "$img")
+mkdir "$scratch/around"; ln "$img" "$scratch/around/version"; ln -s "$img" "$scratch/alias"; echo beside >"$scratch/around/beside"
+for source in "$img" "$scratch/alias" "$scratch/around/version"; do
+  refuse "cp of $source into itself" 1 'is the image itself' "$xip" cp "$source" "$img:/self"
+  refuse "cp over $source" 1 'is the image itself' "$xip" cp "$img:/version" "$source"
+  unchanged "cp of or over $source"
+done
+refuse 'cp -r out, over itself' 1 'is the image itself' "$xip" cp -r "$img:/version" "$img:/disk.img" "$scratch/around"
+refuse 'cp -r . out, over itself' 1 'is the image itself' "$xip" cp -r "$img:/." "$scratch"
+unchanged 'cp -r over itself'
+refuse 'cp -r of what is around it' 1 'version: is the image itself' "$xip" cp -r "$scratch/around" "$img:/around"
+same 'the rest is copied' beside "$("$xip" cat "$img:/around/beside")"
+rm -r "$scratch/around" "$scratch/alias"
+
+# Where io_uring is denied the verbs do without.
+cat >"$scratch/denied" <<'PYTHON'
+import ctypes, os, struct, sys
+number, io_uring_setup, prctl = int(sys.argv[1]), 425, ctypes.CDLL(None).prctl
+code = b"".join(struct.pack("HBBI", *i) for i in [(0x20, 0, 0, 0), (0x15, 0, 1, io_uring_setup), (0x06, 0, 0, 0x50000 | number), (0x06, 0, 0, 0x7fff0000)])
+class program(ctypes.Structure):
+    _fields_ = [("length", ctypes.c_ushort), ("code", ctypes.c_void_p)]
+text = ctypes.create_string_buffer(code)
+if prctl(38, 1, 0, 0, 0) != 0 or prctl(22, 2, ctypes.byref(program(4, ctypes.addressof(text)))) != 0:
+    sys.exit(77)
+os.execv(sys.argv[2], sys.argv[2:])
+PYTHON
+denied=(python3 "$scratch/denied") # ERRNO COMMAND...
+"${denied[@]}" 1 /bin/true; deniable=$?
+if [ $deniable = 0 ]; then
+  head -c 3M /dev/urandom >"$scratch/random"
+  for number in 1 13 38 12; do
+    expect "errno $number: into the image" "${denied[@]}" $number "$xip" cp "$scratch/random" "$img:/random$number"
+    expect "errno $number: out of it" "${denied[@]}" $number "$xip" cp "$img:/random$number" "$scratch/random$number"
+    expect "errno $number: the same" cmp "$scratch/random" "$scratch/random$number"
+    expect "errno $number: rm" "${denied[@]}" $number "$xip" rm "$img:/random$number"
+  done
+  clean 'without io_uring' "$img"
+fi
+
+# A sparse image on a host that is full: what cannot be written is an error, and what was there stays sound.
+if [ "$(id -u)" = 0 ] && mkdir "$scratch/full" && mount -t tmpfs -o size=2M tmpfs "$scratch/full" 2>/dev/null; then
+  full_host() { # HOW COMMAND...
+    local how=$1 dir; shift
+    new_image "$scratch/full/disk.img" 64M -b 4096 -O ^has_journal
+    expect "$how: room for a tree" "$xip" mkdir -p "$scratch/full/disk.img:/kept/below"
+    dd if=/dev/zero of="$scratch/full/rest" bs=4k status=none 2>/dev/null
+    refuse "$how: mkdir on a full host" 1 'No space left' "$@" mkdir "$scratch/full/disk.img:/new"
+    clean "$how: mkdir on a full host" "$scratch/full/disk.img"
+    rm "$scratch/full/rest"
+    refuse "$how: cp onto a full host" 1 'Input/output error' "$@" cp "$scratch/random" "$scratch/full/disk.img:/random"
+    rm -f "$scratch/full/rest"
+    e2fsck -fy "$scratch/full/disk.img" >/dev/null 2>&1
+    same "$how: what was there is there" below "$("$xip" ls "$scratch/full/disk.img:/kept")"
+    dir=$("$xip" ls "$scratch/full/disk.img:/" | tr '\n' ' ')
+    case $dir in *new*) fail "$how: a directory that could not be made is there" ;; esac
+  }
+  full_host 'io_uring' "$xip"
+  [ $deniable = 0 ] && full_host 'without io_uring' "${denied[@]}" 1 "$xip"
+  umount "$scratch/full"
+fi
 
 # Asked to stop in the middle: the first file is there, the one being read is not whole, and the image is sound.
 mkdir "$scratch/empty"

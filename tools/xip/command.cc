@@ -1,22 +1,35 @@
 #include "command.h"
 
+#include <algorithm>
 #include <ctime>
 #include <system_error>
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 namespace xip::tool {
+
+namespace {
+
+bool is_control(unsigned char byte) noexcept { return byte < 0x20 || byte == 0x7f; }
+
+}  // namespace
 
 std::string printable(std::string_view text) {
   std::string shown;
   for (const char c : text) {
     const auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x20 || byte == 0x7f)
+    if (is_control(byte))
       shown += fmt::format("\\{:03o}", byte);
     else
       shown += c;
   }
   return shown;
+}
+
+std::string for_output(std::string_view text) {
+  if (std::ranges::none_of(text, is_control) || ::isatty(STDOUT_FILENO) != 1) return std::string{text};
+  return printable(text);
 }
 
 void complain(std::string_view verb, std::string_view message) {
@@ -30,8 +43,8 @@ void complain(std::string_view verb, std::string_view message) {
 std::optional<int> parse(CLI::App& app, int argc, char** argv) {
   try {
     app.parse(argc, argv);
-  } catch (const CLI::CallForHelp& help) {
-    app.exit(help);
+  } catch (const CLI::CallForHelp&) {
+    fmt::print("{}", app.help("xip"));
     return exit_ok;
   } catch (const CLI::ParseError& wrong) {
     complain(app.get_name(), fmt::format("{}; see xip {} --help", wrong.what(), app.get_name()));

@@ -24,6 +24,8 @@ inline constexpr int exit_environment = 3;
 
 // TEXT with control characters as octal escapes: a name in a foreign image must not speak to the terminal.
 [[nodiscard]] std::string printable(std::string_view text);
+// TEXT for standard output. As ls: only a terminal is spared control characters; what reads a pipe gets the names as they are.
+[[nodiscard]] std::string for_output(std::string_view text);
 // "xip VERB: MESSAGE" on standard error.
 void complain(std::string_view verb, std::string_view message);
 inline void complain(std::string_view verb, std::string_view what, error why) {

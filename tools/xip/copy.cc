@@ -31,6 +31,10 @@ bool copier::refused(const std::string& message) {
   return false;
 }
 
+bool copier::refused_image(const std::string& source) {
+  return refused(fmt::format("{}: is the image itself and is not copied", from_.shown(source)));
+}
+
 bool copier::copy(const std::string& source, const std::string& target) {
   auto info = from_.info(source, options_.recursive ? follow::no : follow::yes);
   if (!info.has_value()) return failed(from_.shown(source), info.error());
@@ -38,6 +42,7 @@ bool copier::copy(const std::string& source, const std::string& target) {
   if (info->is_dir() && lies_in(target, *info))
     return refused(fmt::format("{}: cannot be copied into itself, {}", from_.shown(source), to_.shown(target)));
   // As cp: without -r a pipe or a device is what can be read from it.
+  if (!options_.recursive && from_.is_open_image(*info)) return refused_image(source);
   if (!options_.recursive && !S_ISREG(info->mode)) info->mode = S_IFREG | (info->mode & 07777);
   return copy_entry(source, target, *info);
 }
@@ -58,6 +63,7 @@ bool copier::copy_entry(const std::string& source, const std::string& target, co
   if (stopped_) return false;
   tell_of_xattrs(source);
   if (info.is_dir()) return copy_directory(source, target, info);
+  if (S_ISREG(info.mode) && from_.is_open_image(info)) return refused_image(source);
 
   std::optional<file_info> over;
   if (!make_room(source, target, info, over)) return false;
@@ -122,6 +128,7 @@ bool copier::make_room(const std::string& source, const std::string& target, con
   }
   if (there->is_dir())
     return refused(fmt::format("cannot overwrite directory '{}' with non-directory '{}'", to_.shown(target), from_.shown(source)));
+  if (to_.is_open_image(*there)) return refused(fmt::format("{}: is the image itself and is not written over", to_.shown(target)));
   if (&from_ == &to_ && there->dev == info.dev && there->ino == info.ino)
     return refused(fmt::format("{}: is the same file as {}", from_.shown(source), to_.shown(target)));
   if (taken_.contains(target))

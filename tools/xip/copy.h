@@ -51,6 +51,7 @@ class copier {
   bool lies_in(std::string path, const file_info& directory);
   bool failed(const std::string& shown, error why);
   bool refused(const std::string& message);
+  bool refused_image(const std::string& source);
 
   tree& from_;
   tree& to_;

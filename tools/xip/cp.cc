@@ -25,7 +25,7 @@ class progress_line {
   void show(const std::string& file, std::uint64_t bytes) {
     if (!on_ || monotonic_now() < next_) return;
     next_ = monotonic_now() + std::chrono::milliseconds{200};
-    fmt::print(stderr, "\r\033[K{:>6} {:.60}", human_size(bytes), file);
+    fmt::print(stderr, "\r\033[K{:>6} {:.60}", human_size(bytes), printable(file));
     std::fflush(stderr);
     shown_ = true;
   }
@@ -47,8 +47,10 @@ struct request {
   bool recursive = false;
 };
 
-std::unique_ptr<tree> tree_for(const place& p, image_session* session) {
-  return p.in_image() ? make_image_tree(*session, p.image) : make_host_tree();
+// OTHER is the session of the other side, if that is in an image.
+std::unique_ptr<tree> tree_for(const place& p, image_session* session, const image_session* other) {
+  if (p.in_image()) return make_image_tree(*session, p.image);
+  return make_host_tree(other != nullptr ? std::vector<const image_session*>{other} : std::vector<const image_session*>{});
 }
 
 int copy_all(const request& r, tree& from, tree& to) {
@@ -94,8 +96,8 @@ int run_request(const request& r) {
   const bool same = source.in_image() && source.image == r.target.image;
   if (source.in_image() && !same && (from_image = opened(source.image, image_access::read)) == nullptr) return exit_failed;
 
-  const auto from = tree_for(source, same ? to_image.get() : from_image.get());
-  const auto to = same || (!source.in_image() && !r.target.in_image()) ? nullptr : tree_for(r.target, to_image.get());
+  const auto from = tree_for(source, same ? to_image.get() : from_image.get(), to_image.get());
+  const auto to = same || (!source.in_image() && !r.target.in_image()) ? nullptr : tree_for(r.target, to_image.get(), from_image.get());
   int code = copy_all(r, *from, to == nullptr ? *from : *to);
   for (auto* session : {to_image.get(), from_image.get()}) {
     if (session == nullptr) continue;
@@ -116,9 +118,13 @@ int cp_verb(int argc, char** argv) {
       "cp"};
   request r;
   std::vector<std::string> arguments;
-  app.add_flag("-r,-R,--recursive", r.recursive, "copy directories with all that is in them");
-  app.add_option("PATH", arguments, "sources and, last, the target; IMAGE:/path for a path in an image")->required()->expected(2, -1);
+  app.add_flag("-r,-R,-a,--recursive,--archive", r.recursive, "copy directories with all that is in them");
+  app.add_option("PATH", arguments, "sources and, last, the target; IMAGE:/path for a path in an image")->required();
   if (const auto code = parse(app, argc, argv)) return *code;
+  if (arguments.size() < 2) {
+    complain("cp", fmt::format("'{}' is to be copied, but there is no target behind it; see xip cp --help", arguments.front()));
+    return exit_usage;
+  }
   for (const std::string& argument : arguments) r.sources.push_back(parse_place(argument));
   r.target = r.sources.back();
   r.sources.pop_back();

@@ -70,6 +70,8 @@ class host_file final : public tree_file {
 
 class host_tree final : public tree {
  public:
+  explicit host_tree(std::vector<const image_session*> images) : images_{std::move(images)} {}
+
   result<file_info> info(const std::string& path, follow f) override {
     struct stat st{};
     if (::fstatat(AT_FDCWD, path.c_str(), &st, f == follow::yes ? 0 : AT_SYMLINK_NOFOLLOW) != 0) return fail(errno);
@@ -111,6 +113,13 @@ class host_tree final : public tree {
     return false;
   }
 
+  bool is_open_image(const file_info& info) const override {
+    return std::ranges::any_of(images_, [&](const image_session* image) {
+      const struct stat& st = image->on_host();
+      return S_ISBLK(st.st_mode) ? S_ISBLK(info.mode) && info.rdev == st.st_rdev : info.dev == st.st_dev && info.ino == st.st_ino;
+    });
+  }
+
   result<std::string> readlink(const std::string& path) override {
     std::string target(PATH_MAX, '\0');
     const ssize_t n = ::readlink(path.c_str(), target.data(), target.size());
@@ -143,10 +152,12 @@ class host_tree final : public tree {
     if (fd < 0) return fail(errno);
     return std::make_unique<host_file>(fd);
   }
+
+  std::vector<const image_session*> images_;
 };
 
 }  // namespace
 
-std::unique_ptr<tree> make_host_tree() { return std::make_unique<host_tree>(); }
+std::unique_ptr<tree> make_host_tree(std::vector<const image_session*> images) { return std::make_unique<host_tree>(std::move(images)); }
 
 }  // namespace xip::tool

@@ -1,6 +1,8 @@
 #include "image_session.h"
 
+#include <algorithm>
 #include <cstring>
+#include <iterator>
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -31,18 +33,19 @@ std::expected<int, std::string> lock_image(const std::string& image, image_acces
   return std::unexpected{fmt::format("{}: cannot lock it: {}", image, std::strerror(why))};
 }
 
-// Requests through io_uring; where the system denies it, or the memory for it, a mapping of the file serves as well.
+// Requests through io_uring; where the system denies it, or the memory for it, plain calls serve as well. What is wrong with the image itself,
+// they say of it, too.
 dev::opened open_either(const std::string& image, image_access access) {
   const bool read_only = access == image_access::read;
   auto opened = dev::open_block(image, {.read_only = read_only});
-  if (opened.has_value() || (opened.error().code != EPERM && opened.error().code != ENOSYS && opened.error().code != ENOMEM)) return opened;
-  auto mapped = dev::open_pmem(image, read_only);
-  return mapped.has_value() ? std::move(mapped) : std::move(opened);
+  constexpr int denied[] = {EPERM, EACCES, ENOSYS, ENOMEM};
+  if (opened.has_value() || std::ranges::find(denied, opened.error().code.number()) == std::end(denied)) return opened;
+  return dev::open_plain(image, read_only);
 }
 
 // What the library says of a device, for somebody who named an image: without the kind of the device.
 std::string about_image(std::string text, const std::string& image) {
-  for (const std::string_view kind : {"block:", "pmem:"}) {
+  for (const std::string_view kind : {"block:", "plain:"}) {
     const std::string name = std::string{kind} + image;
     for (std::size_t at = 0; (at = text.find(name, at)) != std::string::npos;) text.erase(at, kind.size());
   }
@@ -58,6 +61,7 @@ std::expected<std::unique_ptr<image_session>, std::string> image_session::open(s
   auto lock = lock_image(image, access);
   if (!lock.has_value()) return std::unexpected{std::move(lock.error())};
   session->lock_ = *lock;
+  if (::fstat(*lock, &session->on_host_) != 0) return std::unexpected{fmt::format("{}: {}", image, std::strerror(errno))};
   auto device = open_either(image, access);
   if (!device.has_value()) return std::unexpected{about_image(std::move(device.error().message), image)};
   session->device_ = std::move(*device);

@@ -6,6 +6,8 @@
 #include <string>
 #include <string_view>
 
+#include <sys/stat.h>
+
 #include <xip/dev/devices.h>
 #include <xip/vfs/kernel.h>
 #include <xip/vfs/task.h>
@@ -27,6 +29,8 @@ class image_session {
   // Uid 0 in the image: as root as one is on a disk of one's own.
   [[nodiscard]] vfs::task& task() noexcept { return *task_; }
   [[nodiscard]] dev::device& device() noexcept { return *device_; }
+  // Which file or block device of the host the image is.
+  [[nodiscard]] const struct ::stat& on_host() const noexcept { return on_host_; }
   // Unmounts. The error of what could not be written, as a message.
   [[nodiscard]] std::expected<void, std::string> close();
 
@@ -36,6 +40,7 @@ class image_session {
 
   std::string image_;
   int lock_ = -1;  // holds the flock
+  struct ::stat on_host_{};
   std::unique_ptr<dev::device> device_;
   std::unique_ptr<vfs::kernel> kernel_;
   vfs::task_ptr task_;

@@ -54,6 +54,7 @@ class image_tree final : public tree {
   result<std::unique_ptr<tree_file>> create(const std::string& path) override { return opened(path, O_WRONLY | O_CREAT | O_EXCL); }
   result<std::unique_ptr<tree_file>> open_over(const std::string& path) override { return opened(path, O_WRONLY | O_TRUNC | O_NONBLOCK); }
   bool has_xattrs(const std::string&) override { return false; }  // there is no call that would tell
+  bool is_open_image(const file_info&) const override { return false; }
   result<std::string> readlink(const std::string& path) override { return task_.readlink(path); }
   result<> mkdir(const std::string& path) override { return task_.mkdir(path, 0700); }
   result<> symlink(const std::string& target, const std::string& path) override { return task_.symlink(target, path); }

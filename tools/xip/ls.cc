@@ -5,9 +5,9 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
-#include <unistd.h>
 
 #include "command.h"
+#include "sizes.h"
 #include "tree.h"
 #include "verbs.h"
 
@@ -20,13 +20,11 @@ struct listing {
   bool detailed = false;
   bool recursive = false;
   bool all = false;
-  bool headings = false;  // a line with its name before each directory
+  bool human = false;       // sizes as people read them
+  bool themselves = false;  // directories are listed, not what is in them
+  bool headings = false;    // a line with its name before each directory
   bool first = true;
   bool good = true;
-  bool to_terminal = ::isatty(STDOUT_FILENO) == 1;
-
-  // As ls: only a terminal is spared control characters; what reads a pipe gets the names as they are.
-  [[nodiscard]] std::string shown(const std::string& name) const { return to_terminal ? printable(name) : name; }
 
   void failed(const std::string& path, error why) {
     std::fflush(stdout);
@@ -44,18 +42,20 @@ struct named_stat {
 std::string detail_of(listing& l, const named_stat& e) {
   const vfs::kstat& s = e.stat;
   const bool device = S_ISCHR(s.mode) || S_ISBLK(s.mode);
-  const std::string size = device ? fmt::format("{}, {}", gnu_dev_major(s.rdev), gnu_dev_minor(s.rdev)) : fmt::format("{}", s.size);
+  const std::string size = device    ? fmt::format("{}, {}", gnu_dev_major(s.rdev), gnu_dev_minor(s.rdev))
+                           : l.human ? human_size(static_cast<std::uint64_t>(s.size))
+                                     : fmt::format("{}", s.size);
   std::string line = fmt::format("{} {:>3} {:>5} {:>5} {:>12} {} {}", mode_string(s.mode), s.nlink, s.uid, s.gid, size,
-                                 time_string(s.mtime, "%F %H:%M", false), l.shown(e.name));
+                                 time_string(s.mtime, "%F %H:%M", false), for_output(e.name));
   if (S_ISLNK(s.mode)) {
     const auto target = l.task.readlink(e.path);
-    if (target.has_value()) line += " -> " + l.shown(*target);
+    if (target.has_value()) line += " -> " + for_output(*target);
   }
   return line;
 }
 
 void print_entries(listing& l, const std::vector<named_stat>& entries) {
-  for (const named_stat& e : entries) fmt::print("{}\n", l.detailed ? detail_of(l, e) : l.shown(e.name));
+  for (const named_stat& e : entries) fmt::print("{}\n", l.detailed ? detail_of(l, e) : for_output(e.name));
 }
 
 void list_directory(listing& l, const std::string& path) {
@@ -77,7 +77,7 @@ void list_directory(listing& l, const std::string& path) {
     }
     entries.push_back({name, entry, *stat});
   }
-  if (l.headings) fmt::print("{}{}:\n", l.first ? "" : "\n", l.shown(path));
+  if (l.headings) fmt::print("{}{}:\n", l.first ? "" : "\n", for_output(path));
   l.first = false;
   if (l.detailed) {
     std::uint64_t blocks = 0;
@@ -99,7 +99,7 @@ int list_places(listing& l, const std::vector<place>& places) {
     if (!stat.has_value() && stat.error() == ENOENT && !l.detailed) stat = l.task.lstat(p.path);
     if (!stat.has_value()) {
       l.failed(p.path, stat.error());
-    } else if (S_ISDIR(stat->mode)) {
+    } else if (S_ISDIR(stat->mode) && !l.themselves) {
       directories.push_back(p.path);
     } else {
       files.push_back({p.path, p.path, *stat});
@@ -116,18 +116,21 @@ int list_places(listing& l, const std::vector<place>& places) {
 
 int ls_verb(int argc, char** argv) {
   CLI::App app{"List directories of an image, a name a line, sorted", "ls"};
-  bool detailed = false, recursive = false, all = false;
+  bool detailed = false, recursive = false, all = false, human = false, themselves = false;
   std::vector<std::string> arguments;
+  app.set_help_flag("--help", "this text");
   app.add_flag("-l", detailed, "mode, links, owner, group (as numbers), size, time of change");
   app.add_flag("-R,--recursive", recursive, "the directories below, too");
   app.add_flag("-a,--all", all, "names that begin with a dot, too");
+  app.add_flag("-h", human, "with -l: sizes as people read them");
+  app.add_flag("-d,--directory", themselves, "directories themselves, not what is in them");
   app.add_option("IMAGE:/PATH", arguments, "what to list")->required();
   if (const auto code = parse(app, argc, argv)) return *code;
   const auto places = places_of_one_image("ls", arguments);
   if (!places) return exit_usage;
   return with_image("ls", places->front().image, image_access::read, [&](image_session& session) {
     const auto files = make_image_tree(session, places->front().image);
-    listing l{session.task(), *files, detailed, recursive, all};
+    listing l{session.task(), *files, detailed, recursive && !themselves, all, human, themselves};
     return list_places(l, *places);
   });
 }

@@ -35,7 +35,8 @@ result<> print_map(vfs::task& task, const place& p) {
   XIP_TRY(task.fiemap(fd, 0, UINT64_MAX, extents));
   XIP_TRY(task.close(fd));
   const std::uint64_t block = stat.blksize;
-  fmt::print("{}: {} bytes, {} extent{}, blocks of {} bytes\n", p.path, stat.size, extents.size(), extents.size() == 1 ? "" : "s", block);
+  fmt::print("{}: {} bytes, {} extent{}, blocks of {} bytes\n", for_output(p.path), stat.size, extents.size(),
+             extents.size() == 1 ? "" : "s", block);
   if (extents.empty()) return {};
   fmt::print("{:>4} {:>21} {:>25} {:>9}  flags\n", "#", "blocks in the file", "blocks on the device", "length");
   for (std::size_t i = 0; i < extents.size(); ++i) {

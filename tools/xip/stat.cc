@@ -35,7 +35,7 @@ result<> print_stat(vfs::task& task, const place& p) {
   std::string name = p.path;
   if (S_ISLNK(s.mode)) name += " -> " + XIP_TRY(task.readlink(p.path));
   const auto time = [](const vfs::timespec64& t) { return time_string(t, "%F %T", true); };
-  fmt::print("  File: {}\n", name);
+  fmt::print("  File: {}\n", for_output(name));
   fmt::print("  Size: {:<15} Blocks: {:<10} IO Block: {:<6} {}\n", s.size, s.blocks, s.blksize, kind_of(s));
   fmt::print(" Inode: {:<15} Links: {}", s.ino, s.nlink);
   if (S_ISCHR(s.mode) || S_ISBLK(s.mode)) fmt::print("     Device type: {},{}", gnu_dev_major(s.rdev), gnu_dev_minor(s.rdev));

@@ -52,6 +52,8 @@ class tree {
   virtual result<std::unique_ptr<tree_file>> open_over(const std::string& path) = 0;
   // Has PATH itself, be it a symlink, extended attributes besides the label of SELinux? False where it cannot be known.
   virtual bool has_xattrs(const std::string& path) = 0;
+  // Is the file with this INFO an image that is open here? Its contents change while it is read, and to write over it would destroy what it holds.
+  [[nodiscard]] virtual bool is_open_image(const file_info& info) const = 0;
   virtual result<std::string> readlink(const std::string& path) = 0;
   virtual result<> mkdir(const std::string& path) = 0;  // mode 0700
   virtual result<> symlink(const std::string& target, const std::string& path) = 0;
@@ -64,7 +66,8 @@ class tree {
   [[nodiscard]] virtual std::string shown(const std::string& path) const = 0;
 };
 
-[[nodiscard]] std::unique_ptr<tree> make_host_tree();
+// IMAGES are open while it is in use.
+[[nodiscard]] std::unique_ptr<tree> make_host_tree(std::vector<const image_session*> images);
 [[nodiscard]] std::unique_ptr<tree> make_image_tree(image_session& session, const std::string& image);
 
 }  // namespace xip::tool
