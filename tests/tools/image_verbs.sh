@@ -50,6 +50,8 @@ unchanged 'a directory without -r' 1 'copy it with -r' "$xip" cp "$scratch/tree"
 unchanged 'several onto a file' 1 'is not a directory' "$xip" cp "$scratch/tree/a/file" "$scratch/tree/hard" "$img:/tree/hard"
 unchanged 'no parent' 1 "$img:/none/x" "$xip" cp "$scratch/tree/a/file" "$img:/none/x"
 unchanged 'onto itself' 1 'same file' "$xip" cp "$img:/again/file" "$img:/again/file"
+refuse 'no target' 2 'no target' "$xip" cp "$img:/tree"
+expect 'help, whatever is missing' bash -c "'$xip' cp '$img:/tree' --help | grep -q 'Usage: xip cp'"
 refuse 'host to host' 2 'IMAGE:/path' "$xip" cp "$scratch/tree/a/file" "$scratch/y"
 
 # Over what is there already, as cp -a: the same sources over the same target, in place of an image a directory.
@@ -142,6 +144,9 @@ fi
 # ls, stat, map, df
 same 'ls' 'a empty fifo hard slow soft sparse' "$("$xip" ls "$img:/tree" | tr '\n' ' ' | sed 's/ $//')"
 expect 'ls -l shows modes and targets' bash -c "'$xip' ls -l '$img:/tree' | grep -q -- 'soft -> a/file' && '$xip' ls -l '$img:/tree/a' | grep -q '^-rwsr-s--x'"
+same 'ls -d' '/tree' "$("$xip" ls -d "$img:/tree")"
+expect 'ls -ldh' bash -c "'$xip' ls -ldh '$img:/tree/sparse' | grep -q ' 5.0M '"
+expect 'cp -a' "$xip" cp -a "$scratch/tree/a" "$img:/archived"
 expect 'ls -R goes down' bash -c "'$xip' ls -R '$img:/' | grep -q '^/tree/a/b:'"
 expect 'stat' bash -c "'$xip' stat '$img:/tree/a/file' | grep -q '(6751/-rwsr-s--x)'"
 expect 'fallocate' "$xip" fallocate -l 64K "$img:/pre"
@@ -169,6 +174,8 @@ unchanged 'truncate a directory' 1 'Is a directory' "$xip" truncate -s 1 "$img:/
 unchanged 'fallocate too large a file, new' 1 'File too large' "$xip" fallocate -l 7E "$img:/fresh"
 unchanged 'fallocate past all sizes, new' 1 'File too large' "$xip" fallocate -o 7E -l 2E "$img:/fresh"
 unchanged 'fallocate more than is free, new' 1 'No space left' "$xip" fallocate -l 1G "$img:/fresh"
+unchanged 'fallocate more than is free, there' 1 'No space left' "$xip" fallocate -l 1G "$img:/pre"
+unchanged 'fallocate more than is free, behind what is there' 1 'No space left' "$xip" fallocate -n -o 4K -l 60M "$img:/pre"
 unchanged 'fallocate without a parent' 1 'No such file' "$xip" fallocate -l 1 "$img:/none/x"
 unchanged 'fallocate a directory' 1 'Is a directory' "$xip" fallocate -l 1 "$img:/p"
 unchanged 'rm nothing' 1 'No such file' "$xip" rm "$img:/none"

@@ -1,4 +1,7 @@
 // xip fallocate: blocks for a file in an image before there is anything in it, as fallocate(1).
+#include <algorithm>
+#include <vector>
+
 #include <fcntl.h>
 #include <linux/falloc.h>
 
@@ -10,16 +13,30 @@
 namespace xip::tool {
 namespace {
 
+// ENOSPC if the blocks that FD lacks from OFFSET on are more than there are: they would fill the image before they fail.
+result<> may_allocate(vfs::task& task, int fd, loff_t offset, loff_t length) {
+  const vfs::kstatfs space = XIP_TRY(task.statfs("/"));
+  std::vector<vfs::fiemap_extent> there;
+  if (!task.fiemap(fd, offset, static_cast<std::uint64_t>(length), there).has_value()) return {};  // no regular file: fallocate says so
+  const loff_t block = static_cast<loff_t>(space.bsize), begin = offset - offset % block, end = offset + length;
+  auto missing = static_cast<std::uint64_t>((end - 1 - begin) / block + 1);
+  for (const vfs::fiemap_extent& e : there) {
+    const loff_t from = std::max(e.logical, begin), to = std::min(e.logical + static_cast<loff_t>(e.length), end);
+    if (from < to) missing -= static_cast<std::uint64_t>((to - 1 - from) / block + 1);
+  }
+  return missing > space.bfree ? result<>{fail(ENOSPC)} : result<>{};
+}
+
 result<> allocate(vfs::task& task, const std::string& path, int mode, loff_t offset, loff_t length) {
   const auto there = task.stat(path);
-  if (!there.has_value()) {
-    if (there.error() != ENOENT) return fail(there.error());
-    if (offset > INT64_MAX - length) return fail(EFBIG);
-    XIP_TRY(may_hold(task, offset + length, false));
-    XIP_TRY(may_hold(task, length, true));
-  }
+  if (!there.has_value() && there.error() != ENOENT) return fail(there.error());
+  if (offset > INT64_MAX - length) return fail(EFBIG);
+  XIP_TRY(may_hold(task, offset + length, false));
+  if (!there.has_value()) XIP_TRY(may_hold(task, length, true));
   const opened_file file = XIP_TRY(open_or_make(task, path, 0));
-  return close_or_take_back(task, path, file, task.fallocate(file.fd, mode, offset, length));
+  auto allocated = may_allocate(task, file.fd, offset, length);
+  if (allocated.has_value()) allocated = task.fallocate(file.fd, mode, offset, length);
+  return close_or_take_back(task, path, file, allocated);
 }
 
 }  // namespace
