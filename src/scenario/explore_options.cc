@@ -180,6 +180,7 @@ std::expected<explore_request, refusal> parse_explore_options(int argc, char** a
     if (auto wrong = read_option(code, o, said)) return refuse(*wrong);
   }
   for (int i = optind; i < argc; ++i) o.names.emplace_back(argv[i]);
+  if (!o.timeline.empty() && o.timeline == o.trace) return refuse("--timeline and --trace name one file; each writes its own");
   if (auto wrong = read_strategies(said, o)) return refuse(*wrong);
   if (!said.shard)
     if (auto wrong = read_environment(o)) return refuse(*wrong);

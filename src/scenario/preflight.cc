@@ -4,9 +4,11 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
+#include <optional>
 
 #include <fcntl.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -80,10 +82,33 @@ checked check_fresh_image(const check_options& options, const check_config& conf
   return {};
 }
 
+std::optional<struct stat> status_of(const std::string& path) {
+  struct stat st{};
+  if (path.empty() || ::stat(path.c_str(), &st) != 0) return std::nullopt;
+  return st;
+}
+
+// The results must not be written over what is tested.
+checked check_result_file(const check_options& options, const check_config& config) {
+  const auto results = status_of(options.junit);
+  if (!results || !S_ISREG(results->st_mode)) return {};
+  const auto is_results = [&](const std::string& path) {
+    const auto there = status_of(path);
+    return there && there->st_dev == results->st_dev && there->st_ino == results->st_ino;
+  };
+  if (is_results(options.image) || std::ranges::any_of(options.devices, [&](const device_choice& d) { return is_results(d.file); }))
+    return refuse(wrong_usage, config, fmt::format("--junit {}: that is the image itself; name another file", options.junit));
+  return {};
+}
+
 checked check_user_image(const check_options& options, const check_config& config, const tools& use, console& out) {
   const std::string& image = options.image;
   if (image.empty()) return {};
   if (::access(image.c_str(), R_OK) != 0) return refuse(cannot_be_used, config, fmt::format("{}: {}", image, error{errno}.message()));
+  // A pipe would be waited for.
+  const auto there = status_of(image);
+  if (there && !S_ISREG(there->st_mode) && !S_ISBLK(there->st_mode))
+    return refuse(cannot_be_used, config, fmt::format("{}: neither a file nor a block device", image));
   if (auto clean = check_image(use, image); !clean)
     return refuse(cannot_be_used, config, fmt::format("{}: not clean before anything was run: {}", image, clean.error()));
   auto device = dev::open_memory(size_of_image(image).value_or(0));
@@ -122,6 +147,7 @@ std::expected<std::vector<device_choice>, refusal> preflight(const check_options
                                                              console& out) {
   std::vector<device_choice> devices = options.devices;
   if (devices.empty()) devices = {{device_kind::memory, {}}, {device_kind::pmem, {}}, {device_kind::block, {}}};
+  if (auto fine = check_result_file(options, config); !fine) return std::unexpected{fine.error()};
   if (auto fine = check_fresh_image(options, config, use); !fine) return std::unexpected{fine.error()};
   if (auto fine = check_user_image(options, config, use, out); !fine) return std::unexpected{fine.error()};
   if (auto fine = check_rings(devices, !options.devices.empty(), config); !fine) return std::unexpected{fine.error()};

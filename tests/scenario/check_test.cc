@@ -145,6 +145,12 @@ TEST_F(CheckCommand, RunsOnACopyOfTheUsersImage) {
   EXPECT_THAT(c.out, HasSubstr("its own copy of " + image));
   EXPECT_THAT(c.out, HasSubstr("other/002 [memory] [not run] needs 256 MiB"));
   EXPECT_TRUE(contents(image) == before);
+  for (const auto& words : std::vector<std::vector<std::string>>{{"--image", image}, {"--device", "block:" + image}}) {
+    const called over = check({"plant/001", words[0], words[1], "--junit", image});
+    EXPECT_EQ(over.exit_code, 2) << words[0];
+    EXPECT_THAT(over.err, HasSubstr("--junit " + image)) << words[0];
+    EXPECT_TRUE(contents(image) == before) << words[0];
+  }
 }
 
 TEST_F(CheckCommand, TakesMke2fsOptionsInPlaceOfTheDefaults) {

@@ -374,6 +374,7 @@ TEST_F(ExploreCommand, DrawsTheUsualScheduleWhereNoneFails) {
 }
 
 TEST_F(ExploreCommand, SaysWhichPictureCannotBeWrittenBeforeItRuns) {
+  EXPECT_EQ(explore({"race/105", "--timeline", "/nowhere/both", "--trace", "/nowhere/both"}).exit_code, 2) << "one file cannot hold both";
   const called c = explore({"race/105", "--timeline", "/nowhere/page.html"});
   EXPECT_EQ(c.exit_code, 3);
   EXPECT_EQ(c.out, "");

@@ -1,4 +1,6 @@
 // The command line of `xip check`: lists, filters, refusals.
+#include <sys/stat.h>
+
 #include "scenario/check_fixture.h"
 
 namespace xip::scenario {
@@ -73,8 +75,11 @@ TEST_F(CheckCommand, RefusesToRunNothing) {
 
 TEST_F(CheckCommand, DistinguishesWhatCannotBeUsedFromAWrongCommandLine) {
   std::ofstream{in_directory("text")} << "no file system";
+  ASSERT_EQ(::mkfifo(in_directory("pipe").c_str(), 0600), 0);
   for (const auto& words : std::vector<std::vector<std::string>>{{"--image", "/no/such/image"},
                                                                  {"--image", in_directory("text")},
+                                                                 {"--image", in_directory("pipe")},
+                                                                 {"--image", "/"},
                                                                  {"--keep", "/proc/x"},
                                                                  {"--junit", "/no/such/place/junit"},
                                                                  {"--device", "pmem:" + in_directory("text")}}) {

@@ -279,8 +279,7 @@ int bench_verb(int argc, char** argv) {
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return exit_usage;
   bench_bed bed;
   register_all(bed);
-  benchmark::RunSpecifiedBenchmarks();
-  return exit_ok;
+  return benchmark::RunSpecifiedBenchmarks() != 0 ? exit_ok : exit_usage;  // none has such a name
 }
 
 }  // namespace xip::tool
