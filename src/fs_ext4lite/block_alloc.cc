@@ -338,6 +338,22 @@ result<> free_blocks(handle& h, ext4_inode_info& inode, pblk_t first, std::uint3
   return {};
 }
 
+result<held_bitmaps> prepare_to_free(ext4_sb_info& sb, pblk_t first, std::uint32_t count) {
+  held_bitmaps held;
+  if (!data_blocks_valid(sb, first, count)) return held;  // free_blocks says so
+  std::size_t groups = 0;
+  for (std::uint32_t g = group_of(sb, first).value(); g <= group_of(sb, first + (count - 1)).value() && groups < std::size(held.of); ++g) {
+    auto bitmap = load_block_bitmap(sb, group_t{g});
+    if (!bitmap && bitmap.error() != EUCLEAN) return fail(bitmap.error());
+    if (bitmap) held.of[groups] = std::move(*bitmap);
+    ++groups;
+    auto spare = spare_map(sb, *sb.s_groups[g]);
+    spin_guard guard{sb.s_groups[g]->lock};
+    use_map(*sb.s_groups[g], spare);
+  }
+  return held;
+}
+
 pblk_t goal_of_inode(const ext4_inode_info& inode) noexcept {
   const ext4_sb_info& sb = sbi_of(inode);
   std::uint32_t group = inode.i_block_group.value();

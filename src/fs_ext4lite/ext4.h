@@ -255,6 +255,13 @@ inline constexpr std::uint32_t alloc_use_reserved =
 // Gives them back, i_blocks too; they are not handed out again before the commit of this change is durable. Blocks that held METADATA are forgotten in the
 // buffer cache. A block that is free already, or fixed metadata, is corruption. credits: 2 for each group touched.
 [[nodiscard]] result<> free_blocks(handle& h, ext4_inode_info& inode, pblk_t first, std::uint32_t count, bool metadata);
+// The bitmaps of at most two groups, read and held.
+struct held_bitmaps {
+  dev::buffer_ref of[2];
+};
+// Whatever free_blocks of COUNT blocks from FIRST, at most a group's length, reads or needs memory for is there as long as the answer lives: who takes
+// them out of a tree first does not lose them then. A corrupt group keeps its blocks, as it does in free_blocks.
+[[nodiscard]] result<held_bitmaps> prepare_to_free(ext4_sb_info& sb, pblk_t first, std::uint32_t count);
 // INODE has so many blocks more (or fewer) than before, in memory.
 void add_to_i_blocks(ext4_inode_info& inode, std::int64_t blocks) noexcept;
 // Where the first block of INODE should go.

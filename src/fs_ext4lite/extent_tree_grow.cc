@@ -116,11 +116,13 @@ result<> shrink_depth(handle& h, ext4_inode_info& inode) {
     tree_node_writer root{root_bytes(inode)};
     if (root.view().depth() == 0 || root.view().entries() != 1) return {};
     pblk_t block;
+    held_bitmaps held;
     {
       const tree_path path = XIP_TRY(find_path(inode, root.view().key_at(0)));
       const tree_node child = node_at(inode, path, 1);
       if (child.entries() > root_capacity) return {};
       block = path.level[1].buffer->block();
+      held = XIP_TRY(prepare_to_free(h.sb(), block, 1));
       root.take(child, 0, child.entries(), root_capacity);
     }
     XIP_TRY(free_blocks(h, inode, block, 1, true));

@@ -2,8 +2,10 @@
 // later.
 //
 // The blocks go from the extent cache first, from the tree second, from the bitmap last: nobody finds a block here that is free already. A
-// crash after the commit of any step leaves what is left of them in the tree, which the orphan pass takes out.
+// crash after the commit of any step leaves what is left of them in the tree, which the orphan pass takes out. What freeing them takes is there
+// before the tree loses them.
 #include <algorithm>
+#include <array>
 
 #include <fmt/format.h>
 
@@ -18,6 +20,9 @@ namespace {
 [[nodiscard]] result<> erase_entry(handle& h, ext4_inode_info& inode, tree_path& path) XIP_REQUIRES(inode.i_data_sem) {
   std::uint32_t level = path.depth;
   while (level != 0 && node_at(inode, path, level).entries() == 1) --level;
+  std::array<held_bitmaps, extent_max_depth> held;
+  for (std::uint32_t empty = path.depth; empty > level; --empty)
+    held[empty - 1] = XIP_TRY(prepare_to_free(h.sb(), path.level[empty].buffer->block(), 1));
   const auto at = static_cast<std::uint32_t>(path.level[level].at);
   tree_node_writer node = XIP_TRY(write_node(h, inode, path, level));
   node.erase(at);
@@ -75,11 +80,12 @@ result<bool> remove_last_stretch(handle& h, ext4_inode_info& inode, lblk_t first
     e = leaf_of(inode, path).extent_at(static_cast<std::uint32_t>(path.leaf().at));
   }
   const pblk_t freed = e.pblk + (begin - e.lblk);
+  const held_bitmaps held = XIP_TRY(prepare_to_free(h.sb(), freed, count));
   XIP_TRY(shorten_extent(h, inode, path, e, begin, end));
   path = tree_path{};
-  XIP_TRY(shrink_depth(h, inode));
   XIP_POINT(ext4_extent_removed, inode.i_ino.value(), begin.value(), count);
   XIP_TRY(free_blocks(h, inode, freed, count, !inode.is_reg()));
+  XIP_TRY(shrink_depth(h, inode));
   return true;
 }
 
