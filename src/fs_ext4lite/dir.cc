@@ -14,6 +14,7 @@
 
 #include "fs_ext4lite/dir.h"
 #include "fs_ext4lite/extent_tree.h"
+#include "fs_ext4lite/indirect.h"
 
 namespace xip::ext4lite {
 namespace {
@@ -106,7 +107,13 @@ namespace {
 [[nodiscard]] result<> drop_mapping(handle& h, ext4_inode_info& dir, lblk_t lblk) {
   if (h.credits_left() < credits_for_removal && !h.extend(credits_for_removal)) return fail(EIO);
   exclusive_guard guard{dir.i_data_sem};
-  (void)XIP_TRY(remove_last_stretch(h, dir, lblk, lblk_t{extent_max_block - 1}));
+  if (has_extents(dir)) {
+    (void)XIP_TRY(remove_last_stretch(h, dir, lblk, lblk_t{extent_max_block - 1}));
+  } else {
+    // The block, and the indirect blocks that were made for it.
+    while (XIP_TRY(indirect_remove_last_run(h, dir, lblk))) {
+    }
+  }
   return mark_inode_dirty_data(h, dir);
 }
 
