@@ -280,11 +280,6 @@ result<> dir_retarget(handle& h, ext4_inode_info& dir, const dir_entry_location&
 
 result<ino_t> dir_parent(ext4_inode_info& dir) { return XIP_TRY(read_first_entries(dir)).dotdot.inode; }
 
-result<> dir_set_parent(handle& h, ext4_inode_info& dir, ino_t parent) {
-  const auto where = XIP_TRY(locate_dots(dir, false));
-  return dir_retarget(h, dir, *where, parent, S_IFDIR);
-}
-
 result<bool> add_to_leaf(handle& h, ext4_inode_info& dir, lblk_t lblk, dev::buffer& leaf, const new_entry& e) {
   const dir_rules rules = dir_rules_of(h.sb());
   dir_block_fault fault;

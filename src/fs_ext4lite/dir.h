@@ -44,9 +44,8 @@ struct dir_entry_location {
 // Nothing has changed in the directory since it was located. credits: 1 each.
 [[nodiscard]] result<> dir_erase(handle& h, ext4_inode_info& dir, const dir_entry_location& where);
 [[nodiscard]] result<> dir_retarget(handle& h, ext4_inode_info& dir, const dir_entry_location& where, ino_t ino, std::uint32_t mode);
-// What .. says. credits: 1.
+// What .. says.
 [[nodiscard]] result<ino_t> dir_parent(ext4_inode_info& dir);
-[[nodiscard]] result<> dir_set_parent(handle& h, ext4_inode_info& dir, ino_t parent);
 
 // A name to be added.
 struct new_entry {

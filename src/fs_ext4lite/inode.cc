@@ -285,17 +285,8 @@ result<> ext4_getattr(const vfs::inode& i, vfs::kstat& stat) {
 
 namespace {
 
-// Its blocks first, under handles of their own; then the attributes, the orphan record, and the number, under one. A crash before the last leaves
-// it on the orphan list: the next mount does the rest.
-[[nodiscard]] result<> delete_inode(ext4_inode_info& inode) {
-  ext4_sb_info& sb = sbi_of(inode);
-  vfs::i_size_write(inode, 0);
-  if (has_tree(inode)) {
-    exclusive_guard guard{inode.i_mapping.invalidate_lock};
-    XIP_TRY(truncate_blocks(inode));
-  }
-  handle h = XIP_TRY(journal_start(sb, credits_xattr_release + credits_orphan + credits_inode + 2));
-  XIP_TRY(xattr_release(h, inode));
+// What comes last in the life of an inode, all under one handle: the orphan record goes, then the number. Its slot and its group's bitmap are held.
+[[nodiscard]] result<> give_number_back(handle& h, ext4_inode_info& inode) {
   XIP_TRY(orphan_del(h, inode));
   inode.i_dtime.store(static_cast<std::uint32_t>(vfs::current_time().seconds), std::memory_order_relaxed);
   {
@@ -304,6 +295,22 @@ namespace {
     XIP_TRY(mark_inode_dirty_data(h, inode));
   }
   return free_inode_number(h, inode);
+}
+
+// Its blocks first, under handles of their own; then the attributes, the orphan record, and the number, under one. A crash before the last leaves
+// it on the orphan list, and so does what fails before it: the next mount does the rest.
+[[nodiscard]] result<> delete_inode(ext4_inode_info& inode) {
+  ext4_sb_info& sb = sbi_of(inode);
+  vfs::i_size_write(inode, 0);
+  if (has_tree(inode)) {
+    exclusive_guard guard{inode.i_mapping.invalidate_lock};
+    XIP_TRY(truncate_blocks(inode));
+  }
+  const dev::buffer_ref bitmap = XIP_TRY(load_inode_bitmap(sb, inode.i_block_group));
+  const inode_slot slot = XIP_TRY(inode_slot_of(sb, inode.i_ino));
+  handle h = XIP_TRY(journal_start(sb, credits_xattr_release + credits_orphan + credits_inode + 2));
+  XIP_TRY(xattr_release(h, inode));
+  return whole_or_abort(sb, give_number_back(h, inode));
 }
 
 }  // namespace

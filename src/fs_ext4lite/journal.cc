@@ -62,6 +62,11 @@ void journal_abort(ext4_sb_info& sb, const error& why) noexcept {
                      fmt::format("ext4 ({}): a change could not be made ({}), every other fails from now on", sb.s_id, why.message()));
 }
 
+result<> whole_or_abort(ext4_sb_info& sb, result<> done) noexcept {
+  if (!done && done.error() != EUCLEAN) journal_abort(sb, done.error());
+  return done;
+}
+
 bool dirtied_buffers::add(pblk_t b) {
   const auto end = first_ + count_;
   if (std::find(first_, end, b) != end || std::ranges::find(rest_, b) != rest_.end()) return false;

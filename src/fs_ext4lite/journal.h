@@ -85,6 +85,9 @@ class handle {
 // Something could not be written, or not be undone: nothing is written any more, and every change and every fsync fails with EIO, so that nobody
 // is told that all is well. Linux: jbd2_journal_abort.
 void journal_abort(ext4_sb_info& sb, const error& why) noexcept;
+// DONE is what became of a change that had begun and cannot be taken back. If it failed in its middle, all changes end, and the medium stays as the
+// last commit left it. But for corruption: that was reported where it was found, errors= says what follows, and e2fsck will look.
+[[nodiscard]] result<> whole_or_abort(ext4_sb_info& sb, result<> done) noexcept;
 // Makes everything changed before durable; no handle may be open in this thread. Linux: ext4_force_commit.
 [[nodiscard]] result<> force_commit(ext4_sb_info& sb);
 // Returns at once if the commit TID is durable already. Linux: jbd2_complete_transaction.

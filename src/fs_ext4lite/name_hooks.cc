@@ -65,6 +65,7 @@ template <class Fill>
 [[nodiscard]] result<vfs::inode*> make_once(ext4_inode_info& dir, std::string_view name, std::uint32_t mode, const needs& n, Fill& fill) {
   vfs::inode_ref failed;  // outlives the handle
   XIP_TRY(check_room(dir, name, n.blocks));
+  const held_slots held = XIP_TRY(hold_slots({&dir}));
   handle h = XIP_TRY(journal_start(sbi_of(dir), credits_create(dir) + n.credits));
   ext4_inode_info& inode = *XIP_TRY(new_inode(h, dir, mode, name));
   result<> done = fill(h, inode);
@@ -74,7 +75,7 @@ template <class Fill>
     return fail(done.error());
   }
   if (S_ISDIR(mode)) inc_dir_count(dir);
-  done = names_changed(h, dir);
+  done = whole_or_abort(sbi_of(dir), names_changed(h, dir));
   vfs::unlock_new_inode(inode);
   vfs::inode_ref made{&inode};
   XIP_TRY(done);
@@ -164,6 +165,14 @@ void drop_link(ext4_inode_info& inode) {
     inode.i_sb.s_kernel.printk(vfs::log_level::warning, fmt::format("ext4 ({}): inode {} loses a name and has {} links", inode.i_sb.s_id,
                                                                     inode.i_ino.value(), count));
   inode.i_nlink.store(inode.is_dir() || count == 0 ? 0 : count - 1, std::memory_order_relaxed);
+}
+
+result<held_slots> hold_slots(std::initializer_list<const ext4_inode_info*> inodes) {
+  held_slots held;
+  std::size_t count = 0;
+  for (const ext4_inode_info* i : inodes)
+    if (i != nullptr) held[count++] = XIP_TRY(inode_slot_of(sbi_of(*i), i->i_ino)).buffer;
+  return held;
 }
 
 std::uint32_t credits_create(const ext4_inode_info& dir) noexcept {

@@ -1,7 +1,9 @@
 // Between name_hooks.cc, name_remove.cc, rename_hook.cc and symlink.cc.
 #pragma once
 
+#include <array>
 #include <cstdint>
+#include <initializer_list>
 #include <string_view>
 #include <utility>
 
@@ -46,6 +48,9 @@ template <class Call>
   });
 }
 
+// The table blocks of INODES are read, and stay cached as long as the answer lives: no change of theirs fails because it cannot be read. At most four.
+using held_slots = std::array<dev::buffer_ref, 4>;
+[[nodiscard]] result<held_slots> hold_slots(std::initializer_list<const ext4_inode_info*> inodes);
 // ENOSPC, before anything is changed, where the free blocks are too few for BLOCKS of a new inode and those that DIR needs to hold NAME.
 [[nodiscard]] result<> check_room(ext4_inode_info& dir, std::string_view name, std::uint32_t blocks);
 // DIR's names have changed: its times, and all of it under H. credits: credits_inode.

@@ -1,7 +1,7 @@
 // rename and renameat2. Linux: ext4_rename, ext4_cross_rename (fs/ext4/namei.c).
 //
 // All of it under one handle: after a crash the old name stands for the inode, or the new one does. The VFS holds both directories and both
-// inodes.
+// inodes. What has to be read is read and held before the first name changes; only a name that is added can still fail, and comes first.
 //
 // Lock chains:
 //   i_rwsem -> jbd2_handle -> s_orphan_lock
@@ -36,17 +36,16 @@ struct rename_end {
   return credits_dir_add(to.dir) + 2 * credits_dir_remove(from.dir) + 2 + 4 * credits_inode + credits_orphan;
 }
 
-// A directory is about to move from one parent to another.
-[[nodiscard]] result<> check_moved_dir(const rename_end& from, const rename_end& to) {
-  if (!from.is_dir() || &from.dir == &to.dir) return {};
-  // Its .. must be there to be changed.
-  XIP_TRY(dir_parent(*from.inode));
-  return !to.is_dir() && dir_link_max(to.dir) ? result<>{fail(EMLINK)} : result<>{};
+// A directory is about to move from one parent to another: where its .. stands, which changes. Nothing if it does not.
+[[nodiscard]] result<std::optional<dir_entry_location>> check_moved_dir(const rename_end& from, const rename_end& to) {
+  if (!from.is_dir() || &from.dir == &to.dir) return std::nullopt;
+  if (!to.is_dir() && dir_link_max(to.dir)) return fail(EMLINK);
+  return dir_locate(*from.inode, "..");
 }
 
-[[nodiscard]] result<> move_parent(handle& h, const rename_end& from, const rename_end& to) {
-  if (!from.is_dir() || &from.dir == &to.dir) return {};
-  return dir_set_parent(h, *from.inode, to.dir.i_ino);
+[[nodiscard]] result<> move_parent(handle& h, const rename_end& from, const std::optional<dir_entry_location>& dotdot,
+                                   const rename_end& to) {
+  return dotdot ? dir_retarget(h, *from.inode, *dotdot, to.dir.i_ino, S_IFDIR) : result<>{};
 }
 
 // What the new name stood for loses a link.
@@ -73,40 +72,46 @@ void count_parents(const rename_end& from, const rename_end& to) noexcept {
   if (to.is_dir()) dec_dir_count(to.dir);
 }
 
-[[nodiscard]] result<> rename_once(const rename_end& from, const rename_end& to) {
-  std::optional<dir_entry_location> there;
-  if (to.inode != nullptr) there = XIP_TRY(locate_end(to));
-  if (to.is_dir() && !XIP_TRY(dir_is_empty(*to.inode))) return fail(ENOTEMPTY);
-  // Held, so that looking for it again reads nothing.
-  const dir_entry_location before = XIP_TRY(locate_end(from));
-  XIP_TRY(check_moved_dir(from, to));
-  if (!there) XIP_TRY(check_room(to.dir, to.name, 0));
-  handle h = XIP_TRY(journal_start(sbi_of(from.dir), credits_rename(from, to)));
-  XIP_TRY(set_new_name(h, from, to, there));
-  // A name that was added may have moved the old one.
-  const dir_entry_location here = XIP_TRY(locate_end(from));
+// Where the old name stands when the new one has been added to the same directory, which may have moved it. Without it the new one goes again.
+[[nodiscard]] result<dir_entry_location> locate_after_add(handle& h, const rename_end& from, const rename_end& to) {
+  auto here = locate_end(from);
+  if (!here) XIP_TRY(whole_or_abort(h.sb(), dir_remove(h, to.dir, to.name, from.inode->i_ino)));
+  return here;
+}
+
+// The new name stands. HERE is the old one.
+[[nodiscard]] result<> complete_rename(handle& h, const rename_end& from, const dir_entry_location& here,
+                                       const std::optional<dir_entry_location>& dotdot, const rename_end& to) {
   XIP_TRY(dir_erase(h, from.dir, here));
-  XIP_TRY(move_parent(h, from, to));
+  XIP_TRY(move_parent(h, from, dotdot, to));
   count_parents(from, to);
   vfs::inode_touch_ctime(*from.inode);
   XIP_TRY(mark_inode_dirty(h, *from.inode));
   XIP_TRY(names_changed(h, from.dir));
   XIP_TRY(names_changed(h, to.dir));
-  if (to.inode != nullptr) XIP_TRY(drop_target(h, *to.inode));
+  return to.inode != nullptr ? drop_target(h, *to.inode) : result<>{};
+}
+
+[[nodiscard]] result<> rename_once(const rename_end& from, const rename_end& to) {
+  std::optional<dir_entry_location> there;
+  if (to.inode != nullptr) there = XIP_TRY(locate_end(to));
+  if (to.is_dir() && !XIP_TRY(dir_is_empty(*to.inode))) return fail(ENOTEMPTY);
+  dir_entry_location here = XIP_TRY(locate_end(from));
+  const auto dotdot = XIP_TRY(check_moved_dir(from, to));
+  if (!there) XIP_TRY(check_room(to.dir, to.name, 0));
+  const held_slots held = XIP_TRY(hold_slots({&from.dir, &to.dir, from.inode, to.inode}));
+  handle h = XIP_TRY(journal_start(sbi_of(from.dir), credits_rename(from, to)));
+  XIP_TRY(set_new_name(h, from, to, there));
+  if (!there && &from.dir == &to.dir) here = XIP_TRY(locate_after_add(h, from, to));
+  XIP_TRY(whole_or_abort(h.sb(), complete_rename(h, from, here, dotdot, to)));
   return finish(h, to.dir, from.dir);
 }
 
-[[nodiscard]] result<> exchange(const rename_end& a, const rename_end& b) {
-  if (b.inode == nullptr) return fail(ENOENT);
-  const dir_entry_location at_a = XIP_TRY(locate_end(a));
-  const dir_entry_location at_b = XIP_TRY(locate_end(b));
-  XIP_TRY(check_moved_dir(a, b));
-  XIP_TRY(check_moved_dir(b, a));
-  handle h = XIP_TRY(journal_start(sbi_of(a.dir), credits_rename(a, b)));
-  XIP_TRY(dir_retarget(h, a.dir, at_a, b.inode->i_ino, mode_of(*b.inode)));
-  XIP_TRY(dir_retarget(h, b.dir, at_b, a.inode->i_ino, mode_of(*a.inode)));
-  XIP_TRY(move_parent(h, a, b));
-  XIP_TRY(move_parent(h, b, a));
+// Both names stand for the other's inode. DOTDOT_OF_: where the .. stands that has to follow.
+[[nodiscard]] result<> complete_exchange(handle& h, const rename_end& a, const std::optional<dir_entry_location>& dotdot_of_a,
+                                         const rename_end& b, const std::optional<dir_entry_location>& dotdot_of_b) {
+  XIP_TRY(move_parent(h, a, dotdot_of_a, b));
+  XIP_TRY(move_parent(h, b, dotdot_of_b, a));
   if (&a.dir != &b.dir && a.is_dir() != b.is_dir()) {
     dec_dir_count(a.is_dir() ? a.dir : b.dir);
     inc_dir_count(a.is_dir() ? b.dir : a.dir);
@@ -116,7 +121,20 @@ void count_parents(const rename_end& from, const rename_end& to) noexcept {
     XIP_TRY(mark_inode_dirty(h, *i));
   }
   XIP_TRY(names_changed(h, a.dir));
-  XIP_TRY(names_changed(h, b.dir));
+  return names_changed(h, b.dir);
+}
+
+[[nodiscard]] result<> exchange(const rename_end& a, const rename_end& b) {
+  if (b.inode == nullptr) return fail(ENOENT);
+  const dir_entry_location at_a = XIP_TRY(locate_end(a));
+  const dir_entry_location at_b = XIP_TRY(locate_end(b));
+  const auto dotdot_of_a = XIP_TRY(check_moved_dir(a, b));
+  const auto dotdot_of_b = XIP_TRY(check_moved_dir(b, a));
+  const held_slots held = XIP_TRY(hold_slots({&a.dir, &b.dir, a.inode, b.inode}));
+  handle h = XIP_TRY(journal_start(sbi_of(a.dir), credits_rename(a, b)));
+  XIP_TRY(dir_retarget(h, a.dir, at_a, b.inode->i_ino, mode_of(*b.inode)));
+  XIP_TRY(whole_or_abort(h.sb(), dir_retarget(h, b.dir, at_b, a.inode->i_ino, mode_of(*a.inode))));
+  XIP_TRY(whole_or_abort(h.sb(), complete_exchange(h, a, dotdot_of_a, b, dotdot_of_b)));
   return finish(h, b.dir, a.dir);
 }
 
