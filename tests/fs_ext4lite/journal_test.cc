@@ -102,6 +102,14 @@ TEST_P(FailedCommit, IsNotForgotten) {
 INSTANTIATE_TEST_SUITE_P(Journal, FailedCommit, testing::Values(dev::fault_rule::what::eio_write, dev::fault_rule::what::eio_flush),
                          [](const auto& each) { return each.param == dev::fault_rule::what::eio_write ? "Write" : "Flush"; });
 
+TEST_F(Journal, AChangeThatFailsInItsMiddleEndsAllChanges) {
+  EXPECT_TRUE(whole_or_abort(m.sb(), {}));
+  EXPECT_EQ(whole_or_abort(m.sb(), fail(EUCLEAN)).error(), EUCLEAN) << "was reported where it was found";
+  EXPECT_TRUE(journal_start(m.sb(), 1));
+  EXPECT_EQ(whole_or_abort(m.sb(), fail(ENOMEM)).error(), ENOMEM);
+  EXPECT_EQ(journal_start(m.sb(), 1).error(), EIO);
+}
+
 TEST_F(FaultyJournal, WhatWasFreedStaysPendingWhenTheCommitFails) {
   const pblk_t at{2900};
   handle h = *journal_start(m.sb(), 4);
