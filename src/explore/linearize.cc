@@ -57,14 +57,7 @@ class file_model {
   }
 
   [[nodiscard]] std::uint64_t hash() const noexcept {
-    std::uint64_t h = bytes_.size();
-    std::size_t at = 0;
-    for (; at + sizeof h <= bytes_.size(); at += sizeof h) {
-      std::uint64_t word;
-      std::memcpy(&word, bytes_.data() + at, sizeof word);
-      h = mix(h ^ word);
-    }
-    for (; at < bytes_.size(); ++at) h = mix(h ^ static_cast<std::uint64_t>(bytes_[at]));
+    std::uint64_t h = hash_bytes(bytes_.data(), bytes_.size());
     for (const bool w : written_) h = mix(h * 2 + (w ? 1 : 0));
     return h;
   }
@@ -210,7 +203,7 @@ class search {
   // From MODEL, with DONE made: whether the rest can be ordered. Fails without a trace but in VISITED_.
   [[nodiscard]] bool extend(const file_model& model, set done) {
     if (complete(done)) return true;
-    if (visited_.contains(mix(done) ^ model.hash())) return false;
+    if (!visited_.empty() && visited_.contains(mix(done) ^ model.hash())) return false;
     for (std::size_t i = past_; i < calls_.size(); ++i) {
       if (made(i, done) || !may_be_next(i, done)) continue;
       if (make(model, i, done)) return true;

@@ -94,14 +94,7 @@ std::uint64_t snapshot_device::changes() const noexcept {
   for (const kept_page& page : undo_) {
     const std::byte* const now = base_ + (page.number << page_shift);
     if (std::memcmp(now, page.bytes, page_bytes) == 0) continue;
-    std::uint64_t hash = page.number;
-    for (std::size_t at = 0; at < page_bytes; at += sizeof hash) {
-      std::uint64_t word;
-      std::memcpy(&word, now + at, sizeof word);
-      hash = (hash ^ word) * 0x9e3779b97f4a7c15;
-      hash ^= hash >> 29;
-    }
-    sum += mix(hash);
+    sum += mix(hash_bytes(now, page_bytes) ^ page.number);
   }
   return sum;
 }
