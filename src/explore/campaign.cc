@@ -138,7 +138,7 @@ void campaign::run_schedule(strategy& s) {
   ++report_.schedules;
   report_.steps += went.steps;
   report_.max_steps = std::max(report_.max_steps, went.steps);
-  report_.trace_hash = mix(report_.trace_hash ^ went.hash);
+  report_.trace_hash += mix(went.hash);
   if (went.failed != failure_kind::none)
     add_failure(s, went);
   else if (s.diverged() || repeat_due())

@@ -48,7 +48,7 @@ json schedule_json(const explore::schedule_report& s) {
 
 json race_json(const explored& e) {
   const explore::report& r = e.found;
-  json stages = json::array(), failures = json::array(), points = json::object();
+  json stages = json::array(), failures = json::array(), points = json::object(), pairs = json::array();
   for (const explore::stage_report& s : r.stages)
     stages.push_back({{"strategy", s.strategy}, {"schedules", s.schedules}, {"exhausted", s.exhausted}});
   for (const explore::found_failure& f : r.failures)
@@ -56,11 +56,12 @@ json race_json(const explored& e) {
         {{"strategy", f.strategy}, {"schedule", f.schedule}, {"first", schedule_json(f.first)}, {"minimised", schedule_json(f.minimised)}});
   for (std::size_t i = 0; i < point_count; ++i)
     if (r.switched_at[i] != 0) points[std::string{point_name(static_cast<point>(i))}] = r.switched_at[i];
+  for (const explore::point_pair& p : r.point_pairs) pairs.push_back({p.from, p.to});
   return {{"name", e.what->name},     {"status", r.passed() ? "passed" : "failed"},
           {"schedules", r.schedules}, {"failed_schedules", r.failed_schedules},
           {"seconds", r.seconds},     {"per_second", r.per_second()},
           {"steps", r.steps},         {"complete", r.complete},
-          {"stages", stages},         {"point_pairs", r.point_pairs.size()},
+          {"stages", stages},         {"point_pairs", pairs},
           {"switched_at", points},    {"trace_hash", fmt::format("{:016x}", r.trace_hash)},
           {"images", e.images},       {"state_bytes", e.state_bytes},
           {"failures", failures}};

@@ -85,7 +85,7 @@ struct report {
   std::uint64_t failed_schedules = 0;
   std::uint64_t steps = 0;
   std::uint64_t max_steps = 0;   // of one schedule
-  std::uint64_t trace_hash = 0;  // of all schedules, in their order
+  std::uint64_t trace_hash = 0;  // of all schedules, in any order: those of parts add up to that of the whole
   double seconds = 0;
   bool complete = false;  // all strategies ran to their end
   bool stopped = false;   // by explore_options::stop
