@@ -21,7 +21,11 @@
   const hue = (task) => "t" + (task % 8);
   const taskName = (task) => data.tasks[task] ?? "?";
   const titled = (element, text) => (element.append(make("title", {}, text)), element);
-  const fits = (text, room) => text.length * 6.2 + 6 <= room;
+  // As much of TEXT as has room; a few letters say nothing.
+  const shorten = (text, room) => {
+    const letters = Math.floor((room - 6) / 6.2);
+    return text.length <= letters ? text : letters < 6 ? "" : text.slice(0, letters - 1) + "\u2026";
+  };
 
   // Spans that overlap go into rows of their own; the number of rows.
   const stack = (spans) => {
@@ -72,8 +76,9 @@
     bar(from, to, row, style, text, title) {
       const y = this.y + row * small + 3, w = Math.max(this.x(to) - this.x(from), 3);
       this.front.append(titled(make("rect", {x: this.x(from), y, width: w, height: small - 6, rx: 2, class: style}), title));
-      if (!text || !fits(text, w)) return;
-      const caption = make("text", {x: this.x(from) + 4, y: y + small - 10}, text);
+      const shown = shorten(text, w);
+      if (!shown) return;
+      const caption = make("text", {x: this.x(from) + 4, y: y + small - 10}, shown);
       captions.push({caption, from: this.x(from), to: this.x(from) + w});
       this.front.append(caption);
     }

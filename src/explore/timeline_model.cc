@@ -256,7 +256,8 @@ constexpr point_words known_points[] = {
 
 [[nodiscard]] std::string block_sentence(const event& e) {
   const std::string blocks = blocks_text(e);
-  if (e.kind == event_kind::free) return fmt::format("frees {}; they may be used again after the next commit", blocks);
+  if (e.kind == event_kind::free)
+    return fmt::format("frees {}; {} may be used again after the next commit", blocks, e.b == 1 ? "it" : "they");
   if (e.kind == event_kind::alloc) return fmt::format("allocates {} {} inode {}", blocks, e.exclusive ? "to" : "as metadata of", e.c);
   const std::string_view verb = e.exclusive ? "writes" : "reads";
   return e.c == 0 ? fmt::format("{} {} as metadata", verb, blocks) : fmt::format("{} {} as data of inode {}", verb, blocks, e.c);

@@ -10,8 +10,11 @@ fail() { failures=$((failures + 1)); echo "FAILED: $*"; }
 
 XIP_TIMELINE_DIR=$scratch "$tests" --gtest_brief=1 --gtest_filter=Timeline.PythonReadsPageAndTrace >"$scratch/said" || { cat "$scratch/said"; exit 1; }
 [ -s "$scratch/page.html" ] || { echo 'skipped: python3 is not installed'; exit 77; }
-timeout 120 "$browser" --headless --no-sandbox --disable-gpu --user-data-dir="$scratch/profile" --enable-logging=stderr \
-  --dump-dom "file://$scratch/page.html" >"$scratch/dom" 2>"$scratch/log"
+drawn() {  # PAGE: what the browser makes of it, in $scratch/dom
+  timeout 120 "$browser" --headless --no-sandbox --disable-gpu --user-data-dir="$scratch/profile" --enable-logging=stderr \
+    --dump-dom "file://$1" >"$scratch/dom" 2>"$scratch/log"
+}
+drawn "$scratch/page.html"
 [ -s "$scratch/dom" ] || { echo 'skipped: the browser does not run here'; exit 77; }
 
 has() { grep -qF -- "$2" "$scratch/dom" || fail "$1: no '$2'"; }
@@ -24,4 +27,10 @@ has 'blocks' '>given back by inode 12'
 has 'the bad step' 'class="flag"'
 has 'it is chosen' 'Event 21, step 20: '
 has 'its row is marked' 'class="k-fail is-chosen"'
+
+# A name that is longer than its bar is cut, and whole in the bar's title.
+sed 's/truncate/a-task-with-a-name-of-sixty-letters-that-has-room-nowhere-at-all/' "$scratch/page.html" >"$scratch/long.html"
+drawn "$scratch/long.html"
+grep -qE '<text[^>]*>a-task-[a-z-]*…</text>' "$scratch/dom" || fail 'a name that is too long has no dots'
+grep -qE '<text[^>]*>[^<]*nowhere-at-all' "$scratch/dom" && fail 'a name runs out of its bar'
 [ "$failures" = 0 ] || exit 1
