@@ -19,7 +19,15 @@ engine::engine(const program& p, const engine_settings& settings) : program_{p},
   solo_context_.points = this;
 }
 
-engine::~engine() = default;
+// States may still make calls that need a scheduler.
+engine::~engine() {
+  if (!saved_) return;
+  restore();
+  const std::function<void()> body = [this] {
+    for (resettable* state : program_.state) state->release();
+  };
+  run_alone(body, failure_kind::check);
+}
 
 const outcome& engine::set_up() {
   outcome_ = {};
@@ -36,6 +44,7 @@ void engine::save_state() {
   for (resettable* state : program_.state)
     if (const result<> saved = state->save(); !saved)
       return record_failure(failure_kind::setup, "a state cannot be saved: " + std::string{saved.error().message()});
+  saved_ = true;
 }
 
 void engine::restore() noexcept {

@@ -158,6 +158,7 @@ class engine final : public scheduler {
 
   strategy* strategy_ = nullptr;
   point_sink* listener_ = nullptr;
+  bool saved_ = false;        // the states were
   bool in_schedule_ = false;  // else the setup, the check, or nothing
   failure_kind solo_kind_ = failure_kind::setup;
   std::uint32_t running_ = nobody;

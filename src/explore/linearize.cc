@@ -298,9 +298,10 @@ void file_history::clear() noexcept {
   saved_now_ = 0;
 }
 
-void file_history::save() noexcept {
+result<> file_history::save() noexcept {
   for (part& p : parts_) p.saved = p.used;
   saved_now_ = now_.load(std::memory_order_relaxed);
+  return {};
 }
 
 void file_history::restore() noexcept {

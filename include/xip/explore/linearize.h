@@ -14,6 +14,8 @@
 #include <string_view>
 #include <vector>
 
+#include <xip/explore/resettable.h>
+
 namespace xip::explore {
 
 enum class file_call : std::uint8_t {
@@ -48,7 +50,7 @@ struct file_operation {
 [[nodiscard]] std::string format_operation(const file_operation& o, const std::vector<std::string>& tasks);
 
 // What tasks did to one file, from when it was made and empty. Each task writes only its own part, so that several may at once.
-class file_history {
+class file_history final : public resettable {
  public:
   explicit file_history(std::uint32_t tasks) : parts_(tasks) {}
 
@@ -57,9 +59,9 @@ class file_history {
   void answer(file_operation& o, int error, std::uint64_t answer) noexcept;
 
   void clear() noexcept;
-  // What was recorded until save() is all there is.
-  void save() noexcept;
-  void restore() noexcept;
+  // What was recorded until save() is all there is after restore().
+  result<> save() noexcept override;
+  void restore() noexcept override;
 
   // In the order in which they began.
   [[nodiscard]] std::vector<const file_operation*> all() const;

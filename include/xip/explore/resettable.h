@@ -13,6 +13,9 @@ class resettable {
   [[nodiscard]] virtual result<> save() = 0;
   // Puts it back, any number of times. Tasks may have been given up in the middle: nothing in the state can be relied on.
   virtual void restore() noexcept = 0;
+  // The scheduler that the setup was given goes away. Called once, last, alone and in the saved state, for one state after the other: what
+  // cannot be left lying is ended here. Not called where the setup failed.
+  virtual void release() noexcept {}
 
  protected:
   ~resettable() = default;
