@@ -1,5 +1,5 @@
-// xip bench: what libxip adds to the plain work of each call, be that a memcpy or the host's own tmpfs. The image is a file on tmpfs; libpmem is
-// told to treat it as persistent memory.
+// xip bench: what libxip adds to the plain work of each call, be that a memcpy or the host's own tmpfs, and what the explorer adds to calls. The
+// image is a file on tmpfs; libpmem is told to treat it as persistent memory.
 #include <array>
 #include <cstdlib>
 #include <cstring>
@@ -21,26 +21,49 @@
 #include <xip/vfs/kernel.h>
 #include <xip/vfs/task.h>
 
+#include "bench.h"
 #include "command.h"
-#include "paired.h"
 #include "verbs.h"
 
 namespace xip::tool {
+
+void give_up(const std::string& why) {
+  complain("bench", why);
+  std::exit(exit_environment);
+}
+
+void make_image(const std::string& path, std::size_t bytes, const std::vector<std::string>& more) {
+  const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  if (fd < 0 || ::ftruncate(fd, static_cast<off_t>(bytes)) != 0) give_up(fmt::format("{}: {}", path, std::strerror(errno)));
+  ::close(fd);
+  std::vector<std::string> words{"mke2fs", "-q", "-F", "-t", "ext4", "-b", "4096"};
+  words.insert(words.end(), more.begin(), more.end());
+  words.push_back(path);
+  std::vector<char*> argv;
+  for (std::string& word : words) argv.push_back(word.data());
+  argv.push_back(nullptr);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::execvp(argv[0], argv.data());
+    ::_exit(127);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) give_up("mke2fs: could not make an image; is the package e2fsprogs installed?");
+}
+
+void report(benchmark::State& state, paired_ratio& pair) {
+  const paired_ratio::medians medians = pair.result();
+  state.counters["ns"] = medians.ns;
+  state.counters["baseline_ns"] = medians.baseline_ns;
+  state.counters["ratio"] = medians.ratio;
+}
+
 namespace {
 
 constexpr std::size_t file_bytes = std::size_t{64} << 20;
 constexpr std::size_t image_bytes = std::size_t{512} << 20;
 constexpr int names_in_directory = 10'000;
-
-[[noreturn]] void give_up(const std::string& why) {
-  complain("bench", why);
-  std::exit(exit_environment);
-}
-template <class T>
-T must(result<T> r, const char* what) {
-  if (!r.has_value()) give_up(fmt::format("{}: {}", what, r.error().message()));
-  if constexpr (!std::is_void_v<T>) return std::move(*r);
-}
 
 // A directory on tmpfs that goes with the run.
 class scratch {
@@ -49,7 +72,7 @@ class scratch {
     if (::mkdtemp(path_.data()) == nullptr) give_up("/dev/shm: cannot make a directory there; the figures need a tmpfs");
   }
   ~scratch() {
-    for (const char* name : {"/image", "/plain"}) ::unlink((path_ + name).c_str());
+    for (const char* name : {"/image", "/plain", "/small"}) ::unlink((path_ + name).c_str());
     for (int i = 0; i < names_in_directory; ++i) ::unlink(fmt::format("{}/many/{}", path_, i).c_str());
     ::rmdir((path_ + "/many").c_str());
     ::rmdir(path_.c_str());
@@ -61,20 +84,6 @@ class scratch {
  private:
   std::string path_ = "/dev/shm/xip-bench-XXXXXX";
 };
-
-void make_image(const std::string& path) {
-  const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-  if (fd < 0 || ::ftruncate(fd, image_bytes) != 0) give_up(fmt::format("{}: {}", path, std::strerror(errno)));
-  ::close(fd);
-  const pid_t child = ::fork();
-  if (child == 0) {
-    ::execlp("mke2fs", "mke2fs", "-q", "-F", "-t", "ext4", "-b", "4096", "-O", "metadata_csum", path.c_str(), nullptr);
-    ::_exit(127);
-  }
-  int status = 0;
-  ::waitpid(child, &status, 0);
-  if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) give_up("mke2fs: could not make an image; is the package e2fsprogs installed?");
-}
 
 // One image on persistent memory with a file of written blocks in it, the same file on the host's tmpfs, and plain memory of the same bytes.
 struct bench_bed {
@@ -89,7 +98,7 @@ struct bench_bed {
   std::vector<std::uint32_t> random_pages;
 
   bench_bed() {
-    make_image(dir / "image");
+    make_image(dir / "image", image_bytes, {"-O", "metadata_csum"});
     auto opened = dev::open_pmem(dir / "image", false);
     if (!opened.has_value()) give_up(opened.error().message);
     device = std::move(*opened);
@@ -132,27 +141,6 @@ struct bench_bed {
     }
   }
 };
-
-void report(benchmark::State& state, paired_ratio& pair) {
-  const paired_ratio::medians medians = pair.result();
-  state.counters["ns"] = medians.ns;
-  state.counters["baseline_ns"] = medians.baseline_ns;
-  state.counters["ratio"] = medians.ratio;
-}
-
-// Runs PER_ROUND operations of both a round until the benchmark has enough.
-template <class Figure, class Baseline>
-void run_pair(benchmark::State& state, std::size_t per_round, Figure&& figure, Baseline&& baseline) {
-  paired_ratio pair;
-  std::size_t next = 0;
-  for (auto round : state) {
-    static_cast<void>(round);
-    pair.round(next, next + per_round, figure, baseline);
-    next += per_round;
-    state.SetIterationTime(pair.last_seconds());
-  }
-  report(state, pair);
-}
 
 void read_against_memcpy(benchmark::State& state, bench_bed& bed, std::size_t bytes) {
   const auto offset = [&](std::size_t i) {
@@ -251,6 +239,8 @@ void register_all(bench_bed& bed) {
   add("append_4k/pmem_memcpy_persist", [&](benchmark::State& s) { append(s, bed); });
   add("create/tmpfs", [&](benchmark::State& s) { make_and_remove(s, bed, true); });
   add("unlink/tmpfs", [&](benchmark::State& s) { make_and_remove(s, bed, false); });
+  add("explore_lock_litmus/locks", [](benchmark::State& s) { explore_lock_litmus(s); });
+  add("explore_read_truncate/calls", [&](benchmark::State& s) { explore_read_truncate(s, bed.dir / "small"); });
 }
 
 // libpmem reads this variable as it is loaded: without it the program starts itself again with it.
