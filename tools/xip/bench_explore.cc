@@ -42,7 +42,7 @@ void run_batches(benchmark::State& state, const explore::program& p, auto&& base
 
 void lock_once(mutex<litmus_class>& lock) {
   const mutex_guard guard{lock};
-  XIP_POINT(xip_copy_piece);
+  XIP_POINT(user_point);
 }
 
 void expect_read(const result<std::size_t>& got) {

@@ -48,7 +48,8 @@
   X(dev_flush)                 /* block device flush */                                        \
   X(buffer_read)               /* may fail: EIO; block */                                       \
   X(buffer_write)              /* may fail: EIO; block */                                       \
-  X(alloc_memory)              /* may fail: ENOMEM */
+  X(alloc_memory)              /* may fail: ENOMEM */                                           \
+  X(user_point)                /* of a program outside of libxip: whatever it likes to tell */
 // clang-format on
 
 namespace xip {

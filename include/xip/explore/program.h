@@ -18,7 +18,8 @@ struct task {
 };
 
 // Everything the tasks can change is in STATE, or is not there: it would tell one schedule of another. They see time, threads and chance
-// only through <xip/locks> and their own seeds.
+// only through <xip/locks> and their own seeds. Between two switch points (scheduler.h) a task runs alone: where it shares data without
+// a lock, it says XIP_POINT(user_point), with up to three numbers for the trace.
 struct program {
   std::string name;                // one word, as it is asked for on a command line
   std::vector<resettable*> state;  // saved after the setup, restored before each schedule and at the end
