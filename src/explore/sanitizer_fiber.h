@@ -3,23 +3,14 @@
 
 #include <cstddef>
 
-#include "explore/address_marks.h"
+#include <xip/base/annotations.h>
 
-#if defined(__SANITIZE_THREAD__)
-#define XIP_EXPLORE_TSAN 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define XIP_EXPLORE_TSAN 1
-#endif
-#endif
-#ifndef XIP_EXPLORE_TSAN
-#define XIP_EXPLORE_TSAN 0
-#endif
+#include "explore/address_marks.h"
 
 #if XIP_EXPLORE_ASAN
 #include <sanitizer/common_interface_defs.h>
 #endif
-#if XIP_EXPLORE_TSAN
+#if XIP_THREAD_SANITIZER
 #include <sanitizer/tsan_interface.h>
 #endif
 
@@ -32,13 +23,13 @@ struct sanitizer_fiber {
   std::size_t bytes = 0;
   void* fake_stack = nullptr;  // while it does not run
 #endif
-#if XIP_EXPLORE_TSAN
+#if XIP_THREAD_SANITIZER
   void* thread = nullptr;  // what ThreadSanitizer takes for a thread
 #endif
 };
 
 inline void adopt_host_stack([[maybe_unused]] sanitizer_fiber& f) noexcept {
-#if XIP_EXPLORE_TSAN
+#if XIP_THREAD_SANITIZER
   f.thread = __tsan_get_current_fiber();
 #endif
 }
@@ -48,14 +39,14 @@ inline void begin_stack([[maybe_unused]] sanitizer_fiber& f, [[maybe_unused]] co
 #if XIP_EXPLORE_ASAN
   f = {bottom, bytes, nullptr};
 #endif
-#if XIP_EXPLORE_TSAN
+#if XIP_THREAD_SANITIZER
   f.thread = __tsan_create_fiber(0);
 #endif
 }
 
 // F will never run again, and does not run now.
 inline void end_stack([[maybe_unused]] sanitizer_fiber& f) noexcept {
-#if XIP_EXPLORE_TSAN
+#if XIP_THREAD_SANITIZER
   __tsan_destroy_fiber(f.thread);
 #endif
 }
@@ -68,7 +59,7 @@ inline void end_stack([[maybe_unused]] sanitizer_fiber& f) noexcept {
 #if XIP_EXPLORE_ASAN
   __sanitizer_start_switch_fiber(last ? nullptr : &from.fake_stack, to.bottom, to.bytes);
 #endif
-#if XIP_EXPLORE_TSAN
+#if XIP_THREAD_SANITIZER
   __tsan_switch_to_fiber(to.thread, 0);
 #endif
 }

@@ -59,7 +59,7 @@ result<dev::window> snapshot_device::direct_access_slow(std::uint64_t offset, st
 
 void snapshot_device::window_copy_in(std::byte* to, const void* from, std::size_t bytes) noexcept {
   keep(to, bytes);
-  std::memcpy(to, from, bytes);
+  dev::copy_file_data(to, from, bytes);
 }
 
 void snapshot_device::window_zero(std::byte* to, std::size_t bytes) noexcept {

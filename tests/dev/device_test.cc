@@ -1,9 +1,12 @@
 // What every device must do, whatever it is made of.
 #include <array>
+#include <atomic>
 #include <cstring>
 
 #include <fcntl.h>
 #include <sys/stat.h>
+
+#include <xip/locks/kthread.h>
 
 #include "dev/device_fixture.h"
 #include "support/heap_counter.h"
@@ -230,6 +233,29 @@ TEST_P(any_file, refuses_to_write_when_read_only) {
   EXPECT_TRUE(device_->direct_access(0, 4096, access_intent::read).has_value());
   EXPECT_EQ(test::errno_of(device_->direct_access(0, 4096, access_intent::write)), EROFS);
   EXPECT_EQ(test::errno_of(device_->direct_access(0, 4096, access_intent::recovery_write)), EROFS);
+}
+
+// For ThreadSanitizer. A mapping of the file is the same memory: its stores come whenever they like, and only words are whole.
+TEST_P(any_window, copies_beside_stores_through_a_mapping) {
+  const result<window> w = device_->direct_access(0, 4096, access_intent::write);
+  ASSERT_TRUE(w.has_value());
+  const auto store = [mapping = w->data](std::byte value) {
+    for (std::size_t i = 0; i < 4096; ++i) *static_cast<volatile std::byte*>(mapping + i) = value;
+  };
+  std::atomic<bool> stop{false};
+  auto program = kthread::run("program", *std::pmr::new_delete_resource(), [&] {
+    while (!stop) store(std::byte{1});
+  });
+  ASSERT_TRUE(program.has_value());
+  const std::vector<std::byte> written(4096, std::byte{2});
+  std::vector<std::byte> read(4096);
+  for (int i = 0; i < 100; ++i) {
+    device_->copy_out(read.data(), w->data, read.size());
+    device_->copy_in(w->data, written.data(), written.size());
+    device_->drain();
+    for (const std::byte b : read) ASSERT_LE(b, std::byte{2});
+  }
+  stop = true;
 }
 
 TEST_P(any_window, allocates_nothing) {

@@ -27,6 +27,7 @@ RULES = {
     "guards": text_rules.guards,
     "buffers": text_rules.buffers,
     "scenarios": text_rules.scenarios,
+    "suppressions": text_rules.suppressions,
 }
 
 

@@ -91,6 +91,15 @@ PLANTED = {
         ("src/vfs/a.cc", "inode.i_rwsem.lock();\n"),
         ("src/vfs/b.cc", "mutex_->unlock();\n"),
     ],
+    "suppressions": [
+        ("src/xip/a.cc", '__attribute__((no_sanitize("thread"))) void f();\n'),
+        ("src/xip/b.cc", "[[gnu::no_sanitize_thread]] void f();\n"),
+        ("src/dev/device.cc", '__attribute__((no_sanitize("thread"))) void f();\n__attribute__((no_sanitize("thread"))) void g();\n'),
+        ("src/locks/a.cc", "ANNOTATE_BENIGN_RACE(x);\n"),
+        ("src/locks/b.cc", "__tsan_ignore_thread_begin();\n"),
+        ("CMakePresets.json", '"environment": { "TSAN_OPTIONS": "halt_on_error=1:suppressions=a" }\n'),
+        ("tests/a.sh", "TSAN_OPTIONS=suppressions=here f\n"),
+    ],
 }
 
 # Must stay silent: what looks like a violation and is none.
@@ -120,6 +129,11 @@ INNOCENT = {
          + 'XIP_SCENARIO("auto quick", "what", .dax = true,\n             .mkfs = "-b 4096") {\n}\n'),
         ("tests/scenarios/helpers.cc", "int f();\n"),
         ("tests/scenarios/race/003.cc", RACE_HEAD + 'XIP_RACE(scene, "auto quick", "what",\n         {"a", &scene::a})\n'),
+    ],
+    "suppressions": [
+        ("src/dev/device.cc", '__attribute__((no_sanitize("thread"))) void f();\n'),
+        ("src/xip/a.cc", '// no_sanitize("thread") is elsewhere\n__attribute__((no_sanitize("address"))) void f();\n__tsan_switch_to_fiber(f, 0);\n'),
+        ("CMakePresets.json", '"environment": { "TSAN_OPTIONS": "halt_on_error=1" }\n'),
     ],
     "guards": [("src/vfs/a.cc", "exclusive_guard guard{inode.i_rwsem};\nbool b = i_rwsem.try_lock();\n")],
 }

@@ -28,6 +28,26 @@ def blocking(root):
     return problems
 
 
+# What keeps something from ThreadSanitizer. One routine may: file data are copied while a program stores into them through a mapping.
+SUPPRESSION = re.compile(r"no_sanitize_thread|no_sanitize\s*\([^)]*thread|__tsan_(?:ignore|default_suppressions)\w*|\bANNOTATE_\w+|\bAnnotateBenign\w+|"
+                         r"\bTSAN_OPTIONS\b.*\bsuppressions\b")
+MAY_SUPPRESS = {"src/dev/device.cc": 1}
+
+
+def suppressions(root):
+    problems, found = [], {}
+    for path in source.walk(root, (".",), (".cc", ".h", ".txt", ".cmake", ".json", ".sh")):
+        text = source.Source(root, path).text
+        if path.endswith(source.CXX):
+            text = source.without_comments(text, keep_strings=True)
+        for number, line in enumerate(text.split("\n"), 1):
+            match = SUPPRESSION.search(line)
+            found[path] = found.get(path, 0) + bool(match)
+            if match and found[path] > MAY_SUPPRESS.get(path, 0):
+                problems.append((path, number, f"kept from ThreadSanitizer: {match.group(0)}"))
+    return problems
+
+
 # Compilers, the system and libraries own these.
 RESERVED = re.compile(
     r"__(?:VA_OPT__|VA_ARGS__|FILE__|LINE__|func__|FUNCTION__|PRETTY_FUNCTION__|attribute__|builtin_\w+|has_\w+|cpp_\w+|cplusplus|GNUC\w*|clang\w*|x86_64__|"

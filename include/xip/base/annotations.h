@@ -1,5 +1,18 @@
-// Clang's thread-safety attributes, empty elsewhere. Names as in the clang documentation, with XIP_ before them.
+// What we tell tools that check the code. Clang's thread-safety attributes are empty elsewhere; names as in its documentation, with XIP_ before
+// them.
 #pragma once
+
+// 1 in a build with ThreadSanitizer.
+#if defined(__SANITIZE_THREAD__)
+#define XIP_THREAD_SANITIZER 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define XIP_THREAD_SANITIZER 1
+#endif
+#endif
+#ifndef XIP_THREAD_SANITIZER
+#define XIP_THREAD_SANITIZER 0
+#endif
 
 #if defined(__clang__)
 #define XIP_THREAD_ANNOTATION(x) __attribute__((x))

@@ -9,6 +9,7 @@
 #include <span>
 #include <string_view>
 
+#include <xip/base/annotations.h>
 #include <xip/base/points.h>
 #include <xip/base/result.h>
 #include <xip/base/units.h>
@@ -38,6 +39,15 @@ struct io_piece {
 
 // How the window functions move bytes: inline for an undecorated device, by a virtual call under a decorator.
 enum class mover_kind : std::uint8_t { none, cached_memory, persistent_memory, decorated };
+
+// Moves file data: device memory is one side of it. A program may store into the same bytes through a mapping of the file while they are read or
+// written, with no lock that we could take: what arrives then is old or new, byte by byte, as on Linux, and whoever minds has to lock. That race
+// is the program's, and allowed. ThreadSanitizer would report it as ours, so of all copies it does not see this one.
+#if XIP_THREAD_SANITIZER
+void copy_file_data(void* to, const void* from, std::size_t bytes) noexcept;
+#else
+inline void copy_file_data(void* to, const void* from, std::size_t bytes) noexcept { std::memcpy(to, from, bytes); }
+#endif
 
 struct device_stats {
   std::uint64_t batches = 0;  // submissions: one a read_batch or write_batch, however many pieces (block: io_uring_enter calls)
@@ -74,11 +84,11 @@ class device {
   void copy_out(void* to, const std::byte* from, std::size_t bytes) noexcept {
     if (mover() == mover_kind::decorated) [[unlikely]]
       return window_copy_out(to, from, bytes);
-    std::memcpy(to, from, bytes);
+    copy_file_data(to, from, bytes);
   }
   void copy_in(std::byte* to, const void* from, std::size_t bytes) noexcept {
     if (mover() == mover_kind::cached_memory) {
-      std::memcpy(to, from, bytes);
+      copy_file_data(to, from, bytes);
       return;
     }
     window_copy_in(to, from, bytes);
