@@ -189,8 +189,10 @@ void engine::record_failure(failure_kind kind, std::string_view text) {
   outcome_.text = text;
 }
 
+// A setup that fails, fails as one: then nothing is saved that could be put back.
 void engine::fail(std::string_view text) noexcept {
-  record_failure(failure_kind::reported, text);
+  const bool setting_up = !in_schedule_ && solo_kind_ == failure_kind::setup;
+  record_failure(setting_up ? failure_kind::setup : failure_kind::reported, text);
   note(event_kind::fail);
   leave();
 }

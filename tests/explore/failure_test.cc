@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 
+#include <xip/explore/snapshot_arena.h>
 #include <xip/locks/wait_queue.h>
 
 #include "explore/litmus.h"
@@ -236,6 +237,17 @@ TEST(Failure, SetupThatThrowsOrBlocksIsReported) {
   const report blocked = explore(p);
   EXPECT_EQ(only_failure(blocked).first.failed, failure_kind::setup);
   EXPECT_EQ(only_failure(blocked).first.text, "the setup blocked");
+}
+
+// What listens may find something in the setup already. Nothing was saved then, so nothing may be put back.
+TEST(Failure, SetupThatAListenerFailsIsReported) {
+  snapshot_arena unsaved;
+  program p{.name = "setup", .state = {&unsaved}};
+  p.setup = [](scheduler& s) { s.fail("misused"); };
+  p.tasks = {{"t", [] { here(); }}};
+  const report r = explore(p);
+  EXPECT_EQ(only_failure(r).first.failed, failure_kind::setup);
+  EXPECT_EQ(only_failure(r).first.text, "misused");
 }
 
 TEST(Failure, CheckThatBlocksIsReported) {
