@@ -14,9 +14,9 @@ vfs::kernel& explored_kernel::boot(explore::scheduler& s) {
   vfs::kernel_options o;
   o.memory = &arena_;
   o.log = [&s](vfs::log_level level, std::string_view text) {
-    if (level == vfs::log_level::error) s.fail("the kernel logged an error: " + std::string{text});
+    if (level == vfs::log_level::error) s.fail("error log: " + std::string{text});
   };
-  o.lockdep_report = [&s](const lockdep_report& report) { s.fail("lockdep reports: " + report.text); };
+  o.lockdep_report = [&s](const lockdep_report& report) { s.fail(report.text); };
   o.sched = &s;
   o.points = &s;
   kernel_ = new (arena_.allocate(sizeof(vfs::kernel), alignof(vfs::kernel))) vfs::kernel{std::move(o)};

@@ -18,8 +18,6 @@
 namespace xip::scenario {
 namespace {
 
-using testing::HasSubstr;
-
 int unmounts = 0;
 
 result<vfs::super_block*> counted_mount(vfs::fs_context& fc) { return ext4lite_file_system().mount(fc); }
@@ -90,7 +88,7 @@ TEST_F(ExploredKernel, ErrorInTheLogIsAFailure) {
   const explore::report r = run([](vfs::task& me) { me.owner.printk(vfs::log_level::error, "planted"); });
   ASSERT_EQ(r.failures.size(), 1u);
   EXPECT_EQ(r.failures[0].first.failed, explore::failure_kind::reported);
-  EXPECT_EQ(r.failures[0].first.text, "the kernel logged an error: planted");
+  EXPECT_EQ(r.failures[0].first.text, "error log: planted");
   EXPECT_TRUE(run([](vfs::task& me) { me.owner.printk(vfs::log_level::warning, "planted"); }).passed());
 }
 
@@ -110,7 +108,7 @@ TEST_F(ExploredKernel, ReportOfLockdepIsAFailure) {
   });
   ASSERT_EQ(r.failures.size(), 1u);
   EXPECT_EQ(r.failures[0].first.failed, explore::failure_kind::reported);
-  EXPECT_THAT(r.failures[0].first.text, HasSubstr("lockdep reports: "));
+  EXPECT_THAT(r.failures[0].first.text, testing::StartsWith("lockdep: "));
 }
 #endif
 

@@ -34,7 +34,7 @@ struct explore_options {
   std::uint64_t seed = 1;                                                 // of all strategies
   std::uint64_t max_schedules = 100'000;                                  // the budget; zero: no limit
   nanoseconds max_time{0};                                                // the host's; zero: no limit
-  shard part;                                                             // of the schedules
+  shard part = {};                                                        // of the schedules
   std::uint64_t max_steps = 20'000;                                       // of one schedule: more is a livelock
   std::uint32_t max_failures = 1;                                         // go on after fewer
   std::bitset<point_count> switch_at = std::bitset<point_count>{}.set();  // points where tasks may be switched
