@@ -2,7 +2,8 @@
 //
 //   own_file_system                            all schedules pass
 //   own_file_system --mistake hand_over_hand   some read sees half of a write: prints the schedule, and the command that repeats it
-//   own_file_system --mistake any_order        a read and a write wait for each other
+//   own_file_system --mistake any_order        a read and a write wait for each other; where libxip checks locks (preset debug), the first
+//                                              write is reported already
 //   own_file_system ... --replay TOKEN         that schedule again, step by step
 //   own_file_system ... --page FILE.html       and as a picture
 #include <cstdio>

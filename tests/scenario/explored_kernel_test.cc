@@ -27,6 +27,13 @@ result<> counted_kill(vfs::super_block* sb) {
 }
 constexpr vfs::file_system_type counted{.name = "counted", .mount = counted_mount, .kill_sb = counted_kill};
 
+constexpr lock_class one_class{"test_one"}, other_class{"test_other"};
+
+struct two_locks {
+  mutex<one_class> one;
+  mutex<other_class> other;
+};
+
 class ExploredKernel : public testing::Test {
  protected:
   void SetUp() override {
@@ -41,7 +48,7 @@ class ExploredKernel : public testing::Test {
 
   // Two tasks; BODY(task) is what each does.
   explore::report run(const std::function<void(vfs::task&)>& body, std::function<void()> check = {}) {
-    explore::program p{.name = "mine", .state = {&machine_, &*device_}};
+    explore::program p{.name = "mine", .state = {&machine_, &*device_, &locks_}};
     p.setup = [&](explore::scheduler& s) {
       vfs::kernel& kernel = machine_.boot(s);
       p.deps = &kernel.deps();
@@ -58,6 +65,7 @@ class ExploredKernel : public testing::Test {
   std::vector<std::byte> image_;
   std::optional<explore::snapshot_device> device_;
   explored_kernel machine_;
+  explore::fresh<two_locks> locks_;
   vfs::task* tasks_[2] = {};
 };
 
@@ -93,18 +101,14 @@ TEST_F(ExploredKernel, ErrorInTheLogIsAFailure) {
 }
 
 #if XIP_LOCKDEP
-constexpr lock_class one_class{"test_one"}, other_class{"test_other"};
-
 TEST_F(ExploredKernel, ReportOfLockdepIsAFailure) {
-  mutex<one_class> one;
-  mutex<other_class> other;
   const explore::report r = run([&](vfs::task&) {
     {
-      const mutex_guard outer{one};
-      const mutex_guard inner{other};
+      const mutex_guard outer{locks_->one};
+      const mutex_guard inner{locks_->other};
     }
-    const mutex_guard outer{other};
-    const mutex_guard inner{one};
+    const mutex_guard outer{locks_->other};
+    const mutex_guard inner{locks_->one};
   });
   ASSERT_EQ(r.failures.size(), 1u);
   EXPECT_EQ(r.failures[0].first.failed, explore::failure_kind::reported);
