@@ -218,22 +218,28 @@ struct point_words {
   point p;
   std::array<std::string_view, 3> arguments;
 };
+// Those of the rooms that this one may know.
 constexpr point_words known_points[] = {
     {point::xip_read_block, {"pos", "i_size", "inode"}},
+    {point::xip_before_mapping, {"lblk", "blocks", ""}},
     {point::xip_mapping_returned, {"lblk", "length", "type"}},
     {point::xip_copy_piece, {"device byte", "bytes", ""}},
+    {point::xip_read_done, {"pos", "", ""}},
+    {point::xip_zero_piece, {"device byte", "bytes", ""}},
     {point::xip_slice_started, {"pos", "bytes", ""}},
     {point::xip_entries_locked, {"pos", "bytes", ""}},
+    {point::xip_before_drain, {"", "", ""}},
     {point::xip_before_convert, {"lblk", "bytes", ""}},
     {point::xip_before_set_size, {"size", "", ""}},
     {point::xip_slice_done, {"pos", "", ""}},
     {point::xip_zero_tail, {"from", "to", ""}},
+    {point::vfs_before_i_size, {"inode", "size", ""}},
     {point::vfs_i_size_stored, {"inode", "size", ""}},
-    {point::buffer_read, {"block", "", ""}},
-    {point::buffer_write, {"block", "", ""}},
-    {point::xip_before_drain, {"", "", ""}},
     {point::dev_fence, {"", "", ""}},
     {point::dev_flush, {"", "", ""}},
+    {point::buffer_read, {"block", "", ""}},
+    {point::buffer_write, {"block", "", ""}},
+    {point::alloc_memory, {"block", "", ""}},
 };
 
 [[nodiscard]] std::string point_sentence(const event& e) {

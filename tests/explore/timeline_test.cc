@@ -149,7 +149,9 @@ TEST(TimelineModel, SaysEachEventInWords) {
   trace_of t{tasks};
   EXPECT_EQ(said(t.lock(0, kind::acquired, "m", false)), "takes m#1, shared");
   EXPECT_EQ(said(t.at(0, point::xip_read_block, 0, 8192, 12)), "passes the point xip_read_block: pos 0, i_size 8192, inode 12");
-  EXPECT_EQ(said(t.at(0, point::alloc_memory, 1, 2, 3)), "passes the point alloc_memory (1, 2, 3)");
+  EXPECT_EQ(said(t.at(0, point::xip_before_mapping, 1, 2)), "passes the point xip_before_mapping: lblk 1, blocks 2");
+  EXPECT_EQ(said(t.at(0, point::dev_flush, 0)), "passes the point dev_flush");
+  EXPECT_EQ(said(t.at(0, point::user_point, 1, 2, 3)), "passes the point user_point (1, 2, 3)");
   EXPECT_EQ(said(t.plain(0, kind::join, 1)), "waits for the end of 'b'");
   EXPECT_EQ(said(t.plain(0, kind::access, 40, 2, 12, true)), "writes blocks 40 to 41 as data of inode 12");
   for (int k = 0; k <= static_cast<int>(kind::commit); ++k) EXPECT_NE(said(t.plain(0, static_cast<kind>(k))), "") << k;
