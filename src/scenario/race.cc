@@ -50,6 +50,7 @@ void observed_file::answer(file_operation& o, const result<T>& found) const {
   std::uint64_t value = 0;
   if constexpr (!std::is_void_v<T>) value = static_cast<std::uint64_t>(found.value_or(T{}));
   race_->parts_->histories[index_].answer(o, found ? 0 : found.error().number(), value);
+  race_->power_may_fail();
   if (!found && found.error() == EOPNOTSUPP) race_->skip("the file system cannot " + std::string{explore::call_name(o.call)});
 }
 
@@ -126,6 +127,17 @@ observed_file race::observe(std::string_view path, std::uint32_t file, location 
   const auto index = static_cast<std::uint32_t>(parts_->files.size());
   if (parts_->histories.size() == index) parts_->histories.emplace_back(static_cast<std::uint32_t>(parts_->names.size()));
   return parts_->files.emplace_back(observed_file{*this, index, file, fd, append_fd});
+}
+
+void race::power_may_fail() const {
+  if (parts_->power_may_fail) parts_->power_may_fail();
+}
+
+std::string text_of_failure(const failure& f) {
+  std::string text = f.where.empty() ? f.what : f.where + ": " + f.what;
+  if (!f.expected.empty()) text += "\nexpected: " + f.expected;
+  if (!f.found.empty()) text += "\nfound:    " + f.found;
+  return text;
 }
 
 race_parts::race_parts(const race_plan& p) : plan{p}, names{"setup"} { names.insert(names.end(), p.tasks.begin(), p.tasks.end()); }

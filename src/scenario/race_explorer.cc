@@ -10,16 +10,10 @@
 namespace xip::scenario {
 namespace {
 
-std::string text_of_failure(const failure& f) {
-  std::string text = f.where.empty() ? f.what : f.where + ": " + f.what;
-  if (!f.expected.empty()) text += "\nexpected: " + f.expected;
-  if (!f.found.empty()) text += "\nfound:    " + f.found;
-  return text;
-}
-
 // Beginnings of what those say who judge. An expectation says where it stands in the source instead.
 constexpr std::string_view lockdep_says = "lockdep: ", log_says = "error log: ", e2fsck_says = "e2fsck: ";
-constexpr std::array<std::string_view, 5> judges{lockdep_says, log_says, e2fsck_says, "block sanitizer: ", "linearizability: "};
+constexpr std::array<std::string_view, 6> judges{"crash state: ", lockdep_says,        log_says,
+                                                 e2fsck_says,     "block sanitizer: ", "linearizability: "};
 
 // What BODY throws becomes what the explorer reports.
 template <class Body>
@@ -57,16 +51,32 @@ std::string_view oracle_of(const explore::schedule_report& failed) {
 
 race_explorer::race_explorer(const scenario& s, const vfs::file_system_type& type, const race_ground& ground,
                              const race_conditions& conditions, explore::explore_options options)
-    : what_{s}, type_{type}, conditions_{conditions}, parts_{*s.race}, histories_{parts_}, judge_{ground.use} {
-  static_cast<void>(device_.write(0, ground.image));
+    : what_{s},
+      type_{type},
+      conditions_{conditions},
+      crashes_{crashes_of(s, type, ground)},
+      recording_{recording_of()},
+      sanitizer_{device()},
+      parts_{*s.race},
+      histories_{parts_},
+      judge_{ground.use} {
+  static_cast<void>(memory_.write(0, ground.image));
   program_.name = name_of(s, conditions);
-  program_.state = {&arena_, &device_, &sanitizer_, &histories_};
+  program_.state = {&arena_, &memory_, &sanitizer_, &histories_};
+  if (crashes_) program_.state.push_back(&*crashes_);
   program_.setup = [this](explore::scheduler& sched) { told([&] { set_up(sched); }); };
   for (std::size_t i = 0; i < s.race->tasks.size(); ++i)
     program_.tasks.push_back({std::string{s.race->tasks[i]}, [this, i] { told([&] { parts_.run(i); }); }});
   program_.check = [this] { told([&] { check(); }); };
   explorer_ = std::make_unique<explore::explorer>(program_, std::move(options));
 }
+
+std::optional<race_crashes> race_explorer::crashes_of(const scenario& s, const vfs::file_system_type& type, const race_ground& ground) {
+  if (s.race->recovered == nullptr) return std::nullopt;
+  return std::optional<race_crashes>{std::in_place, *s.race, type, mount_options(s.race->options), ground};
+}
+
+std::unique_ptr<dev::device> race_explorer::recording_of() { return crashes_ ? dev::make_recording(memory_, crashes_->medium()) : nullptr; }
 
 // The state is that of the end of the setup. Where the setup failed nobody knows what state it is.
 race_explorer::~race_explorer() {
@@ -94,17 +104,28 @@ void race_explorer::set_up(explore::scheduler& sched) {
   program_.deps = &kernel_->deps();
   if (!conditions_.check_locks) kernel_->deps().mute();
   parts_.kernel = kernel_;
-  parts_.device = &device_;
+  parts_.device = &device();
   parts_.block = page_size;
   if (const auto known = kernel_->register_filesystem(type_); !known) throw explore::failure{"the file system cannot be registered"};
-  if (const auto there = kernel_->mount(type_.name, device_, "/", mount_options(what_.race->options)); !there)
+  if (const auto there = kernel_->mount(type_.name, device(), "/", mount_options(what_.race->options)); !there)
     throw explore::failure{fmt::format("the mount failed: {}", there.error().message)};
   const auto main = kernel_->make_task({}, "setup");
   if (!main) throw explore::failure{"no task can be made"};
   parts_.main = *main;
   parts_.set_up(arena_.allocate(what_.race->bytes, what_.race->alignment));
   ready_ = true;
+  if (crashes_) watch_power(sched);
   plant(sched);
+}
+
+// What the setup made has arrived. Without that it would be unknown how much of it a crash leaves.
+void race_explorer::watch_power(explore::scheduler& sched) {
+  if (const auto synced = kernel_->sync(); !synced) throw explore::failure{"the setup cannot be made durable"};
+  sanitizer_.pass_points_to(&*crashes_);
+  parts_.power_may_fail = [this] { crashes_->power_may_fail(); };
+  crashes_->medium().tell_data(
+      [this](std::uint64_t offset) { return sanitizer_.owner_of(pblk_t{offset / page_size}).state == explore::block_state::file; });
+  crashes_->watch(sched, *parts_.scene);
 }
 
 // Only now: what the setup makes is as the scene says, whatever bug its tasks meet.
@@ -121,11 +142,13 @@ void race_explorer::plant(explore::scheduler& sched) {
 
 // Every schedule ends with an unmounted image that e2fsck has accepted, now or when it saw the same bytes before.
 void race_explorer::check() {
+  if (crashes_)
+    if (const std::string wrong = crashes_->judge(); !wrong.empty()) throw explore::failure{wrong};
   parts_.judge();
   parts_.end_tasks();
   if (const auto gone = kernel_->umount("/"); !gone)
     throw explore::failure{fmt::format("the file system cannot be unmounted: {}", text_of(gone.error()))};
-  if (const std::string& wrong = judge_.judge(device_.changes(), device_); !wrong.empty())
+  if (const std::string& wrong = judge_.judge(memory_.changes(), memory_); !wrong.empty())
     throw explore::failure{fmt::format("{}the image is damaged: {}", e2fsck_says, wrong)};
 }
 

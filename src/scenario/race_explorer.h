@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <expected>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -13,6 +14,7 @@
 #include <xip/explore/snapshot_device.h>
 #include <xip/scenario/planted_bug.h>
 
+#include "scenario/race_crashes.h"
 #include "scenario/race_image.h"
 #include "scenario/race_parts.h"
 
@@ -24,7 +26,7 @@ struct race_conditions {
   bool check_locks = true;           // false: what lockdep reports fails nothing
 };
 
-// Who found out that a schedule fails: "lockdep", "block sanitizer", "linearizability", "e2fsck", "error log", "expectation", or what kind of
+// Who found out that a schedule fails: "lockdep", "block sanitizer", "linearizability", "e2fsck", "error log", "crash state", "expectation", or what kind of
 // failure it is where nobody had to look ("deadlock").
 [[nodiscard]] std::string_view oracle_of(const explore::schedule_report& failed);
 
@@ -42,6 +44,8 @@ class race_explorer {
   [[nodiscard]] explore::schedule_report usual() { return explorer_->usual(); }
   // How many different images the schedules have left, each of which e2fsck has seen.
   [[nodiscard]] std::size_t images() const noexcept { return judge_.images(); }
+  // Different states that a loss of power left, each of which was mounted and judged.
+  [[nodiscard]] std::size_t crash_states() const noexcept { return crashes_ ? crashes_->states() : 0; }
   [[nodiscard]] std::size_t state_bytes() const noexcept { return arena_.used(); }  // of the kernel instance
 
  private:
@@ -58,7 +62,12 @@ class race_explorer {
     race_parts& parts_;
   };
 
+  [[nodiscard]] static std::optional<race_crashes> crashes_of(const scenario& s, const vfs::file_system_type& type,
+                                                              const race_ground& ground);
+  [[nodiscard]] std::unique_ptr<dev::device> recording_of();
+  [[nodiscard]] dev::device& device() noexcept { return recording_ ? *recording_ : memory_; }
   void set_up(explore::scheduler& sched);
+  void watch_power(explore::scheduler& sched);
   void plant(explore::scheduler& sched);
   void check();
   [[nodiscard]] vfs::kernel_options options_for(explore::scheduler& sched);
@@ -67,8 +76,10 @@ class race_explorer {
   const vfs::file_system_type& type_;
   const race_conditions conditions_;
   explore::snapshot_arena arena_;
-  explore::snapshot_device device_{race_image_bytes};
-  explore::block_sanitizer sanitizer_{device_};
+  explore::snapshot_device memory_{race_image_bytes};
+  std::optional<race_crashes> crashes_;     // of a race that says what a crash may leave
+  std::unique_ptr<dev::device> recording_;  // memory_ with crashes_ listening, where there are any
+  explore::block_sanitizer sanitizer_;
   race_parts parts_;
   histories histories_;
   image_judge judge_;

@@ -2,13 +2,28 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <memory>
+#include <new>
 #include <string>
 #include <vector>
 
 #include <xip/scenario/race.h>
 
 namespace xip::scenario {
+
+// Where a scene lies.
+struct scene_memory {
+  explicit scene_memory(const race_plan& plan) : alignment{plan.alignment}, at{::operator new(plan.bytes, alignment)} {}
+  ~scene_memory() { ::operator delete(at, alignment); }
+  scene_memory(const scene_memory&) = delete;
+  scene_memory& operator=(const scene_memory&) = delete;
+  std::align_val_t alignment;
+  void* at;
+};
+
+// For a person, in a few lines.
+[[nodiscard]] std::string text_of_failure(const failure& f);
 
 struct race_parts {
   explicit race_parts(const race_plan& p);
@@ -19,6 +34,7 @@ struct race_parts {
   dev::device* device = nullptr;
   vfs::task* main = nullptr;
   std::uint32_t block = 0;
+  std::function<void()> power_may_fail;  // null: it does not
   race* scene = nullptr;
   std::vector<vfs::task*> tasks;                // in the order of the plan
   std::deque<explore::file_history> histories;  // of observed files

@@ -12,15 +12,6 @@ namespace {
 
 constexpr std::string_view round_directory = "round";
 
-struct scene_memory {
-  explicit scene_memory(const race_plan& plan) : alignment{plan.alignment}, at{::operator new(plan.bytes, alignment)} {}
-  ~scene_memory() { ::operator delete(at, alignment); }
-  scene_memory(const scene_memory&) = delete;
-  scene_memory& operator=(const scene_memory&) = delete;
-  std::align_val_t alignment;
-  void* at;
-};
-
 void remove_tree(run& t, const std::string& directory) {
   for (const std::string& name : t.names_in(directory)) {
     const std::string path = directory + "/" + name;

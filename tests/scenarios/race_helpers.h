@@ -3,6 +3,10 @@
 
 #include <algorithm>
 #include <array>
+#include <initializer_list>
+#include <span>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include <linux/fiemap.h>
@@ -33,6 +37,28 @@ inline void fill_free_blocks(const race& r) {
   r.must(r->close(fd));
   r.must(r->unlink("ballast"));
   r.must(r.kernel().sync());
+}
+
+// Each word of the BYTES bytes at OFFSET is zero or one that GENERATIONS of FILE have written there. All of them are there.
+inline void expect_words(const race& r, vfs::task& task, std::string_view path, loff_t offset, std::size_t bytes, std::uint32_t file,
+                         std::initializer_list<std::uint32_t> generations, bool zeros = true) {
+  std::vector<std::byte> found(bytes), written(bytes);
+  const int fd = r.must(task.open(path, O_RDONLY));
+  r.expect_answer(task.pread(fd, found.data(), bytes, offset), bytes);
+  r.must(task.close(fd));
+  std::vector<bool> known(bytes / 8);
+  for (std::size_t word = 0; word < known.size(); ++word)
+    known[word] = zeros && std::all_of(&found[word * 8], &found[word * 8] + 8, [](std::byte b) { return b == std::byte{0}; });
+  for (const std::uint32_t generation : generations) {
+    fill(written, offset, {.file = file, .generation = generation});
+    for (std::size_t word = 0; word < known.size(); ++word)
+      known[word] = known[word] || std::equal(&found[word * 8], &found[word * 8] + 8, &written[word * 8]);
+  }
+  const auto foreign = std::ranges::find(known, false);
+  if (foreign == known.end()) return;
+  const auto word = static_cast<std::size_t>(foreign - known.begin());
+  r.fail("a word that nobody has written there: " +
+         describe(std::span{found}.subspan(word * 8, 8), offset + static_cast<loff_t>(word * 8)));
 }
 
 // Which blocks of the device an open file has, first to last. Asked by TASK.

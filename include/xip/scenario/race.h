@@ -89,6 +89,9 @@ class race : public expectations {
   // A scene hides those it needs.
   void setup() {}
   void check() {}
+  // A scene that has `void recovered(vfs::task& me)` says what a loss of power may leave. `xip explore` then asks about each state that a medium could
+  // have been found in: whenever the power may fail, with nothing, everything or only the metadata of what was on its way. ME is a task of another
+  // machine that has mounted the state; the scene is as it was at that moment. No task of its own may be used any more.
 
   // The task of setup() and check(). It is root.
   [[nodiscard]] vfs::task& task() const noexcept;
@@ -96,6 +99,8 @@ class race : public expectations {
   [[nodiscard]] vfs::kernel& kernel() const noexcept;
   [[nodiscard]] dev::device& device() const noexcept;
   [[nodiscard]] std::uint32_t block() const noexcept;  // bytes
+  // The power may fail here. It may anyhow: before each fence and flush of the device, and when a call of an observed file has answered.
+  void power_may_fail() const;
   // Makes PATH, which is not there yet, open for reading and writing.
   [[nodiscard]] int create(std::string_view path, location here = location::current()) const;
   // The same, recorded; FILE is that of its stamps. In setup() only.
@@ -116,6 +121,7 @@ struct race_plan {
   void (*setup)(race& scene);
   void (*run)(race& scene, std::size_t task, vfs::task& me);
   void (*check)(race& scene);
+  void (*recovered)(race& scene, vfs::task& me);  // null: it does not say
 };
 
 template <class Scene>
@@ -130,6 +136,12 @@ struct race_plan_of {
   static constexpr std::size_t count = std::size(Members);
   static_assert(count >= 2 && count <= 8);
 
+  static constexpr auto recovered() -> void (*)(race&, vfs::task&) {
+    if constexpr (requires(Scene& s, vfs::task& me) { s.recovered(me); })
+      return [](race& scene, vfs::task& me) { static_cast<Scene&>(scene).recovered(me); };
+    else
+      return nullptr;
+  }
   struct names {
     std::string_view all[count];
     constexpr names() {
@@ -146,6 +158,7 @@ struct race_plan_of {
       [](race& scene) { static_cast<Scene&>(scene).setup(); },
       [](race& scene, std::size_t task, vfs::task& me) { (static_cast<Scene&>(scene).*Members[task].body)(me); },
       [](race& scene) { static_cast<Scene&>(scene).check(); },
+      recovered(),
   };
 };
 
