@@ -50,10 +50,11 @@ class pct final : public strategy {
   // Below it lie the ranks of those who were lowered, above it random ones.
   static constexpr std::uint64_t first_rank = std::uint64_t{1} << 32;
 
+  // Places behind the end change nothing: that is how a bug of less depth is found where every change would spoil it.
   void place_changes() {
     changes_.clear();
-    const std::uint64_t length = std::max<std::uint64_t>(spec_.length, 1);
-    for (std::uint32_t i = 1; i < spec_.bound && changes_.size() < length;) {
+    const std::uint64_t length = std::max<std::uint64_t>(spec_.length, 1) + spec_.bound - 1;
+    for (std::uint32_t i = 1; i < spec_.bound;) {
       const std::uint64_t place = random_.below(length);
       if (std::ranges::find(changes_, place) != changes_.end()) continue;
       changes_.push_back(place);
