@@ -49,6 +49,7 @@ result<> ext4_statfs(vfs::super_block& s, vfs::kstatfs& out) {
   out.files = sb.s_inodes_count;
   out.ffree = clamped(sb.s_freeinodes.load(std::memory_order_relaxed));
   out.namelen = name_len_max;
+  out.preallocates = sb.has_incompat(incompat_extents);
   std::uint64_t halves[2];
   static_assert(sizeof halves == sizeof sb.s_uuid);
   std::memcpy(halves, sb.s_uuid, sizeof halves);

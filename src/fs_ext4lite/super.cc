@@ -15,6 +15,7 @@
 
 #include "fs_ext4lite/checksum.h"
 #include "fs_ext4lite/group.h"
+#include "fs_ext4lite/indirect.h"
 #include "fs_ext4lite/inode.h"
 #include "fs_ext4lite/statfs.h"
 #include "fs_ext4lite/super.h"
@@ -91,12 +92,14 @@ void take_seed(ext4_sb_info& sb, const ext4_super_block& es) noexcept {
   sb.s_csum_seed = sb.has_incompat(incompat_csum_seed) ? es.s_checksum_seed.load() : crc32c(~0u, std::as_bytes(std::span{es.s_uuid}));
 }
 
-// Linux: ext4_max_size. A file has at most 2^32 - 1 blocks; without huge_file its sectors must fit 32 bits, without large_file its size 31.
+// Linux: ext4_max_size. A file has at most 2^32 - 1 blocks; without huge_file its sectors must fit 32 bits, without large_file its size 31. Without
+// extents every file has a block map: Linux's s_bitmap_maxbytes is then the limit of all.
 [[nodiscard]] loff_t largest_file(const ext4_sb_info& sb) noexcept {
   const unsigned bits = sb.s_blocksize_bits;
   std::uint64_t bytes = std::uint64_t{UINT32_MAX} << bits;
   if (!sb.has_ro_compat(ro_compat_huge_file)) bytes = std::min(bytes, std::uint64_t{UINT32_MAX} >> (bits - 9) << bits);
   if (!sb.has_ro_compat(ro_compat_large_file)) bytes = std::min<std::uint64_t>(bytes, INT32_MAX);
+  if (!sb.has_incompat(incompat_extents)) bytes = std::min(bytes, static_cast<std::uint64_t>(indirect_max_bytes(bits)));
   return static_cast<loff_t>(bytes);
 }
 

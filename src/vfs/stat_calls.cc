@@ -49,6 +49,7 @@ namespace {
 [[nodiscard]] result<kstatfs> vfs_statfs(super_block& sb) {
   if (sb.s_op->statfs == nullptr) return fail(ENOSYS);
   kstatfs answer;
+  answer.maxbytes = sb.s_maxbytes;
   XIP_TRY(call_hook(hook::statfs, sb.s_op->statfs, sb, answer));
   if (answer.frsize == 0) answer.frsize = answer.bsize;
   answer.flags = statfs_flags(sb.s_flags.load(std::memory_order_relaxed));

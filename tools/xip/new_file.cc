@@ -28,9 +28,10 @@ result<> remove_behind(vfs::task& task, std::string path) {
 
 result<> may_hold(vfs::task& task, loff_t size, bool blocks_too) {
   const vfs::kstatfs space = XIP_TRY(task.statfs("/"));
-  const auto bytes = static_cast<std::uint64_t>(size);
-  if (bytes / space.bsize >= UINT32_MAX) return fail(EFBIG);  // blocks of a file have numbers of 32 bits
-  if (blocks_too && bytes / space.bsize > space.bfree) return fail(ENOSPC);
+  if (size > space.maxbytes) return fail(EFBIG);
+  if (!blocks_too) return {};
+  if (!space.preallocates) return fail(EOPNOTSUPP);
+  if (static_cast<std::uint64_t>(size) / space.bsize > space.bfree) return fail(ENOSPC);
   return {};
 }
 

@@ -14,7 +14,7 @@ struct opened_file {
   bool made = false;  // it was not there
 };
 
-// EFBIG, ENOSPC: a file of SIZE bytes, BLOCKS_TOO or all hole, cannot be in this image. It is asked before a file is made, so that a refusal changes nothing.
+// EFBIG, ENOSPC, EOPNOTSUPP: a file of SIZE bytes, preallocated if BLOCKS_TOO, cannot be in this image. It is asked before a file is made, so that a refusal changes nothing.
 [[nodiscard]] result<> may_hold(vfs::task& task, loff_t size, bool blocks_too);
 
 // PATH for writing, made with mode 0644 if it is not there. FLAGS are more flags of open(2).

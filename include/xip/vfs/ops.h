@@ -63,6 +63,9 @@ struct kstat {
 struct kstatfs {
   std::uint64_t type = 0, bsize = 0, blocks = 0, bfree = 0, bavail = 0, files = 0, ffree = 0, namelen = 0, frsize = 0, flags = 0;
   std::uint64_t fsid = 0;
+  // What Linux keeps to itself, so that a call can be refused before it makes a file.
+  loff_t maxbytes = 0;        // of a new file
+  bool preallocates = false;  // fallocate works on a new file
 };
 
 // Receives the entries of a directory. POS is the cookie of the next entry when emit returned true.
