@@ -43,7 +43,9 @@ class MediumModel : public testing::Test {
     bytes.fill(std::byte{what});
     expect(device_->write(offset, bytes).has_value(), "the request");
   }
-  [[nodiscard]] unsigned found(std::uint64_t offset, arrival a = arrival::nothing) const { return static_cast<unsigned>(medium_.image(a)[offset]); }
+  [[nodiscard]] unsigned found(std::uint64_t offset, arrival a = arrival::nothing) const {
+    return static_cast<unsigned>(medium_.image(a)[offset]);
+  }
   static void expect(bool holds, const char* what) {
     if (!holds) throw explore::failure{what};
   }
@@ -53,24 +55,24 @@ std::string text_of(const explore::report& r) { return r.failures.empty() ? "" :
 
 TEST_F(MediumModel, AStoreThatBypassesTheCacheArrivesWithTheFence) {
   EXPECT_EQ(text_of(explore({[this] {
-    copy_in(0, 1);
-    expect(found(0) == 0, "not before");
-    expect(found(0, arrival::everything) == 1, "it may");
-    device_->drain();
-    expect(found(0) == 1, "then");
-  }})),
+              copy_in(0, 1);
+              expect(found(0) == 0, "not before");
+              expect(found(0, arrival::everything) == 1, "it may");
+              device_->drain();
+              expect(found(0) == 1, "then");
+            }})),
             "");
 }
 
 TEST_F(MediumModel, AnOrdinaryStoreNeedsAFlushToo) {
   EXPECT_EQ(text_of(explore({[this] {
-    store(0, 1);
-    store(64, 2);
-    device_->flush(at(0), 8);
-    device_->drain();
-    expect(found(0) == 1, "what was flushed is there");
-    expect(found(64) == 0, "what was not is in the cache");
-  }})),
+              store(0, 1);
+              store(64, 2);
+              device_->flush(at(0), 8);
+              device_->drain();
+              expect(found(0) == 1, "what was flushed is there");
+              expect(found(64) == 0, "what was not is in the cache");
+            }})),
             "");
 }
 
@@ -94,28 +96,28 @@ TEST_F(MediumModel, AFenceIsForTheStoresOfItsOwnTask) {
 
 TEST_F(MediumModel, ARequestArrivesWithTheFlushOfAnybody) {
   EXPECT_EQ(text_of(explore({[this] {
-    request(0, 1);
-    device_->drain();
-    expect(found(0) == 0, "a fence is not enough");
-    copy_in(64, 2);
-    expect(device_->flush_cache().has_value(), "the flush");
-    expect(found(0) == 1, "the flush is");
-    expect(found(64) == 0, "a store on its way is not the device's");
-  }})),
+              request(0, 1);
+              device_->drain();
+              expect(found(0) == 0, "a fence is not enough");
+              copy_in(64, 2);
+              expect(device_->flush_cache().has_value(), "the flush");
+              expect(found(0) == 1, "the flush is");
+              expect(found(64) == 0, "a store on its way is not the device's");
+            }})),
             "");
 }
 
 TEST_F(MediumModel, MetadataMayComeBeforeData) {
   medium_.tell_data([](std::uint64_t offset) { return offset >= 8192; });
   EXPECT_EQ(text_of(explore({[this] {
-    request(8192, 1);
-    expect(!medium_.metadata_pending(), "data is no metadata");
-    request(0, 2);
-    expect(medium_.metadata_pending(), "metadata is on its way");
-    expect(found(0, arrival::metadata) == 2 && found(8192, arrival::metadata) == 0, "the one without the other");
-    expect(medium_.identity(arrival::metadata) != medium_.identity(arrival::everything), "they are different states");
-    expect(medium_.identity(arrival::metadata) != medium_.identity(arrival::nothing), "and so are these");
-  }})),
+              request(8192, 1);
+              expect(!medium_.metadata_pending(), "data is no metadata");
+              request(0, 2);
+              expect(medium_.metadata_pending(), "metadata is on its way");
+              expect(found(0, arrival::metadata) == 2 && found(8192, arrival::metadata) == 0, "the one without the other");
+              expect(medium_.identity(arrival::metadata) != medium_.identity(arrival::everything), "they are different states");
+              expect(medium_.identity(arrival::metadata) != medium_.identity(arrival::nothing), "and so are these");
+            }})),
             "");
 }
 
@@ -123,12 +125,12 @@ TEST_F(MediumModel, CallsBeforeItTakesEffect) {
   std::vector<std::pair<bool, unsigned>> calls;
   medium_.on_power_point([&](bool flush) { calls.emplace_back(flush, found(0)); });
   EXPECT_EQ(text_of(explore({[&] {
-    calls.clear();
-    copy_in(0, 1);
-    device_->drain();
-    expect(device_->flush_cache().has_value(), "the flush");
-    expect(calls == std::vector<std::pair<bool, unsigned>>{{false, 0}, {true, 1}}, "a fence, then a flush");
-  }})),
+              calls.clear();
+              copy_in(0, 1);
+              device_->drain();
+              expect(device_->flush_cache().has_value(), "the flush");
+              expect(calls == std::vector<std::pair<bool, unsigned>>{{false, 0}, {true, 1}}, "a fence, then a flush");
+            }})),
             "");
 }
 
