@@ -32,7 +32,7 @@ inline constexpr std::uint32_t least_window = 8, largest_window = 2048;  // bloc
 
 // Root's reserve is for root, and for whom the super block names.
 [[nodiscard]] bool may_use_reserve(const ext4_sb_info& sb) noexcept {
-  return vfs::capable() || vfs::current_fsuid() == sb.s_resuid || (sb.s_resgid != 0 && vfs::in_group(sb.s_resgid));
+  return vfs::capable(CAP_SYS_RESOURCE) || vfs::current_fsuid() == sb.s_resuid || (sb.s_resgid != 0 && vfs::in_group(sb.s_resgid));
 }
 
 // What is looked for in one group: LEAST to WANT blocks, best at START. WINDOW: so many more are to be kept behind those, if they are there.

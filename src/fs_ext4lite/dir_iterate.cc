@@ -14,6 +14,8 @@
 #include <string>
 #include <vector>
 
+#include <unistd.h>
+
 #include <fmt/format.h>
 
 #include "fs_ext4lite/dir.h"
@@ -337,6 +339,17 @@ result<> dir_iterate(vfs::file& f, vfs::dir_context& ctx) {
     ext4_inode_info& dir = info_of(*f.f_inode);
     if (!XIP_TRY(has_hash_order(dir))) return block_order(dir, ctx);
     return hash_order(dir, open_directory_of(f, dir.i_sb.memory()), ctx).run();
+  });
+}
+
+result<loff_t> dir_llseek(vfs::file& f, loff_t offset, int whence) {
+  return without_exceptions([&]() -> result<loff_t> {
+    ext4_inode_info& dir = info_of(*f.f_inode);
+    shared_guard guard{dir.i_rwsem};
+    const loff_t end = XIP_TRY(has_hash_order(dir)) ? end_position : vfs::i_size_read(dir);
+    if (whence == SEEK_END) return end;
+    if (offset < 0 || offset >= end) return fail(ENXIO);
+    return whence == SEEK_DATA ? offset : end;
   });
 }
 

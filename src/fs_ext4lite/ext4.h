@@ -298,6 +298,7 @@ struct inode_slot {
 };
 [[nodiscard]] result<inode_slot> inode_slot_of(ext4_sb_info& sb, ino_t number);
 void set_aops_and_ops(ext4_inode_info& inode) noexcept;  // i_op, i_fop, S_DAX, S_ flags from mode and EXT4_*_FL
+void set_inode_flags(ext4_inode_info& inode) noexcept;   // S_ flags from EXT4_*_FL, but S_DAX: that stays as long as the inode is in memory
 void evict_inode(vfs::inode& i) noexcept;
 // i_block holds a tree or a map of blocks. A fast symlink keeps its target there (it has no block but that of its attributes), a device its number.
 // Linux: ext4_can_truncate, ext4_inode_is_fast_symlink.
@@ -305,6 +306,8 @@ void evict_inode(vfs::inode& i) noexcept;
 [[nodiscard]] result<> ext4_setattr(vfs::inode& i, vfs::iattr attr);
 [[nodiscard]] result<> ext4_getattr(const vfs::inode& i, vfs::kstat& stat);
 [[nodiscard]] result<> ext4_update_time(vfs::inode& i);
+[[nodiscard]] result<> ext4_fileattr_get(vfs::inode& i, vfs::fileattr& fa);
+[[nodiscard]] result<> ext4_fileattr_set(vfs::inode& i, vfs::fileattr fa);
 inline constexpr std::uint32_t credits_inode = 1;
 
 // ---- orphan.cc --------------------------------------------------------------------------------------------------------------------
@@ -346,6 +349,7 @@ inline constexpr std::uint32_t map_create_written = 1u << 2;    // allocate hole
 [[nodiscard]] result<bool> dir_is_empty(ext4_inode_info& dir);
 [[nodiscard]] result<> dir_init(handle& h, ext4_inode_info& dir, ino_t parent);  // the first block with . and ..
 [[nodiscard]] result<> dir_iterate(vfs::file& f, vfs::dir_context& ctx);
+[[nodiscard]] result<loff_t> dir_llseek(vfs::file& f, loff_t offset, int whence);
 void dir_release(vfs::inode& dir, vfs::file& f) noexcept;
 // Block LBLK of directory DIR, checksum verified, or EUCLEAN. Null for a hole.
 [[nodiscard]] result<dev::buffer_ref> dir_read_block(ext4_inode_info& dir, lblk_t lblk);

@@ -114,6 +114,8 @@ class open_write_scope {
 }
 
 [[nodiscard]] result<std::size_t> write_locked(vfs::kiocb& iocb, vfs::iov_iter& from, ext4_inode_info& inode) XIP_REQUIRES(inode.i_rwsem) {
+  if ((inode.i_flags.load(std::memory_order_relaxed) & vfs::s_immutable) != 0) [[unlikely]]
+    return fail(EPERM);
   if (XIP_TRY(vfs::generic_write_checks(iocb, from)) == 0) return 0;
   if (!has_extents(inode)) XIP_TRY(limit_to_block_map(iocb, from, inode));
   const std::size_t count = from.count();
@@ -217,6 +219,8 @@ const vfs::inode_operations ext4_file_inode_operations{
     .getattr = ext4_getattr,
     .update_time = ext4_update_time,
     .fiemap = ext4_fiemap,
+    .fileattr_get = ext4_fileattr_get,
+    .fileattr_set = ext4_fileattr_set,
 };
 
 }  // namespace xip::ext4lite

@@ -424,6 +424,9 @@ inline constexpr std::uint32_t flags_inherited = secrm_fl | unrm_fl | compr_fl |
                                                  journal_data_fl | notail_fl | dirsync_fl | projinherit_fl | casefold_fl | dax_fl;
 inline constexpr std::uint32_t flags_regular = ~(dirsync_fl | topdir_fl | casefold_fl | projinherit_fl);
 inline constexpr std::uint32_t flags_other = nodump_fl | noatime_fl;
+// What FS_IOC_GETFLAGS shows, and what FS_IOC_SETFLAGS may change. Linux: EXT4_FL_USER_VISIBLE, EXT4_FL_USER_MODIFIABLE.
+inline constexpr std::uint32_t flags_visible = 0x725BDFFF;
+inline constexpr std::uint32_t flags_modifiable = 0x624BC0FF;
 
 // Numbers that are not ordinary files
 inline constexpr std::uint32_t bad_ino = 1;

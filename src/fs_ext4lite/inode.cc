@@ -242,15 +242,21 @@ bool has_tree(const ext4_inode_info& inode) noexcept {
   return inode.is_symlink() && inode.i_blocks.load(std::memory_order_relaxed) > attribute_sectors;
 }
 
-void set_aops_and_ops(ext4_inode_info& inode) noexcept {
+void set_inode_flags(ext4_inode_info& inode) noexcept {
   const std::uint32_t disk = inode.i_flags_disk.load(std::memory_order_relaxed);
   std::uint32_t flags = 0;
   if ((disk & sync_fl) != 0) flags |= vfs::s_sync;
   if ((disk & append_fl) != 0) flags |= vfs::s_append;
   if ((disk & immutable_fl) != 0) flags |= vfs::s_immutable;
   if ((disk & noatime_fl) != 0) flags |= vfs::s_noatime;
-  if (wants_dax(inode)) flags |= vfs::s_dax;
-  inode.i_flags.store(flags, std::memory_order_relaxed);
+  // The VFS changes flags of its own at the same time.
+  inode.i_flags.fetch_or(flags, std::memory_order_relaxed);
+  inode.i_flags.fetch_and(flags | ~(vfs::s_sync | vfs::s_append | vfs::s_immutable | vfs::s_noatime), std::memory_order_relaxed);
+}
+
+void set_aops_and_ops(ext4_inode_info& inode) noexcept {
+  set_inode_flags(inode);
+  if (wants_dax(inode)) inode.i_flags.fetch_or(vfs::s_dax, std::memory_order_relaxed);
   if (inode.is_reg()) {
     inode.i_op = &ext4_file_inode_operations;
     inode.i_fop = &ext4_file_operations;

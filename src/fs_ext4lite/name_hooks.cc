@@ -44,16 +44,6 @@ result<vfs::inode*> ext4_lookup(vfs::inode& i, std::string_view name) {
 
 // ---- making ------------------------------------------------------------------------------------------------------------------------
 
-// INODE gets no name after all. It is evicted with the reference that this answers: drop it when no handle is open.
-[[nodiscard]] vfs::inode_ref abandon(handle& h, ext4_inode_info& inode) {
-  inode.i_nlink.store(0, std::memory_order_relaxed);
-  if (auto added = orphan_add(h, inode); !added)
-    inode.i_sb.s_kernel.printk(vfs::log_level::error, fmt::format("ext4 ({}): inode {} has no name and is not on the orphan list: {}",
-                                                                  inode.i_sb.s_id, inode.i_ino.value(), added.error().message()));
-  vfs::unlock_new_inode(inode);
-  return vfs::inode_ref{&inode};
-}
-
 // What the contents of a new inode take.
 struct needs {
   std::uint32_t credits = 0;
@@ -175,6 +165,15 @@ result<held_slots> hold_slots(std::initializer_list<const ext4_inode_info*> inod
   return held;
 }
 
+vfs::inode_ref abandon(handle& h, ext4_inode_info& inode) {
+  inode.i_nlink.store(0, std::memory_order_relaxed);
+  if (auto added = orphan_add(h, inode); !added)
+    inode.i_sb.s_kernel.printk(vfs::log_level::error, fmt::format("ext4 ({}): inode {} has no name and is not on the orphan list: {}",
+                                                                  inode.i_sb.s_id, inode.i_ino.value(), added.error().message()));
+  vfs::unlock_new_inode(inode);
+  return vfs::inode_ref{&inode};
+}
+
 std::uint32_t credits_create(const ext4_inode_info& dir) noexcept {
   return credits_new_inode + credits_dir_add(dir) + credits_inode + credits_orphan;
 }
@@ -219,9 +218,12 @@ const vfs::inode_operations ext4_dir_inode_operations{
     .getattr = ext4_getattr,
     .update_time = ext4_update_time,
     .fiemap = ext4_fiemap,
+    .fileattr_get = ext4_fileattr_get,
+    .fileattr_set = ext4_fileattr_set,
 };
 
 const vfs::file_operations ext4_dir_operations{
+    .llseek = dir_llseek,
     .iterate_shared = dir_iterate,
     .release = dir_release,
     .fsync = ext4_fsync,
@@ -232,12 +234,16 @@ const vfs::inode_operations ext4_symlink_inode_operations{
     .setattr = ext4_setattr,
     .getattr = ext4_getattr,
     .update_time = ext4_update_time,
+    .fileattr_get = ext4_fileattr_get,
+    .fileattr_set = ext4_fileattr_set,
 };
 
 const vfs::inode_operations ext4_special_inode_operations{
     .setattr = ext4_setattr,
     .getattr = ext4_getattr,
     .update_time = ext4_update_time,
+    .fileattr_get = ext4_fileattr_get,
+    .fileattr_set = ext4_fileattr_set,
 };
 
 }  // namespace xip::ext4lite

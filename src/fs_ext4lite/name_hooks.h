@@ -59,6 +59,9 @@ using held_slots = std::array<dev::buffer_ref, 4>;
 [[nodiscard]] result<> finish(handle& h, const ext4_inode_info& dir);
 [[nodiscard]] result<> finish(handle& h, const ext4_inode_info& dir, const ext4_inode_info& other);
 
+// INODE, which is new, gets no name after all. It is evicted with the reference that this answers: drop it when no handle is open. credits: credits_orphan.
+[[nodiscard]] vfs::inode_ref abandon(handle& h, ext4_inode_info& inode);
+
 // Puts TARGET into a new symlink. credits: credits_first_block.
 [[nodiscard]] result<> symlink_store(handle& h, ext4_inode_info& inode, std::string_view target);
 [[nodiscard]] result<std::pmr::string> ext4_get_link(vfs::inode& i);

@@ -2,6 +2,7 @@
 //
 // All of it under one handle: after a crash the old name stands for the inode, or the new one does. The VFS holds both directories and both
 // inodes. What has to be read is read and held before the first name changes; only a name that is added can still fail, and comes first.
+// A whiteout, the device that an overlay takes for "not here", is made under the same handle and takes the place of the old name.
 //
 // Lock chains:
 //   i_rwsem -> jbd2_handle -> s_orphan_lock
@@ -64,6 +65,12 @@ struct rename_end {
   return dir_add(h, to.dir, to.name, from.inode->i_ino, mode_of(*from.inode));
 }
 
+// A new inode that has its name: others may have it.
+[[nodiscard]] vfs::inode_ref named(ext4_inode_info& inode) noexcept {
+  vfs::unlock_new_inode(inode);
+  return vfs::inode_ref{&inode};
+}
+
 // A directory that moves takes its .. from one parent's count to the other's; one that is replaced leaves its own.
 void count_parents(const rename_end& from, const rename_end& to) noexcept {
   if (!from.is_dir()) return;
@@ -79,11 +86,18 @@ void count_parents(const rename_end& from, const rename_end& to) noexcept {
   return here;
 }
 
-// The new name stands. HERE is the old one.
-[[nodiscard]] result<> complete_rename(handle& h, const rename_end& from, const dir_entry_location& here,
-                                       const std::optional<dir_entry_location>& dotdot, const rename_end& to) {
-  XIP_TRY(dir_erase(h, from.dir, here));
-  XIP_TRY(move_parent(h, from, dotdot, to));
+// What a rename has looked up before its handle: where the new name stands already, the old one, and the .. that has to follow.
+struct rename_places {
+  std::optional<dir_entry_location> there;
+  dir_entry_location here;
+  std::optional<dir_entry_location> dotdot;
+};
+
+// The new name stands. The old one goes, or stands for WHITEOUT.
+[[nodiscard]] result<> complete_rename(handle& h, const rename_end& from, const rename_end& to, const rename_places& at,
+                                       const ext4_inode_info* whiteout) {
+  XIP_TRY(whiteout == nullptr ? dir_erase(h, from.dir, at.here) : dir_retarget(h, from.dir, at.here, whiteout->i_ino, S_IFCHR));
+  XIP_TRY(move_parent(h, from, at.dotdot, to));
   count_parents(from, to);
   vfs::inode_touch_ctime(*from.inode);
   XIP_TRY(mark_inode_dirty(h, *from.inode));
@@ -92,18 +106,28 @@ void count_parents(const rename_end& from, const rename_end& to) noexcept {
   return to.inode != nullptr ? drop_target(h, *to.inode) : result<>{};
 }
 
-[[nodiscard]] result<> rename_once(const rename_end& from, const rename_end& to) {
-  std::optional<dir_entry_location> there;
-  if (to.inode != nullptr) there = XIP_TRY(locate_end(to));
+[[nodiscard]] result<> change_names(handle& h, const rename_end& from, const rename_end& to, rename_places& at,
+                                    const ext4_inode_info* whiteout) {
+  XIP_TRY(set_new_name(h, from, to, at.there));
+  if (!at.there && &from.dir == &to.dir) at.here = XIP_TRY(locate_after_add(h, from, to));
+  return whole_or_abort(h.sb(), complete_rename(h, from, to, at, whiteout));
+}
+
+[[nodiscard]] result<> rename_once(const rename_end& from, const rename_end& to, bool leaves_whiteout) {
+  vfs::inode_ref made;  // outlives the handle
+  rename_places at;
+  if (to.inode != nullptr) at.there = XIP_TRY(locate_end(to));
   if (to.is_dir() && !XIP_TRY(dir_is_empty(*to.inode))) return fail(ENOTEMPTY);
-  dir_entry_location here = XIP_TRY(locate_end(from));
-  const auto dotdot = XIP_TRY(check_moved_dir(from, to));
-  if (!there) XIP_TRY(check_room(to.dir, to.name, 0));
+  at.here = XIP_TRY(locate_end(from));
+  at.dotdot = XIP_TRY(check_moved_dir(from, to));
+  if (!at.there) XIP_TRY(check_room(to.dir, to.name, 0));
   const held_slots held = XIP_TRY(hold_slots({&from.dir, &to.dir, from.inode, to.inode}));
-  handle h = XIP_TRY(journal_start(sbi_of(from.dir), credits_rename(from, to)));
-  XIP_TRY(set_new_name(h, from, to, there));
-  if (!there && &from.dir == &to.dir) here = XIP_TRY(locate_after_add(h, from, to));
-  XIP_TRY(whole_or_abort(h.sb(), complete_rename(h, from, here, dotdot, to)));
+  const std::uint32_t more = leaves_whiteout ? credits_new_inode + credits_orphan : 0;
+  handle h = XIP_TRY(journal_start(sbi_of(from.dir), credits_rename(from, to) + more));
+  ext4_inode_info* const whiteout = leaves_whiteout ? XIP_TRY(new_inode(h, from.dir, S_IFCHR, from.name)) : nullptr;
+  const auto changed = change_names(h, from, to, at, whiteout);
+  if (whiteout != nullptr) made = changed ? named(*whiteout) : abandon(h, *whiteout);
+  XIP_TRY(changed);
   return finish(h, to.dir, from.dir);
 }
 
@@ -143,11 +167,13 @@ void count_parents(const rename_end& from, const rename_end& to) noexcept {
 result<> ext4_rename(vfs::inode& old_dir, std::string_view old_name, vfs::inode& source, vfs::inode& new_dir, std::string_view new_name,
                      vfs::inode* target, unsigned flags) {
   if (new_name.size() > name_len_max) return fail(ENAMETOOLONG);
-  if ((flags & ~(RENAME_NOREPLACE | RENAME_EXCHANGE)) != 0) return fail(EINVAL);
+  if ((flags & ~(RENAME_NOREPLACE | RENAME_EXCHANGE | RENAME_WHITEOUT)) != 0) return fail(EINVAL);
   if ((flags & RENAME_NOREPLACE) != 0 && target != nullptr) return fail(EEXIST);
   const rename_end from{info_of(old_dir), old_name, &info_of(source)};
   const rename_end to{info_of(new_dir), new_name, target != nullptr ? &info_of(*target) : nullptr};
-  return with_space(sbi_of(old_dir), [&] { return (flags & RENAME_EXCHANGE) != 0 ? exchange(from, to) : rename_once(from, to); });
+  return with_space(sbi_of(old_dir), [&] {
+    return (flags & RENAME_EXCHANGE) != 0 ? exchange(from, to) : rename_once(from, to, (flags & RENAME_WHITEOUT) != 0);
+  });
 }
 
 }  // namespace xip::ext4lite

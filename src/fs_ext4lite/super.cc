@@ -282,6 +282,8 @@ void take_geometry(ext4_sb_info& sb, const ext4_super_block& es) {
   sb.s_resgid = es.s_def_resgid;
   sb.s_maxbytes = largest_file(sb);
   sb.s_time_gran = sb.s_inode_size > good_old_inode_size ? 1 : 1'000'000'000;
+  sb.s_time_min = time_min;
+  sb.s_time_max = sb.s_inode_size > good_old_inode_size ? time_max : std::int64_t{INT32_MAX};
   sb.s_resv_blocks = reserved_for_conversions(sb);
   // Two lives of one inode number must differ: the counter starts where no mount before can have been.
   sb.s_next_generation.store(crc32c(static_cast<std::uint32_t>(es.s_mnt_count) << 16, std::as_bytes(std::span{&es, 1})),

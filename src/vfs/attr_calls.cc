@@ -11,10 +11,11 @@ namespace xip::vfs {
 
 namespace {
 
-// ACT(inode) on what DIRFD and NAME mean, with write access to its mount.
+// ACT(inode) on what DIR and NAME mean, with write access to its mount.
 template <class Act>
-[[nodiscard]] result<> change_path(task& t, int dirfd, std::string_view name, unsigned lookup, Act&& act) {
-  const path_ref p = XIP_TRY(user_path_at(t, dirfd, name, lookup));
+[[nodiscard]] result<> change_path(task& t, const at& dir, std::string_view name, int at_flags, Act&& act) {
+  if ((at_flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)) != 0) return fail(EINVAL);
+  const path_ref p = XIP_TRY(user_path_at(t, dir, name, lookup_flags_of(at_flags)));
   const write_access access = XIP_TRY(write_access::want(p.mnt()));
   return act(p.get_inode());
 }
@@ -25,10 +26,6 @@ template <class Act>
   if (!f || (f->f_mode & fmode_path) != 0) return fail(EBADF);
   const write_access access = XIP_TRY(write_access::want(*f->f_path.mnt));
   return act(*f->f_inode);
-}
-
-[[nodiscard]] unsigned lookup_of(int at_flags) noexcept {
-  return ((at_flags & AT_SYMLINK_NOFOLLOW) != 0 ? 0 : lookup_follow) | ((at_flags & AT_EMPTY_PATH) != 0 ? lookup_empty : 0);
 }
 
 [[nodiscard]] result<> chmod_inode(inode& i, unsigned mode) {
@@ -55,8 +52,7 @@ template <class Act>
 [[nodiscard]] result<> utimes_inode(inode& i, const timespec64* times) {
   iattr attr{.ia_valid = attr_ctime | attr_atime | attr_mtime};
   if (times == nullptr || (times[0].nanoseconds == UTIME_NOW && times[1].nanoseconds == UTIME_NOW)) {
-    if ((i.i_flags.load(std::memory_order_relaxed) & s_immutable) != 0) return fail(EPERM);
-    if (!owner_or_capable(i)) XIP_TRY(inode_permission(i, may_write));
+    attr.ia_valid |= attr_touch;
     return notify_change(i, attr);
   }
   const timespec64 now = current_time();
@@ -68,19 +64,20 @@ template <class Act>
   return notify_change(i, attr);
 }
 
-// Nothing to do, or nothing that makes sense. True: go on.
-[[nodiscard]] result<bool> wants_times(const timespec64* times) noexcept {
-  if (times == nullptr) return true;
-  if (!valid_time(times[0]) || !valid_time(times[1])) return fail(EINVAL);
-  return times[0].nanoseconds != UTIME_OMIT || times[1].nanoseconds != UTIME_OMIT;
+// Nothing to do: not even the path is looked at.
+[[nodiscard]] bool omits_both(const timespec64* times) noexcept {
+  return times != nullptr && times[0].nanoseconds == UTIME_OMIT && times[1].nanoseconds == UTIME_OMIT;
+}
+[[nodiscard]] bool valid_times(const timespec64* times) noexcept {
+  return times == nullptr || (valid_time(times[0]) && valid_time(times[1]));
 }
 
 }  // namespace
 
 result<> task::chmod(std::string_view name, unsigned mode) { return fchmodat(AT_FDCWD, name, mode); }
 
-result<> task::fchmodat(int dirfd, std::string_view name, unsigned mode) {
-  return system_call(*this, [&] { return change_path(*this, dirfd, name, lookup_follow, [&](inode& i) { return chmod_inode(i, mode); }); });
+result<> task::fchmodat(at dir, std::string_view name, unsigned mode, int flags) {
+  return system_call(*this, [&] { return change_path(*this, dir, name, flags, [&](inode& i) { return chmod_inode(i, mode); }); });
 }
 
 result<> task::fchmod(int fd, unsigned mode) {
@@ -92,29 +89,25 @@ result<> task::lchown(std::string_view name, std::uint32_t uid, std::uint32_t gi
   return fchownat(AT_FDCWD, name, uid, gid, AT_SYMLINK_NOFOLLOW);
 }
 
-result<> task::fchownat(int dirfd, std::string_view name, std::uint32_t uid, std::uint32_t gid, int flags) {
-  return system_call(*this, [&]() -> result<> {
-    if ((flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)) != 0) return fail(EINVAL);
-    return change_path(*this, dirfd, name, lookup_of(flags), [&](inode& i) { return chown_inode(i, uid, gid); });
-  });
+result<> task::fchownat(at dir, std::string_view name, std::uint32_t uid, std::uint32_t gid, int flags) {
+  return system_call(*this, [&] { return change_path(*this, dir, name, flags, [&](inode& i) { return chown_inode(i, uid, gid); }); });
 }
 
 result<> task::fchown(int fd, std::uint32_t uid, std::uint32_t gid) {
   return system_call(*this, [&] { return change_fd(*this, fd, [&](inode& i) { return chown_inode(i, uid, gid); }); });
 }
 
-result<> task::utimensat(int dirfd, std::string_view name, const timespec64 times[2], int flags) {
+result<> task::utimensat(at dir, std::string_view name, const timespec64 times[2], int flags) {
   return system_call(*this, [&]() -> result<> {
-    if (!XIP_TRY(wants_times(times))) return {};
-    if ((flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)) != 0) return fail(EINVAL);
-    return change_path(*this, dirfd, name, lookup_of(flags), [&](inode& i) { return utimes_inode(i, times); });
+    if (omits_both(times)) return {};
+    return change_path(*this, dir, name, flags, [&](inode& i) { return valid_times(times) ? utimes_inode(i, times) : fail(EINVAL); });
   });
 }
 
 result<> task::futimens(int fd, const timespec64 times[2]) {
   return system_call(*this, [&]() -> result<> {
-    if (!XIP_TRY(wants_times(times))) return {};
-    return change_fd(*this, fd, [&](inode& i) { return utimes_inode(i, times); });
+    if (omits_both(times)) return {};
+    return change_fd(*this, fd, [&](inode& i) { return valid_times(times) ? utimes_inode(i, times) : fail(EINVAL); });
   });
 }
 

@@ -2,6 +2,7 @@
 #include "vfs/fd_calls.h"
 
 #include "vfs/files_struct.h"
+#include "vfs/locks.h"
 #include "vfs/permission.h"
 #include "vfs/syscall.h"
 
@@ -35,7 +36,7 @@ namespace {
     }
     old = *installed;
   }
-  if (old != nullptr) fput(*old);
+  if (old != nullptr) filp_close(*old, *t.files);
   return to;
 }
 
@@ -71,7 +72,7 @@ result<> task::close(int fd) {
   return system_call(*this, [&]() -> result<> {
     file* f = files->remove(fd);
     if (f == nullptr) return fail(EBADF);
-    fput(*f);
+    filp_close(*f, *files);
     return {};
   });
 }

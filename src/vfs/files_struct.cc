@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <bit>
 
+#include "vfs/locks.h"
+
 namespace xip::vfs {
 
 namespace {
@@ -58,6 +60,11 @@ result<int> files_struct::install(file& f, bool cloexec, std::uint32_t from, std
   make_room(fd);
   put(fd, &f, cloexec);
   return static_cast<int>(fd);
+}
+
+bool files_struct::is_full(std::uint32_t limit) noexcept {
+  shared_guard guard{file_lock};
+  return lowest_free(0) >= limit;
 }
 
 result<file*> files_struct::install_at(file& f, int to, bool cloexec, std::uint32_t limit) {
@@ -123,7 +130,7 @@ void files_struct::close_all() noexcept {
       f = fds[fd];
       put(fd, nullptr, false);
     }
-    fput(*f);
+    filp_close(*f, *this);
   }
 }
 

@@ -46,6 +46,8 @@ struct files_struct {
 
   // Takes over F's reference. The lowest free descriptor from FROM on; EMFILE beyond LIMIT. bad_alloc leaves the table as it was.
   [[nodiscard]] result<int> install(file& f, bool cloexec, std::uint32_t from, std::uint32_t limit) XIP_EXCLUDES(file_lock);
+  // No descriptor below LIMIT is free now.
+  [[nodiscard]] bool is_full(std::uint32_t limit) noexcept XIP_EXCLUDES(file_lock);
   // F goes to descriptor TO, its reference is taken over; what was there comes back for fput. EBADF beyond LIMIT.
   [[nodiscard]] result<file*> install_at(file& f, int to, bool cloexec, std::uint32_t limit) XIP_EXCLUDES(file_lock);
   // Empties FD; the reference passes to the caller. Null: not open.

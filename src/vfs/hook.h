@@ -13,6 +13,8 @@ inline constexpr lock_class create{".create", lock_kind::pseudo};
 inline constexpr lock_class evict_inode{".evict_inode", lock_kind::pseudo};
 inline constexpr lock_class fallocate{".fallocate", lock_kind::pseudo};
 inline constexpr lock_class fiemap{".fiemap", lock_kind::pseudo};
+inline constexpr lock_class fileattr_get{".fileattr_get", lock_kind::pseudo};
+inline constexpr lock_class fileattr_set{".fileattr_set", lock_kind::pseudo};
 inline constexpr lock_class fsync{".fsync", lock_kind::pseudo};
 inline constexpr lock_class get_link{".get_link", lock_kind::pseudo};
 inline constexpr lock_class getattr{".getattr", lock_kind::pseudo};

@@ -80,6 +80,8 @@ timespec64 current_time() noexcept {
 }
 
 timespec64 timestamp_truncate(timespec64 t, const super_block& sb) noexcept {
+  if (t.seconds <= sb.s_time_min) return {sb.s_time_min, 0};
+  if (t.seconds >= sb.s_time_max) return {sb.s_time_max, 0};
   if (sb.s_time_gran > 1) t.nanoseconds -= t.nanoseconds % sb.s_time_gran;
   return t;
 }
@@ -115,7 +117,7 @@ void file_accessed(file& f) noexcept {
 bool should_drop_sgid(const inode& i) noexcept {
   const std::uint32_t mode = i.i_mode.load(std::memory_order_relaxed);
   if ((mode & S_ISGID) == 0) return false;
-  return (mode & S_IXGRP) != 0 || (!in_group(i.i_gid.load(std::memory_order_relaxed)) && !capable());
+  return (mode & S_IXGRP) != 0 || !in_group_or_capable(i.i_gid.load(std::memory_order_relaxed));
 }
 
 std::uint32_t mode_without_privileges(const inode& i) noexcept {
@@ -127,7 +129,7 @@ std::uint32_t mode_without_privileges(const inode& i) noexcept {
 namespace {
 
 [[nodiscard]] bool remove_privileges(inode& i) noexcept {
-  if ((i.i_mode.load(std::memory_order_relaxed) & (S_ISUID | S_ISGID)) == 0 || capable()) [[likely]]
+  if ((i.i_mode.load(std::memory_order_relaxed) & (S_ISUID | S_ISGID)) == 0 || capable(CAP_FSETID)) [[likely]]
     return false;
   const std::uint32_t mode = mode_without_privileges(i);
   return i.i_mode.exchange(mode, std::memory_order_relaxed) != mode;
@@ -178,7 +180,7 @@ void inode_init_owner(inode& i, const inode& dir, std::uint32_t mode) noexcept {
     gid = dir.i_gid.load(std::memory_order_relaxed);
     if (S_ISDIR(mode))
       mode |= S_ISGID;
-    else if ((mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) && !in_group(gid) && !capable())
+    else if ((mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) && !in_group_or_capable(gid))
       mode &= ~std::uint32_t{S_ISGID};
   }
   i.i_uid.store(current_fsuid(), std::memory_order_relaxed);
@@ -192,7 +194,7 @@ void setattr_copy(inode& i, const iattr& attr) noexcept {
   if ((valid & attr_gid) != 0) i.i_gid.store(attr.ia_gid, std::memory_order_relaxed);
   if ((valid & attr_mode) != 0) {
     std::uint32_t mode = attr.ia_mode;
-    if (!in_group(i.i_gid.load(std::memory_order_relaxed)) && !capable()) mode &= ~std::uint32_t{S_ISGID};
+    if (!in_group_or_capable(i.i_gid.load(std::memory_order_relaxed))) mode &= ~std::uint32_t{S_ISGID};
     i.i_mode.store(mode, std::memory_order_relaxed);
   }
   if ((valid & (attr_atime | attr_mtime | attr_ctime)) == 0) return;

@@ -17,6 +17,7 @@
 
 #include "vfs/hook.h"
 #include "vfs/kernel_impl.h"
+#include "vfs/locks.h"
 #include "vfs/mount.h"
 
 namespace xip::vfs {
@@ -169,6 +170,7 @@ void evict(inode& i, bool filled) noexcept {
     remove(s, i);
     s.changed.wake_all();
   }
+  locks_free_context(i);
   op.free_inode(&i);
 }
 

@@ -19,9 +19,18 @@ kernel::impl::impl(kernel_options&& o, std::pmr::memory_resource& m)
       deps{m, std::move(o.lockdep_report)},
       sched{o.sched},
       points{o.points},
+      protection{o.protection},
       dentry_limit{o.dentry_limit},
       file_systems{&m},
       mounts{&m} {}
+
+void kernel::impl::fill_context(thread_context& context, const char* name) noexcept {
+  context.name = name;
+  context.id = next_task_id.fetch_add(1, std::memory_order_relaxed);
+  context.sched = sched;
+  context.deps = &deps;
+  context.points = points;
+}
 
 kernel::kernel(kernel_options options) {
   std::pmr::memory_resource& resource = options.memory != nullptr ? *options.memory : *std::pmr::get_default_resource();
@@ -38,6 +47,7 @@ kernel::~kernel() {
 }
 
 std::pmr::memory_resource& kernel::memory() noexcept { return impl_->memory; }
+const protection_sysctls& kernel::protection() const noexcept { return impl_->protection; }
 lockdep& kernel::deps() noexcept { return impl_->deps; }
 std::pmr::memory_resource& super_block::memory() const noexcept { return s_kernel.memory(); }
 
@@ -76,11 +86,7 @@ void shrink_caches(kernel& k, bool spare_referenced) noexcept {
 
 void kernel::drop_caches() noexcept {
   thread_context context;
-  context.name = "drop_caches";
-  context.id = impl_->next_task_id.fetch_add(1, std::memory_order_relaxed);
-  context.sched = impl_->sched;
-  context.deps = &impl_->deps;
-  context.points = impl_->points;
+  impl_->fill_context(context, "drop_caches");
   const current_scope scope{context};
   shrink_caches(*this, false);
 }

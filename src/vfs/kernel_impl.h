@@ -8,7 +8,9 @@
 #include <vector>
 
 #include <xip/base/annotations.h>
+#include <xip/locks/mutex.h>
 #include <xip/locks/rw_semaphore.h>
+#include <xip/locks/thread_context.h>
 #include <xip/vfs/kernel.h>
 #include <xip/vfs/lock_classes.h>
 
@@ -18,6 +20,8 @@ struct mount;
 
 struct kernel::impl {
   impl(kernel_options&& o, std::pmr::memory_resource& m);
+  // For what runs outside of any task's calls.
+  void fill_context(thread_context& context, const char* name) noexcept;
 
   std::pmr::memory_resource& memory;
   const std::function<void(log_level, std::string_view)> log;
@@ -29,6 +33,7 @@ struct kernel::impl {
   std::atomic<std::uint32_t> tasks{0};
 
   // Cached names of all file systems.
+  const protection_sysctls protection;
   const std::size_t dentry_limit;
   std::atomic<std::size_t> nr_dentry{0};
   std::atomic<bool> shrinking{false};
@@ -40,6 +45,10 @@ struct kernel::impl {
   // Changed under both locks. Path walks take mount_lock shared, and only where something is mounted.
   rw_semaphore<mount_lock_class> mount_lock;
   std::pmr::vector<struct mount*> mounts XIP_GUARDED_BY(mount_lock);  // in the order of mounting
+
+  // Those who wait for fcntl locks, on their own stacks.
+  mutex<blocked_lock_class> blocked_lock;
+  struct blocked_request* blocked XIP_GUARDED_BY(blocked_lock) = nullptr;
 };
 
 // Writes back and makes durable what SB has; nothing on a read-only one. Takes s_umount shared.

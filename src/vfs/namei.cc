@@ -97,62 +97,121 @@ nameidata::component nameidata::next() noexcept {
   return c;
 }
 
-result<> nameidata::start(int dirfd, std::string_view name) {
-  if (name.size() >= path_max) return fail(ENAMETOOLONG);
-  if (name.empty() && (flags_ & lookup_empty) == 0) return fail(ENOENT);
-  if (name.find('\0') != std::string_view::npos) return fail(EINVAL);
-  XIP_TRY(ensure_root(task_));
-  shrink_if_needed(task_.owner);
-  rest_ = name;
-  if (name.starts_with('/')) {
-    now_ = path_ref{task_.root};
-  } else if (dirfd == AT_FDCWD) {
+result<> nameidata::start_at(const at& dir, bool to_itself) {
+  if (dir.place != nullptr) {
+    if (!to_itself && !dir.place->dent->get_inode()->is_dir()) return fail(ENOTDIR);
+    now_ = path_ref{*dir.place};
+  } else if (dir.fd == AT_FDCWD) {
     now_ = path_ref{task_.cwd};
   } else {
-    const fd_ref f = task_.files->get(dirfd);
+    const fd_ref f = task_.files->get(dir.fd);
     if (!f) return fail(EBADF);
-    if (!name.empty() && !f->f_inode->is_dir()) return fail(ENOTDIR);
+    if (!to_itself && !f->f_inode->is_dir()) return fail(ENOTDIR);
     now_ = path_ref{f->f_path};
   }
   return {};
 }
 
-// Never above the task's root; from a mount's root to what it covers.
-void nameidata::step_up() noexcept {
-  if (at_task_root()) return;
-  if (!leave_mount(now_)) return;
-  now_.step(dget_parent(now_.dent()));
-  follow_mounts(now_);
+result<> nameidata::start(const at& dir, std::string_view name) {
+  if (name.size() >= path_max) return fail(ENAMETOOLONG);
+  if (name.empty() && !has(lookup_empty)) return fail(ENOENT);
+  if (name.find('\0') != std::string_view::npos) return fail(EINVAL);
+  XIP_TRY(ensure_root(task_));
+  shrink_if_needed(task_.owner);
+  rest_ = name;
+  const bool absolute = name.starts_with('/');
+  if (absolute && !has(lookup_in_root)) [[likely]] {
+    if (has(lookup_beneath)) return fail(EXDEV);
+    root_ = task_.root;
+    root_known_ = true;
+    now_ = path_ref{root_};
+    return {};
+  }
+  XIP_TRY(start_at(dir, name.empty()));
+  root_ = task_.root;
+  if (has(lookup_scoped)) {
+    root_known_ = true;
+    scope_root_ = path_ref{now_.get()};
+    root_ = scope_root_.get();
+    renames_ = rename_sequence();
+  }
+  return {};
 }
 
-result<> nameidata::push_link(dentry_ref link) {
+// What an absolute symlink says. As long as the walk has not met the root it may be on another mount for all that Linux knows, even if it is not.
+// Linux: nd_jump_root.
+result<> nameidata::jump_to_root() {
+  if (has(lookup_beneath)) return fail(EXDEV);
+  if (has(lookup_no_xdev) && (!root_known_ || now_.get().mnt != root_.mnt)) return fail(EXDEV);
+  root_known_ = true;
+  now_ = path_ref{root_};
+  return {};
+}
+
+// The last component only: who plants a symlink in a directory of all shall not make others open what it leads to. Linux: may_follow_link.
+result<> nameidata::may_follow_link(const inode& link, bool is_last) const noexcept {
+  if (!is_last || !task_.owner.internals().protection.protected_symlinks) return {};
+  constexpr std::uint32_t sticky_of_all = S_ISVTX | S_IWOTH;
+  const inode& dir = now_.get_inode();
+  const std::uint32_t owner = link.i_uid.load(std::memory_order_relaxed);
+  if ((dir.i_mode.load(std::memory_order_relaxed) & sticky_of_all) != sticky_of_all) return {};
+  if (owner == current_fsuid() || owner == dir.i_uid.load(std::memory_order_relaxed)) return {};
+  return fail(EACCES);
+}
+
+result<> nameidata::push_link(dentry_ref link, bool is_last) {
   if (++link_count_ > max_symlinks) return fail(ELOOP);
-  std::pmr::string text = XIP_TRY(vfs_get_link(*link->get_inode()));
+  inode& i = *link->get_inode();
+  XIP_TRY(may_follow_link(i, is_last));
+  if (has(lookup_no_symlinks)) return fail(ELOOP);
+  std::pmr::string text = XIP_TRY(vfs_get_link(i));
   if (text.empty()) return fail(ENOENT);
   if (text.size() >= path_max) return fail(ENAMETOOLONG);
   links_.push_back({std::move(text), rest_});
   rest_ = links_.back().text;
-  if (rest_.starts_with('/')) now_ = path_ref{task_.root};
+  return rest_.starts_with('/') ? jump_to_root() : result<>{};
+}
+
+result<> nameidata::cross_mounts() {
+  const mount* before = now_.get().mnt;
+  follow_mounts(now_);
+  return has(lookup_no_xdev) && now_.get().mnt != before ? result<>{fail(EXDEV)} : result<>{};
+}
+
+// Never above the root; from a mount's root to what it covers. A scoped walk under which directories were moved may be anywhere: its caller tries again.
+result<> nameidata::step_up() {
+  root_known_ = true;
+  if (now_.get().mnt == root_.mnt && now_.get().dent == root_.dent) return has(lookup_beneath) ? result<>{fail(EXDEV)} : result<>{};
+  const mount* before = now_.get().mnt;
+  if (!leave_mount(now_)) return has(lookup_beneath) ? result<>{fail(EXDEV)} : result<>{};
+  if (has(lookup_no_xdev) && now_.get().mnt != before) return fail(EXDEV);
+  now_.step(dget_parent(now_.dent()));
+  XIP_TRY(cross_mounts());
+  if (has(lookup_scoped) && ((renames_ & 1) != 0 || renames_ != rename_sequence())) return fail(EAGAIN);
   return {};
+}
+
+result<dentry_ref> nameidata::child(std::string_view name) {
+  if (!has(lookup_cached)) [[likely]]
+    return lookup_child(now_.dent(), name);
+  dentry_ref known = d_lookup(now_.dent(), name, hash_name(name));
+  if (!known) return fail(EAGAIN);
+  return known;
 }
 
 result<> nameidata::step_into(dentry_ref child, const component& c) {
   inode* i = child->get_inode();
   if (i == nullptr) return fail(ENOENT);
-  if (i->is_symlink() && (!c.is_last || trailing_slash_ || (flags_ & lookup_follow) != 0)) return push_link(std::move(child));
+  if (i->is_symlink() && (!c.is_last || trailing_slash_ || has(lookup_follow))) return push_link(std::move(child), c.is_last);
   now_.step(std::move(child));
-  follow_mounts(now_);
-  return {};
+  return cross_mounts();
 }
 
 result<> nameidata::enter(const component& c) {
   if (c.name == ".") return {};
-  if (c.name == "..") {
-    step_up();
-    return {};
-  }
+  if (c.name == "..") return step_up();
   if (c.name.size() > name_max) return fail(ENAMETOOLONG);
-  return step_into(XIP_TRY(lookup_child(now_.dent(), c.name)), c);
+  return step_into(XIP_TRY(child(c.name)), c);
 }
 
 result<> nameidata::walk(bool to_parent) {
@@ -177,24 +236,32 @@ result<> nameidata::walk(bool to_parent) {
   return {};
 }
 
-result<path_ref> nameidata::path_lookup(int dirfd, std::string_view name) {
-  XIP_TRY(start(dirfd, name));
+result<path_ref> nameidata::path_lookup(const at& dir, std::string_view name) {
+  XIP_TRY(start(dir, name));
   XIP_TRY(walk(false));
   return std::move(now_);
 }
 
-result<> nameidata::parent_lookup(int dirfd, std::string_view name) {
-  XIP_TRY(start(dirfd, name));
+result<> nameidata::parent_lookup(const at& dir, std::string_view name) {
+  XIP_TRY(start(dir, name));
   return walk(true);
 }
 
 result<> nameidata::follow_last(dentry_ref link) {
-  XIP_TRY(push_link(std::move(link)));
+  XIP_TRY(push_link(std::move(link), true));
   return walk(true);
 }
 
-result<path_ref> user_path_at(task& t, int dirfd, std::string_view name, unsigned flags) {
-  return nameidata{t, flags}.path_lookup(dirfd, name);
+result<path_ref> nameidata::end_across_mounts(dentry_ref last) {
+  now_.step(std::move(last));
+  XIP_TRY(cross_mounts());
+  return std::move(now_);
 }
+
+result<path_ref> user_path_at(task& t, const at& dir, std::string_view name, unsigned flags) {
+  return nameidata{t, flags}.path_lookup(dir, name);
+}
+
+result<path_ref> place_of(task& t, const at& dir) { return user_path_at(t, dir, {}, lookup_empty); }
 
 }  // namespace xip::vfs

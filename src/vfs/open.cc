@@ -3,6 +3,7 @@
 // Lock chains:
 //   i_rwsem/1 -> d_lock
 #include <optional>
+#include <utility>
 
 #include <xip/vfs/ops.h>
 
@@ -11,6 +12,7 @@
 #include "vfs/files_struct.h"
 #include "vfs/hook.h"
 #include "vfs/kernel_impl.h"
+#include "vfs/locks.h"
 #include "vfs/namei.h"
 #include "vfs/permission.h"
 #include "vfs/syscall.h"
@@ -24,34 +26,64 @@ constexpr int open_sync_bit = O_SYNC & ~O_DSYNC;  // Linux's own bit for the oth
 constexpr int open_tmpfile_bit = O_TMPFILE & ~O_DIRECTORY;
 constexpr int open_largefile = 0100000;  // set on 64-bit systems whether asked for or not
 constexpr int path_flags = O_DIRECTORY | O_NOFOLLOW | O_PATH | O_CLOEXEC;
+constexpr int valid_flags = O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND | O_NONBLOCK | O_SYNC | O_ASYNC | O_DIRECT |
+                            open_largefile | O_DIRECTORY | O_NOFOLLOW | O_NOATIME | O_CLOEXEC | O_PATH | open_tmpfile_bit;
 constexpr int not_kept = O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC;
+constexpr std::uint64_t valid_resolve =
+    RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH | RESOLVE_IN_ROOT | RESOLVE_CACHED;
+
+[[nodiscard]] constexpr bool will_create(std::uint64_t flags) noexcept { return (flags & (O_CREAT | open_tmpfile_bit)) != 0; }
 
 // The flags of one open, taken apart once. Linux: struct open_flags.
-struct open_how {
+struct open_flags {
   int flags;
   std::uint32_t mode;  // permission bits of a new file
   unsigned access;     // may_ bits that an existing file must grant
   std::uint32_t f_mode;
+  unsigned lookup;  // lookup_ flags of the walk
 
   [[nodiscard]] bool has(int flag) const noexcept { return (flags & flag) == flag; }
   [[nodiscard]] bool writes() const noexcept { return (f_mode & fmode_write) != 0; }
 };
 
-[[nodiscard]] result<open_how> take_apart(int flags, unsigned mode) {
-  if ((flags & O_PATH) != 0) return open_how{flags & path_flags, 0, 0, fmode_path};
-  const int access_mode = flags & O_ACCMODE;
-  open_how how{flags | open_largefile, mode & 07777, 0, fmode_lseek};
-  if (access_mode != O_WRONLY) how.f_mode |= fmode_read;
-  if (access_mode != O_RDONLY) how.f_mode |= fmode_write;
-  how.access = access_mode == O_RDONLY ? may_read : access_mode == O_WRONLY ? may_write : may_read | may_write;
-  if (access_mode == O_ACCMODE) how.f_mode &= ~(fmode_read | fmode_write);  // Linux's "for ioctl only"
-  if ((flags & open_tmpfile_bit) != 0) {
-    if (!how.has(O_TMPFILE) || how.has(O_CREAT) || !how.writes()) return fail(EINVAL);
-  } else if (how.has(O_CREAT) && how.has(O_DIRECTORY)) {
-    return fail(EINVAL);
+// There are no magic links here, so that RESOLVE_NO_MAGICLINKS asks for nothing.
+[[nodiscard]] unsigned lookup_of(int flags, std::uint64_t resolve) noexcept {
+  unsigned lookup = ((flags & O_NOFOLLOW) != 0 ? 0 : lookup_follow) | ((flags & O_DIRECTORY) != 0 ? lookup_directory : 0);
+  if ((resolve & RESOLVE_NO_XDEV) != 0) lookup |= lookup_no_xdev;
+  if ((resolve & RESOLVE_NO_SYMLINKS) != 0) lookup |= lookup_no_symlinks;
+  if ((resolve & RESOLVE_BENEATH) != 0) lookup |= lookup_beneath;
+  if ((resolve & RESOLVE_IN_ROOT) != 0) lookup |= lookup_in_root;
+  if ((resolve & RESOLVE_CACHED) != 0) lookup |= lookup_cached;
+  return lookup;
+}
+
+// Linux: build_open_flags.
+[[nodiscard]] result<open_flags> build_open_flags(const open_how& how) {
+  if ((how.flags & ~static_cast<std::uint64_t>(valid_flags)) != 0 || (how.resolve & ~valid_resolve) != 0) return fail(EINVAL);
+  if ((how.resolve & RESOLVE_BENEATH) != 0 && (how.resolve & RESOLVE_IN_ROOT) != 0) return fail(EINVAL);
+  if ((how.mode & ~std::uint64_t{07777}) != 0 || (how.mode != 0 && !will_create(how.flags))) return fail(EINVAL);
+  const int flags = static_cast<int>(how.flags);
+  if ((flags & O_CREAT) != 0 && (flags & O_DIRECTORY) != 0) return fail(EINVAL);
+  if ((flags & O_PATH) != 0) {
+    if ((flags & ~path_flags) != 0) return fail(EINVAL);
+    return open_flags{flags, 0, 0, fmode_path, lookup_of(flags, how.resolve)};
   }
-  if (how.has(O_TRUNC)) how.access |= may_write;
-  return how;
+  const int access_mode = flags & O_ACCMODE;
+  open_flags op{flags | open_largefile, static_cast<std::uint32_t>(how.mode), 0, fmode_lseek, lookup_of(flags, how.resolve)};
+  if (access_mode != O_WRONLY) op.f_mode |= fmode_read;
+  if (access_mode != O_RDONLY) op.f_mode |= fmode_write;
+  op.access = access_mode == O_RDONLY ? may_read : access_mode == O_WRONLY ? may_write : may_read | may_write;
+  if ((flags & open_tmpfile_bit) != 0 && (!op.has(O_TMPFILE) || !op.writes())) return fail(EINVAL);
+  if (access_mode == O_ACCMODE) op.f_mode &= ~(fmode_read | fmode_write);  // Linux's "for ioctl only"
+  if (op.has(O_TRUNC)) op.access |= may_write;
+  if ((op.lookup & lookup_cached) != 0 && (op.has(O_TRUNC) || will_create(how.flags))) return fail(EAGAIN);
+  return op;
+}
+
+// open(2) and openat(2) leave out what they do not know. Linux: build_open_how.
+[[nodiscard]] open_how how_of(int flags, unsigned mode) noexcept {
+  flags &= (flags & O_PATH) != 0 ? path_flags : valid_flags;
+  return {static_cast<unsigned>(flags), will_create(static_cast<unsigned>(flags)) ? mode & 07777 : 0, 0};
 }
 
 [[nodiscard]] std::uint32_t iocb_flags_of(int flags) noexcept {
@@ -64,7 +96,7 @@ struct open_how {
 }
 
 // Linux: may_open.
-[[nodiscard]] result<> may_open(const inode& i, const open_how& how) noexcept {
+[[nodiscard]] result<> may_open(const inode& i, const open_flags& how) noexcept {
   const std::uint32_t mode = i.i_mode.load(std::memory_order_relaxed);
   if (S_ISLNK(mode)) return fail(ELOOP);
   if (S_ISDIR(mode) && (how.access & may_write) != 0) return fail(EISDIR);
@@ -72,14 +104,14 @@ struct open_how {
   XIP_TRY(inode_permission(i, how.access));
   if ((i.i_flags.load(std::memory_order_relaxed) & s_append) != 0) {
     if (how.writes() && !how.has(O_APPEND)) return fail(EPERM);
-    if (how.has(O_TRUNC)) return fail(EPERM);
+    if (how.has(O_TRUNC) && (S_ISREG(mode) || S_ISDIR(mode))) return fail(EPERM);
   }
   if (how.has(O_NOATIME) && !owner_or_capable(i)) return fail(EPERM);
   return {};
 }
 
 // A file that no file system knows yet, for the place P.
-[[nodiscard]] file* make_file(task& t, path_ref p, const open_how& how) {
+[[nodiscard]] file* make_file(task& t, path_ref p, const open_flags& how) {
   file* f = make_object<file>(t.owner.memory());
   f->f_inode = &p.get_inode();
   f->f_op = f->f_inode->i_fop;
@@ -87,6 +119,8 @@ struct open_how {
   f->f_flags.store(static_cast<std::uint32_t>(how.flags & ~not_kept & ~O_CLOEXEC), std::memory_order_relaxed);
   f->f_iocb_flags.store(iocb_flags_of(how.flags), std::memory_order_relaxed);
   f->f_wb_err.store(errseq_sample(f->f_inode->i_mapping), std::memory_order_relaxed);
+  f->f_uid = t.who.uid;
+  f->f_gid = t.who.gid;
   f->f_path = p.release();
   return f;
 }
@@ -102,14 +136,16 @@ void free_file(file& f) noexcept {
 }
 
 // P is what was looked up or made (CREATED: then its permissions do not matter to who made it).
-[[nodiscard]] result<file*> open_place(task& t, path_ref p, const open_how& how, bool created) {
+[[nodiscard]] result<file*> open_place(task& t, path_ref p, const open_flags& how, bool created) {
   inode& i = p.get_inode();
   mount& m = p.mnt();
   if ((how.f_mode & fmode_path) != 0) return make_file(t, std::move(p), how);
+  std::optional<write_access> truncating;
+  if (how.has(O_TRUNC) && !created && i.is_reg()) truncating.emplace(XIP_TRY(write_access::want(m)));
   if (!created) XIP_TRY(may_open(i, how));
   if (!i.is_reg() && !i.is_dir()) return fail(ENXIO);  // there are no drivers here
   std::optional<write_access> access;
-  if (how.writes() || how.has(O_TRUNC)) access.emplace(XIP_TRY(write_access::want(m)));
+  if (how.writes()) access.emplace(XIP_TRY(write_access::want(m)));
   file* f = make_file(t, std::move(p), how);
   if (how.writes()) {
     access->keep();
@@ -120,7 +156,7 @@ void free_file(file& f) noexcept {
       free_file(*f);
       return fail(opened.error());
     }
-  if (how.has(O_TRUNC) && !created && i.is_reg())
+  if (truncating)
     if (auto truncated = truncate_inode(i, 0, attr_mtime | attr_ctime); !truncated) {
       fput(*f);
       return fail(truncated.error());
@@ -134,7 +170,7 @@ struct created_or_found {
 };
 
 // The last component, made if it is not there. Linux: lookup_open.
-[[nodiscard]] result<created_or_found> look_up_or_create(task& t, path_ref& parent, std::string_view name, const open_how& how) {
+[[nodiscard]] result<created_or_found> look_up_or_create(task& t, path_ref& parent, std::string_view name, const open_flags& how) {
   dentry& dir_dentry = parent.dent();
   if (dentry_ref known = d_lookup(dir_dentry, name, hash_name(name)); known && known->get_inode() != nullptr)
     return created_or_found{std::move(known)};
@@ -154,28 +190,27 @@ struct created_or_found {
 }
 
 // Follows symlinks at the end, so that a dangling one makes its target.
-[[nodiscard]] result<file*> open_or_create(task& t, int dirfd, std::string_view name, const open_how& how) {
-  nameidata nd{t};
-  XIP_TRY(nd.parent_lookup(dirfd, name));
+[[nodiscard]] result<file*> open_or_create(task& t, const at& dir, std::string_view name, const open_flags& how) {
+  nameidata nd{t, how.lookup};
+  XIP_TRY(nd.parent_lookup(dir, name));
   for (;;) {
     if (nd.type() != last_type::normal) return fail(how.has(O_EXCL) ? EEXIST : EISDIR);
     if (nd.trailing_slash()) return fail(EISDIR);
     created_or_found last = XIP_TRY(look_up_or_create(t, nd.parent(), nd.last(), how));
     if (!last.created && how.has(O_EXCL)) return fail(EEXIST);
     if (!last.dent->get_inode()->is_symlink()) {
-      path_ref p = std::move(nd.parent());
-      p.step(std::move(last.dent));
-      if (!last.created) follow_mounts(p);
-      if (!last.created && p.get_inode().is_dir()) return fail(EISDIR);
-      return open_place(t, std::move(p), how, last.created);
+      if (last.created) return open_place(t, nd.end(std::move(last.dent)), how, true);
+      XIP_TRY(may_create_in_sticky(nd.parent().get_inode(), *last.dent->get_inode()));
+      path_ref p = XIP_TRY(nd.end_across_mounts(std::move(last.dent)));
+      return p.get_inode().is_dir() ? fail(EISDIR) : open_place(t, std::move(p), how, false);
     }
     if (how.has(O_NOFOLLOW)) return fail(ELOOP);
     XIP_TRY(nd.follow_last(std::move(last.dent)));
   }
 }
 
-[[nodiscard]] result<file*> open_tmpfile(task& t, int dirfd, std::string_view name, const open_how& how) {
-  path_ref dir_path = XIP_TRY(user_path_at(t, dirfd, name, lookup_follow | lookup_directory));
+[[nodiscard]] result<file*> open_tmpfile(task& t, const at& where, std::string_view name, const open_flags& how) {
+  path_ref dir_path = XIP_TRY(user_path_at(t, where, name, how.lookup));
   const write_access access = XIP_TRY(write_access::want(dir_path.mnt()));
   inode& dir = dir_path.get_inode();
   dentry_ref made;
@@ -191,18 +226,27 @@ struct created_or_found {
   return open_place(t, std::move(dir_path), how, true);
 }
 
-}  // namespace
-
-result<file*> file_open(task& t, int dirfd, std::string_view name, int flags, unsigned mode) {
-  const open_how how = XIP_TRY(take_apart(flags, mode));
-  if (how.has(O_TMPFILE) && (how.f_mode & fmode_path) == 0) return open_tmpfile(t, dirfd, name, how);
-  if (how.has(O_CREAT)) return open_or_create(t, dirfd, name, how);
-  const unsigned lookup = (how.has(O_NOFOLLOW) ? 0 : lookup_follow) | (how.has(O_DIRECTORY) ? lookup_directory : 0);
-  return open_place(t, XIP_TRY(user_path_at(t, dirfd, name, lookup)), how, false);
+// A file of no descriptor yet, with one reference. A node with no path behind it is opened anew.
+[[nodiscard]] result<file*> file_open(task& t, const at& dir, std::string_view name, const open_flags& how) {
+  if (how.has(O_TMPFILE)) return open_tmpfile(t, dir, name, how);
+  if (how.has(O_CREAT)) return open_or_create(t, dir, name, how);
+  const unsigned empty = dir.place != nullptr ? lookup_empty : 0;
+  return open_place(t, XIP_TRY(user_path_at(t, dir, name, how.lookup | empty)), how, false);
 }
+
+// A task that has no descriptor left makes and truncates nothing.
+[[nodiscard]] result<int> open_fd(task& t, const at& dir, std::string_view name, const open_how& asked) {
+  const open_flags how = XIP_TRY(build_open_flags(asked));
+  if ((how.has(O_TRUNC) || will_create(asked.flags)) && t.files->is_full(t.limits.nofile)) return fail(EMFILE);
+  file* f = XIP_TRY(file_open(t, dir, name, how));
+  return install_file(t, *f, how.has(O_CLOEXEC), 0);
+}
+
+}  // namespace
 
 void fput(file& f) noexcept {
   if (f.f_count.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+  locks_remove_file(f);
   if ((f.f_mode & fmode_path) == 0 && f.f_op != nullptr && f.f_op->release != nullptr)
     call_hook(hook::release, f.f_op->release, *f.f_inode, f);
   free_file(f);
@@ -212,11 +256,12 @@ void fput(file& f) noexcept {
 
 result<int> task::open(std::string_view name, int flags, unsigned mode) { return openat(AT_FDCWD, name, flags, mode); }
 
-result<int> task::openat(int dirfd, std::string_view name, int flags, unsigned mode) {
-  return system_call(*this, [&]() -> result<int> {
-    file* f = XIP_TRY(file_open(*this, dirfd, name, flags, mode));
-    return install_file(*this, *f, (flags & O_CLOEXEC) != 0, 0);
-  });
+result<int> task::openat(at dir, std::string_view name, int flags, unsigned mode) {
+  return system_call(*this, [&] { return open_fd(*this, dir, name, how_of(flags, mode)); });
+}
+
+result<int> task::openat2(at dir, std::string_view name, const open_how& how) {
+  return system_call(*this, [&] { return open_fd(*this, dir, name, how); });
 }
 
 result<int> task::creat(std::string_view name, unsigned mode) { return openat(AT_FDCWD, name, O_CREAT | O_WRONLY | O_TRUNC, mode); }

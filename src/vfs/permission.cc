@@ -1,4 +1,4 @@
-// Permission checks by owner, group, others and uid 0. Linux: fs/namei.c.
+// Permission checks by owner, group and others, and what capabilities allow beyond. Linux: fs/namei.c.
 #include "vfs/permission.h"
 
 #include <xip/vfs/kernel.h>
@@ -8,28 +8,51 @@ namespace xip::vfs {
 
 namespace {
 
-[[nodiscard]] result<> acl_permission(const inode& i, unsigned mask) noexcept {
-  const std::uint32_t mode = i.i_mode.load(std::memory_order_relaxed);
-  std::uint32_t bits = mode;
-  if (current_fsuid() == i.i_uid.load(std::memory_order_relaxed))
-    bits = mode >> 6;
-  else if (in_group(i.i_gid.load(std::memory_order_relaxed)))
-    bits = mode >> 3;
-  if ((mask & ~bits & 7) == 0) return {};
-  // All capabilities: everything, but executing a file that nobody may execute.
-  if (capable() && ((mask & may_exec) == 0 || S_ISDIR(mode) || (mode & 0111) != 0)) return {};
-  return fail(EACCES);
+[[nodiscard]] std::uint32_t mode_of(const inode& i) noexcept { return i.i_mode.load(std::memory_order_relaxed); }
+[[nodiscard]] std::uint32_t uid_of(const inode& i) noexcept { return i.i_uid.load(std::memory_order_relaxed); }
+[[nodiscard]] std::uint32_t gid_of(const inode& i) noexcept { return i.i_gid.load(std::memory_order_relaxed); }
+
+[[nodiscard]] bool has_flag(const inode& i, std::uint32_t flags) noexcept {
+  return (i.i_flags.load(std::memory_order_relaxed) & flags) != 0;
+}
+
+// The first class that the caller is in decides, whatever the others would grant.
+[[nodiscard]] bool acl_permission_check(const inode& i, unsigned mask) noexcept {
+  const std::uint32_t mode = mode_of(i);
+  if (((mask * 0111) & ~mode) == 0) return true;  // everybody may
+  if (current_fsuid() == uid_of(i)) return (mask & ~(mode >> 6) & 7) == 0;
+  // Where the classes of group and others grant the same, it does not matter which of them it is.
+  const bool groups_matter = ((mask & (mode ^ (mode >> 3))) & 7) != 0;
+  return (mask & ~(groups_matter && in_group(gid_of(i)) ? mode >> 3 : mode) & 7) == 0;
+}
+
+[[nodiscard]] result<> generic_permission(const inode& i, unsigned mask) noexcept {
+  if (acl_permission_check(i, mask)) [[likely]]
+    return {};
+  const std::uint32_t mode = mode_of(i);
+  if (S_ISDIR(mode)) {
+    if ((mask & may_write) == 0 && capable(CAP_DAC_READ_SEARCH)) return {};
+    return capable(CAP_DAC_OVERRIDE) ? result<>{} : fail(EACCES);
+  }
+  if (mask == may_read && capable(CAP_DAC_READ_SEARCH)) return {};
+  // Nobody executes a file that nobody may execute.
+  const bool executable = (mask & may_exec) == 0 || (mode & 0111) != 0;
+  return executable && capable(CAP_DAC_OVERRIDE) ? result<>{} : fail(EACCES);
 }
 
 // In a sticky directory only the owner of the file or of the directory removes it.
 [[nodiscard]] bool sticky_forbids(const inode& dir, const inode& victim) noexcept {
-  if ((dir.i_mode.load(std::memory_order_relaxed) & S_ISVTX) == 0) return false;
+  if ((mode_of(dir) & S_ISVTX) == 0) return false;
   const std::uint32_t uid = current_fsuid();
-  return uid != victim.i_uid.load(std::memory_order_relaxed) && uid != dir.i_uid.load(std::memory_order_relaxed) && !capable();
+  return uid != uid_of(victim) && uid != uid_of(dir) && !capable(CAP_FOWNER);
 }
 
-[[nodiscard]] bool has_flag(const inode& i, std::uint32_t flags) noexcept {
-  return (i.i_flags.load(std::memory_order_relaxed) & flags) != 0;
+// Linux: safe_hardlink_source.
+[[nodiscard]] bool safe_hardlink_source(const inode& source) noexcept {
+  const std::uint32_t mode = mode_of(source);
+  if (!S_ISREG(mode) || (mode & S_ISUID) != 0) return false;
+  if ((mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP)) return false;
+  return inode_permission(source, may_read | may_write).has_value();
 }
 
 }  // namespace
@@ -39,10 +62,10 @@ result<> inode_permission(const inode& i, unsigned mask) noexcept {
     if (i.i_sb.is_rdonly() && (i.is_reg() || i.is_dir() || i.is_symlink())) return fail(EROFS);
     if (has_flag(i, s_immutable)) return fail(EPERM);
   }
-  return acl_permission(i, mask);
+  return generic_permission(i, mask);
 }
 
-result<> may_lookup(const inode& dir) noexcept { return acl_permission(dir, may_exec); }
+result<> may_lookup(const inode& dir) noexcept { return generic_permission(dir, may_exec); }
 
 result<> may_create(const inode& dir) noexcept {
   if (has_flag(dir, s_dead)) return fail(ENOENT);
@@ -59,6 +82,24 @@ result<> may_delete(const inode& dir, const inode& victim, bool want_directory) 
   return {};
 }
 
-bool owner_or_capable(const inode& i) noexcept { return current_fsuid() == i.i_uid.load(std::memory_order_relaxed) || capable(); }
+result<> may_linkat(const inode& source) noexcept {
+  if (!source.i_sb.s_kernel.protection().protected_hardlinks) return {};
+  return safe_hardlink_source(source) || owner_or_capable(source) ? result<>{} : fail(EPERM);
+}
+
+result<> may_create_in_sticky(const inode& dir, const inode& victim) noexcept {
+  const std::uint32_t dir_mode = mode_of(dir);
+  if ((dir_mode & S_ISVTX) == 0) return {};
+  const std::uint32_t mode = mode_of(victim);
+  const protection_sysctls& sysctl = victim.i_sb.s_kernel.protection();
+  const std::uint8_t level = S_ISREG(mode) ? sysctl.protected_regular : S_ISFIFO(mode) ? sysctl.protected_fifos : std::uint8_t{0};
+  if (level == 0 || uid_of(victim) == uid_of(dir) || uid_of(victim) == current_fsuid()) return {};
+  if ((dir_mode & 0002) != 0 || ((dir_mode & 0020) != 0 && level >= 2)) return fail(EACCES);
+  return {};
+}
+
+bool owner_or_capable(const inode& i) noexcept { return current_fsuid() == uid_of(i) || capable(CAP_FOWNER); }
+
+bool in_group_or_capable(std::uint32_t gid) noexcept { return in_group(gid) || capable(CAP_FSETID); }
 
 }  // namespace xip::vfs

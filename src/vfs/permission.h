@@ -1,10 +1,12 @@
-// May the running task do this? Linux: fs/namei.c (inode_permission, may_create, may_delete), fs/attr.c.
+// May the running task do this? Linux: fs/namei.c (inode_permission, may_create, may_delete, may_linkat), fs/attr.c, fs/open.c.
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include <xip/base/result.h>
 #include <xip/vfs/inode.h>
+#include <xip/vfs/kernel.h>
 
 namespace xip::vfs {
 
@@ -20,7 +22,27 @@ inline constexpr unsigned may_read = 4;
 [[nodiscard]] result<> may_create(const inode& dir) noexcept;
 // Removing VICTIM's name from DIR. EACCES, EPERM (sticky, append-only, immutable), ENOTDIR, EISDIR, EBUSY (a root), ENOENT.
 [[nodiscard]] result<> may_delete(const inode& dir, const inode& victim, bool want_directory) noexcept;
-// The caller owns I or has all capabilities. Linux: inode_owner_or_capable.
+// The rule of protected_hardlinks. EPERM. Linux: may_linkat.
+[[nodiscard]] result<> may_linkat(const inode& source) noexcept;
+// O_CREAT met VICTIM in DIR: the rules of protected_fifos and protected_regular. EACCES. Linux: may_create_in_sticky.
+[[nodiscard]] result<> may_create_in_sticky(const inode& dir, const inode& victim) noexcept;
+// The caller owns I or has CAP_FOWNER. Linux: inode_owner_or_capable.
 [[nodiscard]] bool owner_or_capable(const inode& i) noexcept;
+// The caller is in GID or has CAP_FSETID: it may give out that group's privilege. Linux: in_group_or_capable.
+[[nodiscard]] bool in_group_or_capable(std::uint32_t gid) noexcept;
+
+// A task asks as its real user, until the end of the scope.
+class real_cred_scope {
+ public:
+  explicit real_cred_scope(task& t) noexcept;
+  ~real_cred_scope();
+  real_cred_scope(const real_cred_scope&) = delete;
+  real_cred_scope& operator=(const real_cred_scope&) = delete;
+
+ private:
+  task& task_;
+  const std::uint32_t uid_, gid_;
+  const std::optional<capability_set> capabilities_;
+};
 
 }  // namespace xip::vfs

@@ -86,10 +86,12 @@ struct fiemap_collector : fiemap_context {
 
 }  // namespace
 
-result<> task::truncate(std::string_view name, loff_t size) {
+result<> task::truncate(std::string_view name, loff_t size) { return truncateat(AT_FDCWD, name, size, 0); }
+
+result<> task::truncateat(at dir, std::string_view name, loff_t size, int flags) {
   return system_call(*this, [&]() -> result<> {
-    if (size < 0) return fail(EINVAL);
-    return truncate_path(XIP_TRY(user_path_at(*this, AT_FDCWD, name, lookup_follow)), size);
+    if (size < 0 || (flags & ~AT_EMPTY_PATH) != 0) return fail(EINVAL);
+    return truncate_path(XIP_TRY(user_path_at(*this, dir, name, lookup_flags_of(flags))), size);
   });
 }
 

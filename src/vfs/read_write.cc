@@ -168,6 +168,12 @@ namespace {
   return whence == SEEK_DATA ? offset : size;
 }
 
+// Its positions are the file system's own.
+[[nodiscard]] result<loff_t> end_of_directory(file& f) {
+  if (f.f_op == nullptr || f.f_op->llseek == nullptr) return i_size_read(*f.f_inode);
+  return call_hook(hook::llseek, f.f_op->llseek, f, 0, SEEK_END);
+}
+
 [[nodiscard]] result<loff_t> seek_target(file& f, loff_t offset, int whence) XIP_REQUIRES(f.f_pos_lock) {
   loff_t base = 0;
   switch (whence) {
@@ -177,7 +183,7 @@ namespace {
       base = f.f_pos;
       break;
     case SEEK_END:
-      base = i_size_read(*f.f_inode);
+      base = f.f_inode->is_dir() ? XIP_TRY(end_of_directory(f)) : i_size_read(*f.f_inode);
       break;
     case SEEK_DATA:
     case SEEK_HOLE:

@@ -71,6 +71,21 @@ class inode_pair_lock {
   std::optional<i_rwsem_guard> second_;
 };
 
+// While the cache's tree changes: see s_rename_sequence.
+class moving_scope {
+ public:
+  moving_scope(super_block& sb, bool between_directories) noexcept : sb_{between_directories ? &sb : nullptr} { count(); }
+  ~moving_scope() { count(); }
+  moving_scope(const moving_scope&) = delete;
+  moving_scope& operator=(const moving_scope&) = delete;
+
+ private:
+  void count() noexcept {
+    if (sb_ != nullptr) sb_->s_rename_sequence.fetch_add(1, std::memory_order_acq_rel);
+  }
+  super_block* sb_;
+};
+
 struct rename_end {
   dentry& dir;
   dentry& child;
@@ -111,6 +126,7 @@ struct rename_end {
     return fail(EBUSY);
   XIP_TRY(
       call_hook(hook::rename, from.dir_inode().i_op->rename, from.dir_inode(), from.name, source, to.dir_inode(), to.name, target, flags));
+  const moving_scope moving{source.i_sb, &from.dir != &to.dir};
   if (exchange) {
     d_exchange(from.child, to.child);
     return {};
@@ -167,14 +183,14 @@ struct rename_end {
 
 result<> task::rename(std::string_view from, std::string_view to) { return renameat2(AT_FDCWD, from, AT_FDCWD, to, 0); }
 
-result<> task::renameat2(int from_dirfd, std::string_view from, int to_dirfd, std::string_view to, unsigned flags) {
+result<> task::renameat2(at from_dir, std::string_view from, at to_dir, std::string_view to, unsigned flags) {
   return system_call(*this, [&]() -> result<> {
-    if ((flags & ~(RENAME_NOREPLACE | RENAME_EXCHANGE)) != 0) return fail(EINVAL);
-    if ((flags & RENAME_NOREPLACE) != 0 && (flags & RENAME_EXCHANGE) != 0) return fail(EINVAL);
+    if ((flags & ~(RENAME_NOREPLACE | RENAME_EXCHANGE | RENAME_WHITEOUT)) != 0) return fail(EINVAL);
+    if ((flags & RENAME_EXCHANGE) != 0 && (flags & (RENAME_NOREPLACE | RENAME_WHITEOUT)) != 0) return fail(EINVAL);
     nameidata from_nd{*this};
     nameidata to_nd{*this};
-    XIP_TRY(from_nd.parent_lookup(from_dirfd, from));
-    XIP_TRY(to_nd.parent_lookup(to_dirfd, to));
+    XIP_TRY(from_nd.parent_lookup(from_dir, from));
+    XIP_TRY(to_nd.parent_lookup(to_dir, to));
     return rename_names(from_nd, to_nd, flags);
   });
 }

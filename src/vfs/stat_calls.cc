@@ -1,10 +1,14 @@
 // Calls that look: stat and its kin, statfs, access, readlink. Linux: fs/stat.c, fs/statfs.c, fs/open.c.
 #include <sys/statvfs.h>
 
+#include <optional>
+#include <utility>
+
 #include <xip/vfs/ops.h>
 
 #include "vfs/files_struct.h"
 #include "vfs/hook.h"
+#include "vfs/kernel_impl.h"
 #include "vfs/namei.h"
 #include "vfs/permission.h"
 #include "vfs/syscall.h"
@@ -27,8 +31,8 @@ namespace {
   return stat;
 }
 
-[[nodiscard]] result<kstat> stat_path(task& t, int dirfd, std::string_view name, unsigned lookup) {
-  const path_ref p = XIP_TRY(user_path_at(t, dirfd, name, lookup));
+[[nodiscard]] result<kstat> stat_path(task& t, const at& dir, std::string_view name, unsigned lookup) {
+  const path_ref p = XIP_TRY(user_path_at(t, dir, name, lookup));
   return vfs_getattr(p.get());
 }
 
@@ -81,14 +85,13 @@ result<kstat> task::fstat(int fd) {
   });
 }
 
-result<kstat> task::statx(int dirfd, std::string_view name, int flags, unsigned wanted) {
+result<kstat> task::statx(at dir, std::string_view name, int flags, unsigned wanted) {
   return system_call(*this, [&]() -> result<kstat> {
     constexpr unsigned statx_reserved = 0x80000000u;
     constexpr int sync_type = AT_STATX_FORCE_SYNC | AT_STATX_DONT_SYNC;
     if ((flags & ~(AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH | sync_type)) != 0) return fail(EINVAL);
     if ((flags & sync_type) == sync_type || (wanted & statx_reserved) != 0) return fail(EINVAL);
-    const unsigned lookup = ((flags & AT_SYMLINK_NOFOLLOW) != 0 ? 0 : lookup_follow) | ((flags & AT_EMPTY_PATH) != 0 ? lookup_empty : 0);
-    return stat_path(*this, dirfd, name, lookup);
+    return stat_path(*this, dir, name, lookup_flags_of(flags));
   });
 }
 
@@ -99,36 +102,63 @@ result<kstatfs> task::statfs(std::string_view name) {
   });
 }
 
-result<kstatfs> task::fstatfs(int fd) {
-  return system_call(*this, [&]() -> result<kstatfs> {
-    const fd_ref f = files->get(fd);
-    if (!f) return fail(EBADF);
-    return vfs_statfs(f->f_inode->i_sb);
-  });
+result<kstatfs> task::fstatfs(at where) {
+  return system_call(*this, [&]() -> result<kstatfs> { return vfs_statfs(XIP_TRY(place_of(*this, where)).get_inode().i_sb); });
 }
 
 result<std::string> task::readlink(std::string_view name) { return readlinkat(AT_FDCWD, name); }
 
-result<std::string> task::readlinkat(int dirfd, std::string_view name) {
-  return system_call(*this, [&]() -> result<std::string> {
-    const unsigned lookup = name.empty() && dirfd != AT_FDCWD ? lookup_empty : 0;
-    return read_link(XIP_TRY(user_path_at(*this, dirfd, name, lookup)), name.empty());
-  });
+result<std::string> task::readlinkat(at dir, std::string_view name) {
+  return system_call(
+      *this, [&]() -> result<std::string> { return read_link(XIP_TRY(user_path_at(*this, dir, name, lookup_empty)), name.empty()); });
 }
+
+namespace {
+
+// Linux: do_faccessat, behind the look-up.
+[[nodiscard]] result<> may_access(const path_ref& p, int mode) {
+  const inode& i = p.get_inode();
+  const bool executes_file = (mode & X_OK) != 0 && i.is_reg();
+  if (executes_file && (i.i_sb.s_flags.load(std::memory_order_relaxed) & sb_noexec) != 0) return fail(EACCES);
+  return inode_permission(i, static_cast<unsigned>(mode));
+}
+
+}  // namespace
 
 result<> task::access(std::string_view name, int mode) { return faccessat(AT_FDCWD, name, mode, 0); }
 
-result<> task::faccessat(int dirfd, std::string_view name, int mode, int flags) {
+result<> task::faccessat(at dir, std::string_view name, int mode, int flags) {
   return system_call(*this, [&]() -> result<> {
     if ((mode & ~(R_OK | W_OK | X_OK)) != 0) return fail(EINVAL);
     if ((flags & ~(AT_EACCESS | AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)) != 0) return fail(EINVAL);
-    const unsigned lookup = ((flags & AT_SYMLINK_NOFOLLOW) != 0 ? 0 : lookup_follow) | ((flags & AT_EMPTY_PATH) != 0 ? lookup_empty : 0);
-    const path_ref p = XIP_TRY(user_path_at(*this, dirfd, name, lookup));
-    const inode& i = p.get_inode();
-    const bool executes_file = (mode & X_OK) != 0 && i.is_reg();
-    if (executes_file && (i.i_sb.s_flags.load(std::memory_order_relaxed) & sb_noexec) != 0) return fail(EACCES);
-    return inode_permission(i, static_cast<unsigned>(mode));
+    std::optional<real_cred_scope> real;
+    if ((flags & AT_EACCESS) == 0) real.emplace(*this);
+    return may_access(XIP_TRY(user_path_at(*this, dir, name, lookup_flags_of(flags))), mode);
   });
 }
+
+result<node> task::lookup_node(at dir, std::string_view name, int flags) {
+  return system_call(*this, [&]() -> result<node> {
+    if ((flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)) != 0) return fail(EINVAL);
+    return node{XIP_TRY(user_path_at(*this, dir, name, lookup_flags_of(flags))).release()};
+  });
+}
+
+result<node> task::node_of(int fd) {
+  return system_call(*this, [&]() -> result<node> { return node{XIP_TRY(place_of(*this, fd)).release()}; });
+}
+
+// Between system calls, what has to be freed is freed in a context of the instance's.
+void node::reset() noexcept {
+  if (place_.mnt == nullptr) return;
+  const path place = std::exchange(place_, {});
+  if (current_task() != nullptr) return path_ref::adopt(place).reset();
+  thread_context context;
+  place.mnt->mnt_sb->s_kernel.internals().fill_context(context, "node");
+  const current_scope scope{context};
+  path_ref::adopt(place).reset();
+}
+
+const inode& node::get_inode() const noexcept { return *place_.dent->get_inode(); }
 
 }  // namespace xip::vfs

@@ -215,6 +215,7 @@ void move_directory(inode& moved, inode& from, inode& to) {
 
 result<> ram_rename(inode& old_dir, std::string_view old_name, inode& source, inode& new_dir, std::string_view new_name, inode* target,
                     unsigned flags) {
+  if ((flags & ~(RENAME_NOREPLACE | RENAME_EXCHANGE)) != 0) return fail(EINVAL);
   old_dir.i_rwsem.assert_held();
   new_dir.i_rwsem.assert_held();
   source.i_rwsem.assert_held();

@@ -39,6 +39,7 @@ struct file {
   loff_t f_pos XIP_GUARDED_BY(f_pos_lock) = 0;
   std::atomic<std::uint32_t> f_iocb_flags{0};  // iocb_ flags that follow from f_flags
   std::atomic<std::uint32_t> f_wb_err{0};      // errseq sample: what this file has already reported
+  std::uint32_t f_uid = 0, f_gid = 0;          // who opened it
   void* private_data = nullptr;                // the file system's, freed by its release
 };
 

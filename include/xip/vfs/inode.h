@@ -21,7 +21,8 @@ struct super_block;
 struct dentry;
 struct inode_operations;
 struct file_operations;
-struct vma_list;  // xip/mm gives it meaning
+struct vma_list;           // xip/mm gives it meaning
+struct file_lock_context;  // flock and fcntl locks: locks.cc
 
 // Seconds may be negative (before 1970); nanoseconds are 0 to 999,999,999.
 struct timespec64 {
@@ -103,7 +104,8 @@ struct inode {
   [[nodiscard]] bool is_symlink() const noexcept { return S_ISLNK(i_mode.load(std::memory_order_relaxed)); }
   [[nodiscard]] bool is_dax() const noexcept { return (i_flags.load(std::memory_order_relaxed) & s_dax) != 0; }
 
-  std::atomic<loff_t> i_size{0};  // bytes; through i_size_read and i_size_write only
+  std::atomic<loff_t> i_size{0};                     // bytes; through i_size_read and i_size_write only
+  std::atomic<file_lock_context*> i_flctx{nullptr};  // made by the first lock, freed with the inode
 
   // The inode cache's, under the lock of its shard.
   inode* i_hash_next = nullptr;

@@ -6,9 +6,12 @@
 #include <expected>
 #include <functional>
 #include <memory_resource>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include <linux/capability.h>
 
 #include <xip/base/points.h>
 #include <xip/base/result.h>
@@ -25,6 +28,14 @@ struct mount;
 // Linux's printk levels that are used here.
 enum class log_level : std::uint8_t { error, warning, notice, info };
 
+// Rules for directories that everybody may write to, as /proc/sys/fs sets them in Linux. On, as distributions have them.
+struct protection_sysctls {
+  bool protected_hardlinks = true;     // a new name only for files that one owns or may read and write, and that carry no privilege
+  bool protected_symlinks = true;      // there symlinks lead only their owner on, and others if the directory's owner made them
+  std::uint8_t protected_fifos = 1;    // O_CREAT does not open another's fifo in a sticky directory of all (1) or of a group (2)
+  std::uint8_t protected_regular = 2;  // the same for regular files
+};
+
 struct kernel_options {
   std::pmr::memory_resource* memory = nullptr;  // null: the default resource; must be safe for several threads
   // May be called by several threads at once. Null: standard error, warnings and errors only.
@@ -33,13 +44,26 @@ struct kernel_options {
   sched_hook* sched = nullptr;       // null: the host's threads
   point_sink* points = nullptr;
   std::size_t dentry_limit = 65536;  // more cached names than this: unused ones are dropped
+  protection_sysctls protection;
 };
 
-// Who one is. Linux: struct cred. A task with uid 0 has all capabilities.
+// A set of capabilities: bit CAP_x of linux/capability.h for each. Linux: kernel_cap_t.
+using capability_set = std::uint64_t;
+inline constexpr capability_set all_capabilities = ~capability_set{0};
+[[nodiscard]] constexpr capability_set capability_bit(int capability) noexcept { return capability_set{1} << capability; }
+
+// Who one is. Linux: struct cred.
 struct cred {
-  std::uint32_t uid = 0;
+  std::uint32_t uid = 0;  // as which files are reached and made: Linux's fsuid and fsgid
   std::uint32_t gid = 0;
   std::vector<std::uint32_t> groups;
+  // What access(2) asks as; none: the same.
+  std::optional<std::uint32_t> real_uid = {};
+  std::optional<std::uint32_t> real_gid = {};
+  // None: uid 0 has all, others have none. What access(2) asks with if the real user is 0: all.
+  std::optional<capability_set> capabilities = {};
+
+  [[nodiscard]] capability_set cap_effective() const noexcept { return capabilities.value_or(uid == 0 ? all_capabilities : 0); }
 };
 
 struct mount_failure {
@@ -78,6 +102,7 @@ class kernel {
 
   [[nodiscard]] std::pmr::memory_resource& memory() noexcept;
   [[nodiscard]] lockdep& deps() noexcept;
+  [[nodiscard]] const protection_sysctls& protection() const noexcept;
   void printk(log_level level, std::string_view text) noexcept;
   // Drops unused dentries and inodes (Linux: /proc/sys/vm/drop_caches 2).
   void drop_caches() noexcept;
@@ -96,6 +121,6 @@ class kernel {
 [[nodiscard]] std::uint32_t current_fsuid() noexcept;
 [[nodiscard]] std::uint32_t current_fsgid() noexcept;
 [[nodiscard]] bool in_group(std::uint32_t gid) noexcept;  // as main or supplementary group
-[[nodiscard]] bool capable() noexcept;                    // has all capabilities: may use reserved blocks, keep set-id bits ...
+[[nodiscard]] bool capable(int capability) noexcept;      // CAP_ of linux/capability.h
 
 }  // namespace xip::vfs

@@ -17,6 +17,8 @@ inline constexpr lock_class d_lock_class{"d_lock"};                       // the
 inline constexpr lock_class s_inodes_class{"s_inodes"};                   // the inode cache of one super_block
 inline constexpr lock_class mount_lock_class{"mount_lock"};               // what is mounted where
 inline constexpr lock_class file_lock_class{"file_lock"};                 // the descriptor table of one files_struct
+inline constexpr lock_class flc_lock_class{"flc_lock"};                   // flock and fcntl locks on one inode
+inline constexpr lock_class blocked_lock_class{"blocked_lock"};           // who waits for whose fcntl lock
 inline constexpr lock_class i_lock_class{"i_lock", lock_kind::spinning};  // times and small state of one inode
 
 }  // namespace xip::vfs

@@ -37,6 +37,7 @@ inline constexpr std::uint32_t attr_times_set = 1u << 7;  // these times, not no
 // Take away set-user-ID; and set-group-ID, unless it stands for something else (a lock) and the caller is in the group.
 inline constexpr std::uint32_t attr_kill_suid = 1u << 11;
 inline constexpr std::uint32_t attr_kill_sgid = 1u << 12;
+inline constexpr std::uint32_t attr_touch = 1u << 17;  // both times become now: whoever may write may do that
 
 struct iattr {
   std::uint32_t ia_valid = 0;
@@ -58,6 +59,15 @@ struct kstat {
   bool has_btime = false;
   std::uint64_t attributes = 0;       // STATX_ATTR_ bits
   std::uint64_t attributes_mask = 0;  // which of them are known here
+};
+
+// Flags that a file carries on the disk, in both of the forms that Linux knows: lsattr's FS_*_FL, and FS_XFLAG_*. Linux: struct fileattr.
+struct fileattr {
+  std::uint32_t flags = 0;
+  std::uint32_t fsx_xflags = 0;
+  std::uint32_t fsx_projid = 0;
+  bool flags_valid = false;  // for fileattr_set: these are the ones that the caller gave
+  bool fsx_valid = false;
 };
 
 struct kstatfs {
@@ -112,10 +122,14 @@ struct inode_operations {
   // Times were changed in memory: make them go to disk with the inode. Under whatever lock the caller of file_modified holds.
   result<> (*update_time)(inode& i) = nullptr;
   result<> (*fiemap)(inode& i, fiemap_context& ctx, loff_t start, std::uint64_t length) = nullptr;
+  result<> (*fileattr_get)(inode& i, fileattr& out) = nullptr;
+  // The hook takes i_rwsem exclusive itself and then calls fileattr_set_prepare. What FA does not change is left.
+  result<> (*fileattr_set)(inode& i, fileattr fa) = nullptr;
 };
 
 struct file_operations {
-  result<loff_t> (*llseek)(file& f, loff_t offset, int whence) = nullptr;  // SEEK_DATA, SEEK_HOLE; the VFS does the others
+  result<loff_t> (*llseek)(file& f, loff_t offset,
+                           int whence) = nullptr;  // SEEK_DATA, SEEK_HOLE, and of a directory SEEK_END; the VFS does the others
   result<std::size_t> (*read_iter)(kiocb& iocb, iov_iter& to) = nullptr;
   result<std::size_t> (*write_iter)(kiocb& iocb, iov_iter& from) = nullptr;
   result<> (*iterate_shared)(file& f, dir_context& ctx) = nullptr;
@@ -141,6 +155,13 @@ struct super_operations {
 };
 
 void generic_fillattr(const inode& i, kstat& stat) noexcept;
+
+// Both forms of the flags that both have, filled in from one of them. Linux: fileattr_fill_flags, fileattr_fill_xflags.
+void fileattr_fill_flags(fileattr& fa, std::uint32_t flags) noexcept;
+void fileattr_fill_xflags(fileattr& fa, std::uint32_t xflags) noexcept;
+// For fileattr_set, i_rwsem held exclusive: may the caller change OLD into FA (EPERM), and does that make sense (EINVAL)? Completes FA from OLD.
+// Linux: fileattr_set_prepare.
+[[nodiscard]] result<> fileattr_set_prepare(const inode& i, const fileattr& old, fileattr& fa) noexcept;
 
 // For create and its kin: type, permission bits, owner and group of the new inode I; a set-gid DIR hands on its group, and to directories the bit.
 // Linux: inode_init_owner.

@@ -44,15 +44,19 @@ struct super_block {
   const super_operations* s_op = nullptr;
   std::atomic<std::uint32_t> s_flags{0};
   unsigned s_blocksize_bits = 12;
-  std::uint32_t s_blocksize = 4096;  // bytes
-  loff_t s_maxbytes = 0;             // a file's largest size
-  std::uint32_t s_time_gran = 1;     // nanoseconds
-  std::uint32_t s_dev = 0;           // st_dev, given by the kernel instance
-  inode* s_root = nullptr;           // set by mount; the VFS takes over its one reference and has dropped it when kill_sb runs
-  std::string_view s_id;             // the device's name, for messages
+  std::uint32_t s_blocksize = 4096;                             // bytes
+  loff_t s_maxbytes = 0;                                        // a file's largest size
+  std::uint32_t s_time_gran = 1;                                // nanoseconds
+  std::int64_t s_time_min = INT64_MIN, s_time_max = INT64_MAX;  // seconds that an inode can keep: others become the nearest
+  std::uint32_t s_dev = 0;                                      // st_dev, given by the kernel instance
+  inode* s_root = nullptr;  // set by mount; the VFS takes over its one reference and has dropped it when kill_sb runs
+  std::string_view s_id;    // the device's name, for messages
 
   rw_semaphore<s_umount_class> s_umount;
   mutex<s_vfs_rename_mutex_class> s_vfs_rename_mutex;
+  // Odd while something moves from one directory into another; changed under s_vfs_rename_mutex. A walk that may not leave a directory looks whether
+  // it was moved meanwhile. Linux: rename_lock.
+  std::atomic<std::uint32_t> s_rename_sequence{0};
 
   [[nodiscard]] bool is_rdonly() const noexcept { return (s_flags.load(std::memory_order_relaxed) & sb_rdonly) != 0; }
   [[nodiscard]] std::pmr::memory_resource& memory() const noexcept;

@@ -12,6 +12,8 @@
 #include <vector>
 
 #include <fcntl.h>
+#include <linux/openat2.h>
+#include <sys/file.h>
 #include <sys/statfs.h>
 #include <sys/uio.h>
 
@@ -20,6 +22,7 @@
 #include <xip/locks/thread_context.h>
 #include <xip/vfs/file.h>
 #include <xip/vfs/kernel.h>
+#include <xip/vfs/node.h>
 #include <xip/vfs/ops.h>
 #include <xip/vfs/user_access.h>
 
@@ -43,13 +46,19 @@ struct dirent {
 struct task {
   // Files
   result<int> open(std::string_view path, int flags, unsigned mode = 0);
-  result<int> openat(int dirfd, std::string_view path, int flags, unsigned mode = 0);
+  result<int> openat(at dir, std::string_view path, int flags, unsigned mode = 0);  // of a node, an empty path opens it anew
+  result<int> openat2(at dir, std::string_view path, const open_how& how);          // RESOLVE_ limits; unknown flags are refused
   result<int> creat(std::string_view path, unsigned mode);
   result<> close(int fd);
   result<int> dup(int fd);
   result<int> dup2(int fd, int to);
   result<int> dup3(int fd, int to, int flags);
   result<int> fcntl(int fd, int command, long argument = 0);  // F_GETFL, F_SETFL, F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD
+  // Locks on stretches of a file: F_GETLK, F_SETLK, F_SETLKW, and the same of the open file, F_OFD_*. EAGAIN, EDEADLK, EBADF, EINVAL, EOVERFLOW.
+  result<> fcntl(int fd, int command, struct ::flock& lock);
+  result<> flock(int fd, int operation);  // LOCK_SH, LOCK_EX, LOCK_UN, LOCK_NB. EWOULDBLOCK
+  // FS_IOC_GETFLAGS, FS_IOC_SETFLAGS (unsigned), FS_IOC_FSGETXATTR, FS_IOC_FSSETXATTR (fsxattr), FS_IOC_GETVERSION (unsigned). ENOTTY: any other.
+  result<> ioctl(int fd, unsigned long request, void* argument);
 
   result<std::size_t> read(int fd, void* to, std::size_t bytes);
   result<std::size_t> write(int fd, const void* from, std::size_t bytes);
@@ -62,6 +71,7 @@ struct task {
   result<loff_t> lseek(int fd, loff_t offset, int whence);
 
   result<> truncate(std::string_view path, loff_t size);
+  result<> truncateat(at dir, std::string_view path, loff_t size, int flags);  // AT_EMPTY_PATH; the file need not be open
   result<> ftruncate(int fd, loff_t size);
   result<> fallocate(int fd, int mode, loff_t offset, loff_t length);
   result<> fsync(int fd);
@@ -73,29 +83,32 @@ struct task {
   result<kstat> stat(std::string_view path);
   result<kstat> lstat(std::string_view path);
   result<kstat> fstat(int fd);
-  result<kstat> statx(int dirfd, std::string_view path, int flags, unsigned mask);  // AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW
+  result<kstat> statx(at dir, std::string_view path, int flags, unsigned mask);  // AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW
   result<kstatfs> statfs(std::string_view path);
-  result<kstatfs> fstatfs(int fd);
+  result<kstatfs> fstatfs(at where);
   result<> mkdir(std::string_view path, unsigned mode);
-  result<> mkdirat(int dirfd, std::string_view path, unsigned mode);
+  result<> mkdirat(at dir, std::string_view path, unsigned mode);
   result<> rmdir(std::string_view path);
   result<> unlink(std::string_view path);
-  result<> unlinkat(int dirfd, std::string_view path, int flags);
+  result<> unlinkat(at dir, std::string_view path, int flags);
   result<> symlink(std::string_view target, std::string_view path);
-  result<> symlinkat(std::string_view target, int dirfd, std::string_view path);
-  result<> mknodat(int dirfd, std::string_view path, unsigned mode, std::uint64_t rdev);
+  result<> symlinkat(std::string_view target, at dir, std::string_view path);
+  result<> mknodat(at dir, std::string_view path, unsigned mode, std::uint64_t rdev);
   result<> mknod(std::string_view path, unsigned mode, std::uint64_t rdev);
   result<> link(std::string_view from, std::string_view to);
-  result<> linkat(int from_dirfd, std::string_view from, int to_dirfd, std::string_view to, int flags);  // AT_SYMLINK_FOLLOW, AT_EMPTY_PATH
+  result<> linkat(at from_dir, std::string_view from, at to_dir, std::string_view to, int flags);  // AT_SYMLINK_FOLLOW, AT_EMPTY_PATH
   result<> rename(std::string_view from, std::string_view to);
-  result<> renameat2(int from_dirfd, std::string_view from, int to_dirfd, std::string_view to,
-                     unsigned flags);  // RENAME_NOREPLACE, _EXCHANGE
+  result<> renameat2(at from_dir, std::string_view from, at to_dir, std::string_view to,
+                     unsigned flags);  // RENAME_NOREPLACE, _EXCHANGE, _WHITEOUT
   result<std::string> readlink(std::string_view path);
-  result<std::string> readlinkat(int dirfd, std::string_view path);  // path "": the symlink that dirfd is (O_PATH)
+  result<std::string> readlinkat(at dir, std::string_view path);  // path "": the symlink that dirfd is (O_PATH)
   result<> access(std::string_view path, int mode);
-  result<> faccessat(int dirfd, std::string_view path, int mode, int flags);
+  result<> faccessat(at dir, std::string_view path, int mode, int flags);  // AT_EACCESS, AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW
   // At most COUNT entries from the position on; an empty vector at the end. EINVAL, ENOTDIR as in Linux.
   result<std::vector<dirent>> getdents(int fd, std::size_t count = 512);
+  // A place without a descriptor: what PATH means (AT_SYMLINK_NOFOLLOW, AT_EMPTY_PATH), or what FD was opened by.
+  result<node> lookup_node(at dir, std::string_view path, int flags);
+  result<node> node_of(int fd);
   result<> chdir(std::string_view path);
   result<> fchdir(int fd);
   result<std::string> getcwd();
@@ -103,15 +116,15 @@ struct task {
 
   // Attributes
   result<> chmod(std::string_view path, unsigned mode);
-  result<> fchmodat(int dirfd, std::string_view path, unsigned mode);
+  result<> fchmodat(at dir, std::string_view path, unsigned mode, int flags = 0);  // AT_SYMLINK_NOFOLLOW, AT_EMPTY_PATH
   result<> fchmod(int fd, unsigned mode);
   result<> chown(std::string_view path, std::uint32_t uid, std::uint32_t gid);  // ~0u: leave it
   result<> lchown(std::string_view path, std::uint32_t uid, std::uint32_t gid);
-  result<> fchownat(int dirfd, std::string_view path, std::uint32_t uid, std::uint32_t gid,
+  result<> fchownat(at dir, std::string_view path, std::uint32_t uid, std::uint32_t gid,
                     int flags);  // AT_SYMLINK_NOFOLLOW, AT_EMPTY_PATH
   result<> fchown(int fd, std::uint32_t uid, std::uint32_t gid);
   // TIMES: atime, mtime; UTIME_NOW and UTIME_OMIT as in utimensat(2). AT_SYMLINK_NOFOLLOW.
-  result<> utimensat(int dirfd, std::string_view path, const timespec64 times[2], int flags);
+  result<> utimensat(at dir, std::string_view path, const timespec64 times[2], int flags);
   result<> futimens(int fd, const timespec64 times[2]);
 
   // The task itself
