@@ -364,16 +364,13 @@ result<> task::flock(int fd, int operation) {
 }
 
 void locks_remove_posix(file& f, const files_struct& owner) noexcept {
-  file_lock_context* ctx = f.f_inode->i_flctx.load(std::memory_order_acquire);
-  if (ctx == nullptr) [[likely]]
-    return;
-  remove_all_of(*f.f_inode, *ctx, &file_lock_context::posix, &owner);
+  if (file_lock_context* ctx = f.f_inode->i_flctx.load(std::memory_order_acquire); ctx != nullptr)
+    remove_all_of(*f.f_inode, *ctx, &file_lock_context::posix, &owner);
 }
 
 void locks_remove_file(file& f) noexcept {
   file_lock_context* ctx = f.f_inode->i_flctx.load(std::memory_order_acquire);
-  if (ctx == nullptr) [[likely]]
-    return;
+  if (ctx == nullptr) return;
   remove_all_of(*f.f_inode, *ctx, &file_lock_context::posix, &f);
   remove_all_of(*f.f_inode, *ctx, &file_lock_context::flock, &f);
 }
@@ -385,11 +382,6 @@ void locks_free_context(inode& i) noexcept {
 unsigned lock_waiters(const inode& i) noexcept {
   const file_lock_context* ctx = i.i_flctx.load(std::memory_order_acquire);
   return ctx == nullptr ? 0 : ctx->changed.waiters();
-}
-
-void filp_close(file& f, const files_struct& owner) noexcept {
-  locks_remove_posix(f, owner);
-  fput(f);
 }
 
 }  // namespace xip::vfs

@@ -49,6 +49,8 @@ struct open_flags {
 // There are no magic links here, so that RESOLVE_NO_MAGICLINKS asks for nothing.
 [[nodiscard]] unsigned lookup_of(int flags, std::uint64_t resolve) noexcept {
   unsigned lookup = ((flags & O_NOFOLLOW) != 0 ? 0 : lookup_follow) | ((flags & O_DIRECTORY) != 0 ? lookup_directory : 0);
+  if (resolve == 0) [[likely]]
+    return lookup;
   if ((resolve & RESOLVE_NO_XDEV) != 0) lookup |= lookup_no_xdev;
   if ((resolve & RESOLVE_NO_SYMLINKS) != 0) lookup |= lookup_no_symlinks;
   if ((resolve & RESOLVE_BENEATH) != 0) lookup |= lookup_beneath;
@@ -246,7 +248,8 @@ struct created_or_found {
 
 void fput(file& f) noexcept {
   if (f.f_count.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
-  locks_remove_file(f);
+  if (may_be_locked(f)) [[unlikely]]
+    locks_remove_file(f);
   if ((f.f_mode & fmode_path) == 0 && f.f_op != nullptr && f.f_op->release != nullptr)
     call_hook(hook::release, f.f_op->release, *f.f_inode, f);
   free_file(f);

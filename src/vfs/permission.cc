@@ -65,7 +65,11 @@ result<> inode_permission(const inode& i, unsigned mask) noexcept {
   return generic_permission(i, mask);
 }
 
-result<> may_lookup(const inode& dir) noexcept { return generic_permission(dir, may_exec); }
+result<> may_lookup(const inode& dir) noexcept {
+  if ((mode_of(dir) & 0111) == 0111) [[likely]]
+    return {};
+  return generic_permission(dir, may_exec);
+}
 
 result<> may_create(const inode& dir) noexcept {
   if (has_flag(dir, s_dead)) return fail(ENOENT);

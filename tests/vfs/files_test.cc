@@ -25,6 +25,10 @@ TEST_F(descriptors, there_is_a_limit) {
   const unsigned releases = disk.releases;
   EXPECT_ERRNO(EMFILE, t.open("/f", O_RDONLY));
   EXPECT_EQ(disk.releases, releases + 1) << "the file that found no place was closed";
+  EXPECT_ERRNO(EMFILE, t.open("/new", O_CREAT | O_RDWR, 0644));
+  EXPECT_ERRNO(ENOENT, t.stat("/new")) << "nothing was made for a descriptor that is not there";
+  EXPECT_ERRNO(EMFILE, t.open("/f", O_TRUNC | O_RDWR));
+  EXPECT_EQ(t.stat("/f")->size, 10);
   EXPECT_ERRNO(EMFILE, t.dup(0));
   EXPECT_ERRNO(EBADF, t.dup2(0, 3));
 }
