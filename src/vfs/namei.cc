@@ -173,6 +173,8 @@ result<> nameidata::push_link(dentry_ref link, bool is_last) {
 }
 
 result<> nameidata::cross_mounts() {
+  if (now_.dent().d_mounted.load(std::memory_order_acquire) == 0) [[likely]]
+    return {};
   const mount* before = now_.get().mnt;
   follow_mounts(now_);
   return has(lookup_no_xdev) && now_.get().mnt != before ? result<>{fail(EXDEV)} : result<>{};
@@ -191,9 +193,7 @@ result<> nameidata::step_up() {
   return {};
 }
 
-result<dentry_ref> nameidata::child(std::string_view name) {
-  if (!has(lookup_cached)) [[likely]]
-    return lookup_child(now_.dent(), name);
+result<dentry_ref> nameidata::cached_child(std::string_view name) {
   dentry_ref known = d_lookup(now_.dent(), name, hash_name(name));
   if (!known) return fail(EAGAIN);
   return known;
@@ -211,7 +211,9 @@ result<> nameidata::enter(const component& c) {
   if (c.name == ".") return {};
   if (c.name == "..") return step_up();
   if (c.name.size() > name_max) return fail(ENAMETOOLONG);
-  return step_into(XIP_TRY(child(c.name)), c);
+  if (has(lookup_cached)) [[unlikely]]
+    return step_into(XIP_TRY(cached_child(c.name)), c);
+  return step_into(XIP_TRY(lookup_child(now_.dent(), c.name)), c);
 }
 
 result<> nameidata::walk(bool to_parent) {

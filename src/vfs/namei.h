@@ -80,7 +80,7 @@ class nameidata {
   [[nodiscard]] std::uint32_t rename_sequence() const noexcept {
     return root_.mnt->mnt_sb->s_rename_sequence.load(std::memory_order_acquire);
   }
-  [[nodiscard]] result<dentry_ref> child(std::string_view name);
+  [[nodiscard]] result<dentry_ref> cached_child(std::string_view name);
   [[nodiscard]] bool has(unsigned flag) const noexcept { return (flags_ & flag) != 0; }
 
   task& task_;
