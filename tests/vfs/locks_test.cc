@@ -112,15 +112,15 @@ TEST_F(file_locks, a_circle_of_three_is_refused_too) {
 // What was given back belongs to no circle any more, even if its waiter has not looked again.
 TEST_F(file_locks, who_was_woken_waits_for_nobody) {
   ASSERT_OK(lock(t, mine, F_WRLCK, 0, 1));
+  ASSERT_OK(lock(*other, theirs, F_WRLCK, 1, 1));
   run_at_once({[&] {
                  EXPECT_OK(lock(*other, theirs, F_WRLCK, 0, 1, F_SETLKW));
-                 EXPECT_OK(lock(*other, theirs, F_UNLCK, 0, 1));
+                 EXPECT_OK(lock(*other, theirs, F_UNLCK, 0, 0));
                },
                [&] {
                  until_waiting(1);
                  EXPECT_OK(lock(t, mine, F_UNLCK, 0, 1));
-                 EXPECT_OK(lock(t, mine, F_WRLCK, 0, 1, F_SETLKW)) << "never EDEADLK";
-                 EXPECT_OK(lock(t, mine, F_UNLCK, 0, 1));
+                 EXPECT_OK(lock(t, mine, F_WRLCK, 1, 1, F_SETLKW)) << "never EDEADLK";
                }});
 }
 
