@@ -1,5 +1,6 @@
 // What: times with nanoseconds, before 1970, after 2038, up to 2446, kept over a new mount; UTIME_NOW, UTIME_OMIT. Inodes of 128 bytes keep
-// whole seconds up to 2038: what is beyond becomes the nearest that they can hold.
+// whole seconds up to 2038: what is beyond becomes the nearest that they can hold. The first and the last second have no nanoseconds (Linux:
+// timestamp_truncate).
 // Why: ext4 keeps 34 bits of seconds and 30 of nanoseconds in two places, and one of them is behind the first 128 bytes.
 // Groups: auto quick times. Needs: nothing.
 #include <algorithm>
@@ -13,8 +14,9 @@ namespace {
 
 // TIME as an inode of BYTES bytes keeps it.
 vfs::timespec64 kept_by_inode(vfs::timespec64 time, std::uint32_t bytes) {
-  if (bytes > 128) return time;
-  return {std::clamp<std::int64_t>(time.seconds, INT32_MIN, INT32_MAX), 0};
+  constexpr std::int64_t first = INT32_MIN, last = 15032385535;
+  if (bytes <= 128) return {std::clamp<std::int64_t>(time.seconds, first, INT32_MAX), 0};
+  return time.seconds <= first || time.seconds >= last ? vfs::timespec64{std::clamp(time.seconds, first, last), 0} : time;
 }
 
 }  // namespace
