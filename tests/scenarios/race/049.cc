@@ -3,13 +3,15 @@
 // mm/filemap_xip.c). What protects an allocation is taken for a few instructions, and nobody sleeps on it.
 // Operations: pwrite of one block into a hole; pwrite of one block into a hole of the other file.
 // Invariant: neither ever sleeps on a lock that the other holds.
-// Groups: auto locks. Needs: nothing.
+// A block device has locks around its rings, so this is asked of direct access only.
+// Groups: auto locks. Needs: DAX.
 #include <xip/scenario/race.h>
 
 namespace xip::scenario {
 namespace {
 
 struct scene : race {
+  static constexpr requirements needs{.dax = true};
   observed_file one, other;
   std::uint64_t before = 0;
 
