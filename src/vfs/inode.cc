@@ -174,6 +174,14 @@ void generic_fillattr(const inode& i, kstat& stat) noexcept {
   stat.btime = t.btime;
 }
 
+std::uint32_t vfs_prepare_mode(const inode& dir, std::uint32_t mode, std::uint32_t mask) noexcept {
+  const bool set_gid_of_dir = (dir.i_mode.load(std::memory_order_relaxed) & S_ISGID) != 0 && !S_ISDIR(mode);
+  if (set_gid_of_dir && (mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) &&
+      !in_group_or_capable(dir.i_gid.load(std::memory_order_relaxed)))
+    mode &= ~std::uint32_t{S_ISGID};
+  return mode & ~mask;
+}
+
 void inode_init_owner(inode& i, const inode& dir, std::uint32_t mode) noexcept {
   std::uint32_t gid = current_fsgid();
   if ((dir.i_mode.load(std::memory_order_relaxed) & S_ISGID) != 0) {

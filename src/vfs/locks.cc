@@ -233,7 +233,7 @@ struct lock_command {
   if (r.start < 0) return fail(EINVAL);
   if (l.l_len > 0) {
     if (l.l_len - 1 > INT64_MAX - r.start) return fail(EOVERFLOW);
-    r.end = r.start + l.l_len - 1;
+    r.end = r.start + (l.l_len - 1);
   } else if (l.l_len < 0) {
     if (r.start + l.l_len < 0) return fail(EINVAL);
     r.end = r.start - 1;
@@ -245,7 +245,12 @@ struct lock_command {
 
 [[nodiscard]] result<> set_lock(file& f, const file_lock& r, bool locks, bool waits) {
   kernel& k = f.f_inode->i_sb.s_kernel;
+  if (!locks && !may_be_locked(f)) return {};
   file_lock_context& ctx = context_of(*f.f_inode);
+  if (!locks && r.start == 0 && r.end == end_of_all) {  // needs no memory
+    remove_all_of(*f.f_inode, ctx, &file_lock_context::posix, r.owner);
+    return {};
+  }
   posix_waiter waiter{k, ctx, r.owner};
   mutex_guard guard{ctx.flc_lock};
   bool deadlock = false;
@@ -290,10 +295,10 @@ void get_lock(file& f, const file_lock& r, struct ::flock& l) {
 }
 
 // Another task that shares the table may have closed FD while this one waited: nobody would take the lock away then. Linux: fcntl_setlk.
-[[nodiscard]] result<> check_still_open(task& t, int fd, file& f, const file_lock& r) {
+[[nodiscard]] result<> check_still_open(task& t, int fd, file& f) {
   const fd_ref now = t.files->get(fd);
   if (now && &*now == &f) return {};
-  (void)set_lock(f, r, false, false);
+  locks_remove_posix(f, *t.files);
   return fail(EBADF);
 }
 
@@ -314,7 +319,7 @@ void get_lock(file& f, const file_lock& r, struct ::flock& l) {
   XIP_TRY(check_access(*f, l));
   const bool locks = l.l_type != F_UNLCK;
   XIP_TRY(set_lock(*f, r, locks, c.waits));
-  return locks && !c.of_open_file ? check_still_open(t, fd, *f, r) : result<>{};
+  return locks && !c.of_open_file ? check_still_open(t, fd, *f) : result<>{};
 }
 
 // ---- flock
@@ -335,8 +340,9 @@ void get_lock(file& f, const file_lock& r, struct ::flock& l) {
   const auto is_free = [&]() XIP_NO_THREAD_SAFETY_ANALYSIS { return find_conflict(ctx.flock, r) == nullptr; };
   if (waits) ctx.changed.wait(ctx.flc_lock, is_free);
   if (!is_free()) return fail(EWOULDBLOCK);
-  // Another task may have locked by the same open file while this one waited.
-  std::erase_if(ctx.flock, [&](const file_lock& l) { return l.owner == r.owner; });
+  ctx.flock.reserve(ctx.flock.size() + 1);
+  // Another task may have locked by the same open file while this one waited; a lock that becomes a shared one lets others in.
+  if (std::erase_if(ctx.flock, [&](const file_lock& l) { return l.owner == r.owner; }) != 0) wake_waiters(k, ctx);
   ctx.flock.push_back(r);
   return {};
 }

@@ -23,7 +23,7 @@ void locks_free_context(inode& i) noexcept;
 
 // A descriptor of the table OWNER is closed; F's reference is dropped. Linux: filp_close.
 inline void filp_close(file& f, const files_struct& owner) noexcept {
-  if (may_be_locked(f)) [[unlikely]]
+  if ((f.f_mode & fmode_path) == 0 && may_be_locked(f)) [[unlikely]]
     locks_remove_posix(f, owner);
   fput(f);
 }

@@ -29,11 +29,14 @@ void follow_mounts(path_ref& p) noexcept {
   }
 }
 
-bool leave_mount(path_ref& p) noexcept {
-  while (&p.dent() == p.mnt().mnt_root) {
-    if (p.mnt().mnt_parent == nullptr) return false;
-    p = path_ref{*p.mnt().mnt_parent, *p.mnt().mnt_mountpoint};
+bool leave_mount(path_ref& p, const path& root) noexcept {
+  path up = p.get();
+  while (up.dent == up.mnt->mnt_root) {
+    if (up.mnt->mnt_parent == nullptr) return false;
+    up = {up.mnt->mnt_parent, up.mnt->mnt_mountpoint};
+    if (up.mnt == root.mnt && up.dent == root.dent) return false;
   }
+  if (up.mnt != p.get().mnt) p = path_ref{up};
   return true;
 }
 
@@ -61,8 +64,7 @@ result<std::string> path_string(const path& p, const path& root) {
   std::string backwards;
   path_ref at{p};
   while (at.get().mnt != root.mnt || at.get().dent != root.dent) {
-    if (!leave_mount(at)) break;
-    if (at.get().mnt == root.mnt && at.get().dent == root.dent) break;
+    if (!leave_mount(at, root)) break;
     std::string name;
     dentry_ref parent;
     {

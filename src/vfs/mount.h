@@ -85,8 +85,8 @@ class path_ref {
 
 // The mounted file system on P, if there is one, again and again: the walk goes down into it.
 void follow_mounts(path_ref& p) noexcept;
-// P is a mount's root: to its mountpoint, again and again. False: it is the root of all.
-bool leave_mount(path_ref& p) noexcept;
+// While P is a mount's root: to what that covers. False, and P as it was: that leads to ROOT, or there is nothing above.
+bool leave_mount(path_ref& p, const path& root) noexcept;
 // The root of the namespace; empty while nothing is mounted.
 [[nodiscard]] path_ref namespace_root(kernel& k) noexcept;
 

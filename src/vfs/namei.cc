@@ -97,6 +97,11 @@ nameidata::component nameidata::next() noexcept {
   return c;
 }
 
+// A descriptor is not a way to a name for those it was handed to: only for who opened it. Linux: LOOKUP_LINKAT_EMPTY.
+[[nodiscard]] static bool opened_by(const task& t, const file& f) noexcept {
+  return (f.f_uid == t.who.uid && f.f_gid == t.who.gid) || capable(CAP_DAC_READ_SEARCH);
+}
+
 result<> nameidata::start_at(const at& dir, bool to_itself) {
   if (dir.place != nullptr) {
     if (!to_itself && !dir.place->dent->get_inode()->is_dir()) return fail(ENOTDIR);
@@ -106,6 +111,7 @@ result<> nameidata::start_at(const at& dir, bool to_itself) {
   } else {
     const fd_ref f = task_.files->get(dir.fd);
     if (!f) return fail(EBADF);
+    if (has(lookup_linkat_empty) && !opened_by(task_, *f)) return fail(ENOENT);
     if (!to_itself && !f->f_inode->is_dir()) return fail(ENOTDIR);
     now_ = path_ref{f->f_path};
   }
@@ -185,7 +191,7 @@ result<> nameidata::step_up() {
   root_known_ = true;
   if (now_.get().mnt == root_.mnt && now_.get().dent == root_.dent) return has(lookup_beneath) ? result<>{fail(EXDEV)} : result<>{};
   const mount* before = now_.get().mnt;
-  if (!leave_mount(now_)) return has(lookup_beneath) ? result<>{fail(EXDEV)} : result<>{};
+  if (!leave_mount(now_, root_)) return has(lookup_beneath) ? result<>{fail(EXDEV)} : result<>{};
   if (has(lookup_no_xdev) && now_.get().mnt != before) return fail(EXDEV);
   now_.step(dget_parent(now_.dent()));
   XIP_TRY(cross_mounts());

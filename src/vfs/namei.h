@@ -23,6 +23,8 @@ inline constexpr unsigned lookup_in_root = 1u << 4;
 inline constexpr unsigned lookup_no_xdev = 1u << 5;
 inline constexpr unsigned lookup_no_symlinks = 1u << 6;
 inline constexpr unsigned lookup_cached = 1u << 7;
+// Only who has opened the descriptor that the walk begins at may begin there; a node's holder has checked.
+inline constexpr unsigned lookup_linkat_empty = 1u << 8;
 inline constexpr unsigned lookup_scoped = lookup_beneath | lookup_in_root;
 
 inline constexpr unsigned max_symlinks = 40;

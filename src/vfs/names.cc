@@ -127,14 +127,6 @@ using remove_locked = result<>(inode&, std::string_view, dentry&);
   return source.i_nlink.load(std::memory_order_relaxed) == 0 && !linkable;
 }
 
-// A descriptor is not a way to a name for those it was handed to: only for who opened it. Linux: LOOKUP_LINKAT_EMPTY.
-[[nodiscard]] result<> may_link_empty_path(task& t, const at& from) {
-  if (from.place != nullptr || from.fd == AT_FDCWD || capable(CAP_DAC_READ_SEARCH)) return {};
-  const fd_ref f = t.files->get(from.fd);
-  if (!f) return fail(EBADF);
-  return f->f_uid == t.who.uid && f->f_gid == t.who.gid ? result<>{} : fail(ENOENT);
-}
-
 [[nodiscard]] result<> link_name(nameidata& nd, const path_ref& from) {
   inode& source = from.get_inode();
   const auto allowed = [&]() -> result<> { return &from.mnt() != &nd.parent().mnt() ? fail(EXDEV) : may_linkat(source); };
@@ -199,7 +191,7 @@ result<> task::mknodat(at dir, std::string_view name, unsigned mode, std::uint64
     if (type != S_IFREG && type != S_IFIFO && type != S_IFSOCK && type != S_IFCHR && type != S_IFBLK) return fail(EINVAL);
     nameidata nd{*this};
     XIP_TRY(nd.parent_lookup(dir, name));
-    return make_node(nd, type | (mode & 07777 & ~mask), rdev);
+    return make_node(nd, vfs_prepare_mode(nd.parent().get_inode(), type | (mode & 07777), mask), rdev);
   });
 }
 
@@ -208,8 +200,8 @@ result<> task::link(std::string_view from, std::string_view to) { return linkat(
 result<> task::linkat(at from_dir, std::string_view from, at to_dir, std::string_view to, int flags) {
   return system_call(*this, [&]() -> result<> {
     if ((flags & ~(AT_SYMLINK_FOLLOW | AT_EMPTY_PATH)) != 0) return fail(EINVAL);
-    if ((flags & AT_EMPTY_PATH) != 0 && from.empty()) XIP_TRY(may_link_empty_path(*this, from_dir));
-    const unsigned lookup = ((flags & AT_SYMLINK_FOLLOW) != 0 ? lookup_follow : 0) | ((flags & AT_EMPTY_PATH) != 0 ? lookup_empty : 0);
+    const unsigned lookup =
+        ((flags & AT_SYMLINK_FOLLOW) != 0 ? lookup_follow : 0) | ((flags & AT_EMPTY_PATH) != 0 ? lookup_empty | lookup_linkat_empty : 0);
     const path_ref source = XIP_TRY(user_path_at(*this, from_dir, from, lookup));
     nameidata nd{*this};
     XIP_TRY(nd.parent_lookup(to_dir, to));

@@ -92,7 +92,7 @@ struct open_flags {
   std::uint32_t iocb = 0;
   if ((flags & O_APPEND) != 0) iocb |= iocb_append;
   if ((flags & O_DIRECT) != 0) iocb |= iocb_direct;
-  if ((flags & open_dsync) != 0) iocb |= iocb_dsync;
+  if ((flags & (open_dsync | open_sync_bit)) != 0) iocb |= iocb_dsync;  // the one without the other means both
   if ((flags & open_sync_bit) != 0) iocb |= iocb_sync;
   return iocb;
 }
@@ -105,7 +105,7 @@ struct open_flags {
   if ((S_ISBLK(mode) || S_ISCHR(mode)) && (i.i_sb.s_flags.load(std::memory_order_relaxed) & sb_nodev) != 0) return fail(EACCES);
   XIP_TRY(inode_permission(i, how.access));
   if ((i.i_flags.load(std::memory_order_relaxed) & s_append) != 0) {
-    if (how.writes() && !how.has(O_APPEND)) return fail(EPERM);
+    if ((how.writes() || how.has(O_ACCMODE)) && !how.has(O_APPEND)) return fail(EPERM);
     if (how.has(O_TRUNC) && (S_ISREG(mode) || S_ISDIR(mode))) return fail(EPERM);
   }
   if (how.has(O_NOATIME) && !owner_or_capable(i)) return fail(EPERM);
@@ -186,7 +186,9 @@ struct created_or_found {
   if (!access) return fail(access.error());
   XIP_TRY(may_create(dir));
   if (dir.i_op->create == nullptr) return fail(EACCES);
-  d_instantiate(*answer.dent, inode_ref{XIP_TRY(call_hook(hook::create, dir.i_op->create, dir, name, S_IFREG | (how.mode & ~t.mask)))});
+  d_instantiate(
+      *answer.dent,
+      inode_ref{XIP_TRY(call_hook(hook::create, dir.i_op->create, dir, name, vfs_prepare_mode(dir, S_IFREG | how.mode, t.mask)))});
   answer.created = true;
   return answer;
 }
@@ -220,7 +222,7 @@ struct created_or_found {
     exclusive_guard guard{dir.i_rwsem, subclass_parent};
     XIP_TRY(inode_permission(dir, may_write | may_exec));
     if (dir.i_op->tmpfile == nullptr) return fail(EOPNOTSUPP);
-    inode_ref fresh{XIP_TRY(call_hook(hook::tmpfile, dir.i_op->tmpfile, dir, S_IFREG | (how.mode & ~t.mask)))};
+    inode_ref fresh{XIP_TRY(call_hook(hook::tmpfile, dir.i_op->tmpfile, dir, vfs_prepare_mode(dir, S_IFREG | how.mode, t.mask)))};
     if (!how.has(O_EXCL)) fresh->i_flags.fetch_or(s_linkable, std::memory_order_relaxed);
     made = XIP_TRY(d_tmpfile(dir_path.dent(), std::move(fresh)));
   }

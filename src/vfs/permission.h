@@ -45,4 +45,8 @@ class real_cred_scope {
   const std::optional<capability_set> capabilities_;
 };
 
+// The mode of what is made in DIR: without MASK, and without a set-group-ID bit that would give DIR's group to somebody outside of it. That is decided by
+// what the caller asked for, before the mask takes from it.
+[[nodiscard]] std::uint32_t vfs_prepare_mode(const inode& dir, std::uint32_t mode, std::uint32_t mask) noexcept;
+
 }  // namespace xip::vfs

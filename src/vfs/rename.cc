@@ -1,7 +1,8 @@
 // rename and renameat2. Linux: fs/namei.c (do_renameat2, vfs_rename, lock_rename).
 //
 // Two directories are locked under s_vfs_rename_mutex: while it is held no directory moves, so "ancestor first" has a meaning; two that are not related go by
-// inode number. Then the two inodes, by number too. A directory is never both a parent and a child here: that was refused before.
+// inode number. Then the two inodes: a directory before what is none, as whoever changes names in it has locked it first; two of a kind by number. A directory is
+// never both a parent and a child here: that was refused before.
 //
 // Lock chains:
 //   s_vfs_rename_mutex -> i_rwsem/1 -> i_rwsem/3
@@ -55,18 +56,21 @@ class rename_lock {
   std::optional<i_rwsem_guard> second_;
 };
 
-// The two that move, by inode number. B may be null or the same.
+// The two that move: a directory before what is none, two of a kind by number. B may be null or the same.
 class inode_pair_lock {
  public:
   inode_pair_lock(inode& a, inode* b) XIP_NO_THREAD_SAFETY_ANALYSIS {
-    inode* low = &a;
-    inode* high = b == &a ? nullptr : b;
-    if (high != nullptr && high->i_ino < low->i_ino) std::swap(low, high);
-    first_.emplace(low->i_rwsem, subclass_child);
-    if (high != nullptr) second_.emplace(high->i_rwsem, subclass_normal);
+    inode* before = &a;
+    inode* behind = b == &a ? nullptr : b;
+    if (behind != nullptr && comes_before(*behind, *before)) std::swap(before, behind);
+    first_.emplace(before->i_rwsem, subclass_child);
+    if (behind != nullptr) second_.emplace(behind->i_rwsem, subclass_normal);
   }
 
  private:
+  [[nodiscard]] static bool comes_before(const inode& a, const inode& b) noexcept {
+    return a.is_dir() != b.is_dir() ? a.is_dir() : a.i_ino < b.i_ino;
+  }
   std::optional<i_rwsem_guard> first_;
   std::optional<i_rwsem_guard> second_;
 };

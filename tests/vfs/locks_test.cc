@@ -71,9 +71,21 @@ TEST_F(file_locks, a_waiter_gets_what_is_given_back) {
                  until_waiting(1);
                  EXPECT_OK(lock(t, mine, F_UNLCK, 5, 0));
                  EXPECT_OK(lock(t, mine, F_RDLCK, 0, 5)) << "a lock that becomes shared wakes, but a writer goes on waiting";
+                 until_waiting(1);
                  EXPECT_OK(lock(t, mine, F_UNLCK, 0, 5));
                }});
   EXPECT_ERRNO(EAGAIN, lock(t, mine, F_RDLCK, 0, 1));
+}
+
+TEST_F(file_locks, closing_an_o_path_descriptor_gives_nothing_back) {
+  ASSERT_OK(lock(t, mine, F_WRLCK, 0, 1));
+  ASSERT_OK(t.close(open_ok(t, "/f", O_PATH)));
+  EXPECT_ERRNO(EAGAIN, lock(*other, theirs, F_WRLCK, 0, 1));
+}
+
+TEST_F(file_locks, the_last_byte_can_be_locked) {
+  EXPECT_OK(lock(t, mine, F_WRLCK, INT64_MAX, 1));
+  EXPECT_ERRNO(EAGAIN, lock(*other, theirs, F_WRLCK, INT64_MAX, 1));
 }
 
 TEST_F(file_locks, a_circle_of_two_is_refused) {

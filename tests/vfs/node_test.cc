@@ -113,6 +113,26 @@ TEST_F(nodes, a_limited_walk_stays_on_its_mount) {
   EXPECT_ERRNO(EXDEV, t.openat2(AT_FDCWD, "/m/new", {O_CREAT | O_RDWR, 0644, RESOLVE_NO_XDEV}));
 }
 
+// Something is mounted on the root of a walk that is limited to it: ".." from there leads to what is covered, not past it.
+TEST_F(nodes, a_limited_walk_does_not_leave_by_a_mount_on_its_root) {
+  ASSERT_OK(t.mkdir("/m", 0755));
+  ASSERT_OK(t.mkdir("/m/sub", 0755));
+  const int below = open_ok(t, "/m", O_RDONLY | O_DIRECTORY);
+  ASSERT_OK(k->mount("ramfs", second, "/m"));
+  const auto found = t.openat2(below, "sub/../..", {O_RDONLY, 0, RESOLVE_IN_ROOT});
+  ASSERT_OK(found);
+  EXPECT_NE(t.fstat(*found)->ino, t.stat("/")->ino);
+  EXPECT_ERRNO(EXDEV, t.openat2(below, "sub/../..", {O_RDONLY, 0, RESOLVE_BENEATH}));
+  ASSERT_OK(t.close(*found));
+  ASSERT_OK(t.close(below));
+}
+
+TEST_F(nodes, an_empty_one_is_no_place) {
+  const node nowhere;
+  EXPECT_ERRNO(EBADF, t.openat(nowhere, "x", O_RDONLY));
+  EXPECT_ERRNO(EBADF, t.mkdirat(nowhere, "x", 0755));
+}
+
 // A directory that is carried out of its root meanwhile leads out by "..": that must not be followed.
 TEST_F(nodes, a_scoped_walk_notices_that_it_was_moved) {
   for (const char* name : {"/d/p", "/d/p/e", "/d/p/e/x", "/outside"}) ASSERT_OK(t.mkdir(name, 0755));

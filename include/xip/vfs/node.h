@@ -40,8 +40,8 @@ class node {
 
 // Where a relative path begins: an open directory, the working directory (AT_FDCWD), or a node.
 struct at {
-  at(int descriptor) noexcept : fd{descriptor} {}  // NOLINT: as the calls of Linux take it
-  at(const node& n) noexcept : place{&n.get()} {}  // NOLINT
+  at(int descriptor) noexcept : fd{descriptor} {}                        // NOLINT: as the calls of Linux take it
+  at(const node& n) noexcept : fd{-1}, place{n ? &n.get() : nullptr} {}  // NOLINT: of an empty node: EBADF
 
   int fd = AT_FDCWD;
   const path* place = nullptr;  // null: FD counts
