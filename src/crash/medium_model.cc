@@ -30,7 +30,7 @@ bool medium_model::metadata_pending() const {
 
 std::vector<std::byte> medium_model::image(arrival a) const {
   std::vector<std::byte> bytes(durable_.size());
-  static_cast<void>(const_cast<explore::snapshot_device&>(durable_).read(0, bytes));
+  static_cast<void>(durable_.read(0, bytes));
   for (const pending& p : pending_)
     if (arrives(p, a)) std::ranges::copy(p.bytes, bytes.begin() + static_cast<std::ptrdiff_t>(p.offset));
   return bytes;
@@ -50,14 +50,23 @@ void medium_model::add(std::uint64_t offset, std::span<const std::byte> bytes, w
   pending_.push_back({offset, {bytes.begin(), bytes.end()}, what, scheduler_->running_task()});
 }
 
+// NEWER has arrived. What OLDER has on its way to the same bytes comes too late to bring them back.
+void medium_model::overtake(pending& older, const pending& newer) noexcept {
+  const std::uint64_t from = std::max(older.offset, newer.offset);
+  const std::uint64_t end = std::min(older.offset + older.bytes.size(), newer.offset + newer.bytes.size());
+  for (std::uint64_t at = from; at < end; ++at) older.bytes[at - older.offset] = newer.bytes[at - newer.offset];
+}
+
 template <class Settles>
 void medium_model::settle(Settles&& settles) {
   std::size_t kept = 0;
   for (std::size_t i = 0; i < pending_.size(); ++i) {
-    if (settles(pending_[i]))
+    if (settles(pending_[i])) {
+      for (std::size_t older = 0; older < kept; ++older) overtake(pending_[older], pending_[i]);
       static_cast<void>(durable_.write(pending_[i].offset, pending_[i].bytes));
-    else if (kept++ != i)
+    } else if (kept++ != i) {
       pending_[kept - 1] = std::move(pending_[i]);
+    }
   }
   pending_.resize(kept);
 }
@@ -68,10 +77,13 @@ void medium_model::on_store(std::uint64_t offset, std::span<const std::byte> byt
 
 void medium_model::on_write(std::uint64_t offset, std::span<const std::byte> bytes) noexcept { add(offset, bytes, waits_for::flush_cache); }
 
-// A line of the cache that is flushed in part is not counted as flushed.
+// A store that is flushed in part is not counted as flushed. From then on it waits for the fence of the task that has flushed it.
 void medium_model::on_flush(std::uint64_t offset, std::size_t bytes) noexcept {
-  for (pending& p : pending_)
-    if (p.what == waits_for::flush && p.offset >= offset && p.offset + p.bytes.size() <= offset + bytes) p.what = waits_for::fence;
+  for (pending& p : pending_) {
+    if (p.what != waits_for::flush || p.offset < offset || p.offset + p.bytes.size() > offset + bytes) continue;
+    p.what = waits_for::fence;
+    p.task = scheduler_->running_task();
+  }
 }
 
 void medium_model::on_fence() noexcept {

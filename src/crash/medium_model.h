@@ -24,7 +24,7 @@ inline constexpr arrival all_arrivals[] = {arrival::nothing, arrival::everything
 [[nodiscard]] std::string_view arrival_name(arrival a) noexcept;
 
 // The recorder of a device on persistent memory with a volatile cache for requests. A store is on the medium after the next fence of the task that
-// made it (one that stays in the processor's cache: if it was flushed before), a request after the next flush_cache of anybody.
+// made it (one that stays in the processor's cache: of the task that has flushed it), a request after the next flush_cache of anybody.
 // Stands behind one scheduler, on one host thread.
 class medium_model final : public dev::recorder, public explore::resettable {
  public:
@@ -63,11 +63,12 @@ class medium_model final : public dev::recorder, public explore::resettable {
   };
 
   [[nodiscard]] bool arrives(const pending& p, arrival a) const;
+  static void overtake(pending& older, const pending& newer) noexcept;
   void add(std::uint64_t offset, std::span<const std::byte> bytes, waits_for what);
   template <class Settles>
   void settle(Settles&& settles);
 
-  explore::snapshot_device durable_;
+  mutable explore::snapshot_device durable_;      // reading counts as a request
   std::vector<pending> pending_, saved_pending_;  // in the order they were made
   explore::scheduler* scheduler_ = nullptr;       // null: nobody is listened to, everything arrives at once
   std::function<void(bool)> callback_;

@@ -1,4 +1,5 @@
-// One page at a time, no lock of its own, and nobody who would say what was forgotten. Each mistake is marked with the letter that
+// What surrounds it is the hook of today, without what that does better: exhibit 1 turns those places off as well. One page at a time, no lock of
+// its own, and nobody who would say what was forgotten. Each mistake is marked with the letter that
 // docs/exhibits.md explains it under; the same mistakes one by one are exhibits of their own, in the core of today.
 #include "exhibits/core_2013.h"
 
@@ -60,7 +61,9 @@ result<std::size_t> mapping_read(vfs::kiocb& iocb, vfs::iov_iter& to, const xip_
     const auto offset = static_cast<std::size_t>(iocb.ki_pos) & (page_size - 1);
     const std::size_t nr = std::min({page_size - offset, to.count(), static_cast<std::size_t>(isize - iocb.ki_pos)});
     XIP_POINT(xip_read_block, static_cast<std::uint64_t>(iocb.ki_pos), static_cast<std::uint64_t>(isize), inode.i_ino.value());
-    const xip_mem mem = XIP_TRY(get_xip_mem(inode, pgoff_of(iocb.ki_pos), false, ops));
+    const auto found = get_xip_mem(inode, pgoff_of(iocb.ki_pos), false, ops);
+    if (!found) return copied != 0 ? result<std::size_t>{copied} : fail(found.error());
+    const xip_mem& mem = *found;
     const std::size_t moved = mem.kmem == nullptr ? to.zero(nr) : to.copy(nr, [&](std::byte* user, std::size_t at, std::size_t n) {
       moves(inode, mem, offset + at, n, false);
       device_of(inode).copy_out(user, mem.kmem + offset + at, n);

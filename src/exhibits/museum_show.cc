@@ -35,9 +35,13 @@ class guide {
     if (options_.on_progress) o.on_progress = [&](const explore::progress& p) { options_.on_progress(e, p); };
     scenario::race_explorer race{*race_of(e), type_, ground_, conditions, std::move(o)};
     explore::report r = race.run();
+    // An exploration may be too short to have told anything.
+    if (options_.on_progress) options_.on_progress(e, {"", r.schedules, r.per_second(), r.point_pairs.size(), r.failed_schedules});
     showing s{.found = !r.passed(), .judge = {}, .needed = r.schedules, .complete = r.complete, .schedule = {}};
     if (!s.found) return s;
     s.judge = scenario::oracle_of(r.failures.front().minimised);
+    s.judged = r.failures.front().first.failed != explore::failure_kind::setup &&
+               r.failures.front().first.failed != explore::failure_kind::nondeterminism;
     s.needed = r.failures.front().schedule;
     s.schedule = std::move(r.failures.front().minimised);
     return s;
@@ -98,11 +102,15 @@ std::expected<void, std::string> measure_odds(std::span<const exhibit* const> ex
     odds o{.what = &e, .found = 0, .seeds = seeds, .median = 0, .worst = 0};
     std::vector<std::uint64_t> needed;
     for (std::uint32_t seed = 1; seed <= seeds && !stopped(options); ++seed)
-      if (const showing s = g.explore(e, {.bug = &e.bug, .check_locks = false}, seed, false); s.found) needed.push_back(s.needed);
+      if (const showing s = g.explore(e, {.bug = &e.bug, .check_locks = false}, seed, false); s.found && s.judged)
+        needed.push_back(s.needed);
     if (stopped(options)) return;
     std::ranges::sort(needed);
     o.found = static_cast<std::uint32_t>(needed.size());
-    if (!needed.empty()) o.median = needed[needed.size() / 2], o.worst = needed.back();
+    if (!needed.empty()) {
+      o.median = needed[needed.size() / 2];
+      o.worst = needed.back();
+    }
     tell(o);
   });
 }

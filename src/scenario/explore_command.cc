@@ -66,9 +66,10 @@ class pictures {
   [[nodiscard]] bool wanted() const noexcept { return page_ || trace_; }
 
   // One schedule of RACE. False: it could not be written, which has been said.
-  [[nodiscard]] bool draw(const scenario& race, const explore::schedule_report& s, const char* program) {
+  [[nodiscard]] bool draw(const scenario& race, const race_conditions& with, const explore::schedule_report& s, const char* program) {
+    const std::string bug = with.bug != nullptr ? fmt::format(", with exhibit {} {}", with.bug->number, with.bug->name) : "";
     const explore::timeline_header header{
-        fmt::format("{}: {}", race.name, race.description),
+        fmt::format("{}: {}{}{}", race.name, race.description, bug, with.check_locks ? "" : ", lock checking off"),
         "A file system, a few tasks, and one order in which their steps were made. Each task has a lane; a lock "
         "is held as long as its bar; what a file is long and whose each block is stands below.",
         s.token.empty() ? "" : fmt::format("{} {} --replay {}", program, race.name, s.token)};
@@ -106,7 +107,11 @@ class explorations {
     }
     clear_progress();
     const char* name = signal_ != 0 ? ::sigabbrev_np(signal_) : nullptr;
-    const exploration how{request_.seed, checksum_of(ground_.image), request_.part,
+    const exploration how{request_.seed,
+                          checksum_of(ground_.image),
+                          request_.part,
+                          conditions_.bug != nullptr ? conditions_.bug->name : std::string_view{},
+                          !conditions_.check_locks,
                           signal_ == 0      ? ""
                           : name != nullptr ? fmt::format("SIG{}", name)
                                             : fmt::format("signal {}", signal_)};
@@ -140,7 +145,8 @@ class explorations {
       show_progress(i, p);
     };
     race_explorer e{race, config_.type, ground_, conditions_, std::move(o)};
-    done_.push_back({&race, e.run(), e.images(), e.state_bytes()});
+    explore::report found = e.run();
+    done_.push_back({&race, std::move(found), e.images(), e.crash_states(), e.state_bytes()});
     draw(race, e, i + 1 == races_.size() || signal_ != 0);
     clear_progress();
     if (!request_.json) out_.put(text_report(done_.back(), config_.program));
@@ -154,7 +160,7 @@ class explorations {
     if (found.passed())
       std::fprintf(stderr, "%s: no schedule failed; drawn is the usual one of %s\n", config_.program, std::string{race.name}.c_str());
     drawn_ = true;
-    drawn_badly_ = !pictures_.draw(race, found.passed() ? e.usual() : found.failures.front().minimised, config_.program);
+    drawn_badly_ = !pictures_.draw(race, conditions_, found.passed() ? e.usual() : found.failures.front().minimised, config_.program);
   }
 
   void listen() {
@@ -207,7 +213,7 @@ int replay_one(const explore_request& request, const check_config& config, const
   const auto again = e.replay(request.token);
   if (!again) return say({usage_exit, fmt::format("{}: {}", config.program, again.error())});
   out.put(request.json ? json_report(race, *again) : text_report(race, *again));
-  if (drawn.wanted() && !drawn.draw(race, *again, config.program)) return failed_exit;
+  if (drawn.wanted() && !drawn.draw(race, conditions, *again, config.program)) return failed_exit;
   return again->failed == explore::failure_kind::none ? 0 : failed_exit;
 }
 

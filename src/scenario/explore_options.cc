@@ -237,7 +237,7 @@ names; without one: all of them. Each begins on the same small file system and e
   -h, --help             this
 
 Exit code: 0 all well, 1 a schedule failed or the results could not be printed, 2 wrong usage (also a token of another race or build),
-3 mke2fs or e2fsck is missing or cannot be used, 128 and the signal's number when a signal ended the run.
+3 mke2fs or e2fsck is missing or cannot be used, or this build has no exhibits, 128 and the signal's number when a signal ended the run.
 )",
       program, default_schedules);
 }

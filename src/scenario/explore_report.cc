@@ -57,13 +57,21 @@ json race_json(const explored& e) {
   for (std::size_t i = 0; i < point_count; ++i)
     if (r.switched_at[i] != 0) points[std::string{point_name(static_cast<point>(i))}] = r.switched_at[i];
   for (const explore::point_pair& p : r.point_pairs) pairs.push_back({p.from, p.to});
-  return {{"name", e.what->name},     {"status", r.passed() ? "passed" : "failed"},
-          {"schedules", r.schedules}, {"failed_schedules", r.failed_schedules},
-          {"seconds", r.seconds},     {"per_second", r.per_second()},
-          {"steps", r.steps},         {"complete", r.complete},
-          {"stages", stages},         {"point_pairs", pairs},
-          {"switched_at", points},    {"trace_hash", fmt::format("{:016x}", r.trace_hash)},
-          {"images", e.images},       {"state_bytes", e.state_bytes},
+  return {{"name", e.what->name},
+          {"status", r.passed() ? "passed" : "failed"},
+          {"schedules", r.schedules},
+          {"failed_schedules", r.failed_schedules},
+          {"seconds", r.seconds},
+          {"per_second", r.per_second()},
+          {"steps", r.steps},
+          {"complete", r.complete},
+          {"stages", stages},
+          {"point_pairs", pairs},
+          {"switched_at", points},
+          {"trace_hash", fmt::format("{:016x}", r.trace_hash)},
+          {"images", e.images},
+          {"crash_states", e.crash_states},
+          {"state_bytes", e.state_bytes},
           {"failures", failures}};
 }
 
@@ -79,6 +87,7 @@ std::string text_report(const explored& e, const char* program) {
   std::string text = fmt::format("{} {:.2f}s{} {}, {:.0f}/s, {}, {}\n", e.what->name, r.seconds, r.passed() ? "" : " [failed]",
                                  stages.empty() ? "no schedule" : stages, r.per_second(), plural(r.point_pairs.size(), "point pair"),
                                  plural(e.images, "image"));
+  if (e.crash_states != 0) text.insert(text.size() - 1, ", " + plural(e.crash_states, "crash state"));
   for (const explore::found_failure& f : r.failures) text += failure_text(e, f, program);
   return text;
 }
@@ -94,6 +103,8 @@ std::string closing_line(const std::vector<explored>& all, const exploration& ho
   std::string text = how.interrupted_by.empty() ? "" : fmt::format("interrupted by {}: ", how.interrupted_by);
   text += fmt::format("{} passed, {} failed; {}, {:.0f}/s", plural(passed, "race"), all.size() - passed, plural(schedules, "schedule"),
                       seconds > 0 ? static_cast<double>(schedules) / seconds : 0.0);
+  if (!how.exhibit.empty()) text += fmt::format(", with exhibit {}", how.exhibit);
+  if (how.unchecked) text += ", lock checking off";
   if (how.part.count != 1) text += fmt::format(", part {} of {}", how.part.index + 1, how.part.count);
   return text + "\n";
 }
@@ -111,6 +122,8 @@ std::string json_report(const std::vector<explored>& all, const exploration& how
                  {"seed", how.seed},
                  {"shard", fmt::format("{}/{}", how.part.index + 1, how.part.count)},
                  {"image", fmt::format("{:08x}", how.image)}};
+  if (!how.exhibit.empty()) report["exhibit"] = how.exhibit;
+  if (how.unchecked) report["unchecked"] = true;
   if (!how.interrupted_by.empty()) report["interrupted_by"] = how.interrupted_by;
   return dumped(report);
 }

@@ -14,8 +14,9 @@ namespace xip::scenario {
 struct explored {
   const scenario* what = nullptr;
   explore::report found;
-  std::size_t images = 0;       // that e2fsck was asked about
-  std::size_t state_bytes = 0;  // of the kernel instance
+  std::size_t images = 0;        // that e2fsck was asked about
+  std::size_t crash_states = 0;  // that were mounted and judged
+  std::size_t state_bytes = 0;   // of the kernel instance
 };
 
 // What the whole run was.
@@ -23,6 +24,8 @@ struct exploration {
   std::uint64_t seed = 0;
   std::uint32_t image = 0;  // checksum of the file system that each schedule begins with
   explore::shard part;
+  std::string_view exhibit;    // the planted bug; empty: none
+  bool unchecked = false;      // what lockdep reports failed nothing
   std::string interrupted_by;  // a signal; empty: the run went to its end
 };
 

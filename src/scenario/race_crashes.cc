@@ -41,6 +41,7 @@ void race_crashes::on_point(point p, std::uint64_t, std::uint64_t, std::uint64_t
     torn_ = false;
   } else if (p == point::ext4_commit_done) {
     committing_ = explore::max_tasks;
+    torn_ = false;
   }
 }
 
@@ -98,6 +99,8 @@ std::string race_crashes::recover(const state& s, dev::device& medium) const {
     plan_.recovered(scene, **me);
   } catch (const expectation_failed& why) {
     wrong = text_of_failure(why.why());
+  } catch (const std::exception& why) {
+    wrong = why.what();
   }
   machine.exit_task(*me);
   if (const auto gone = machine.umount("/"); !gone && wrong.empty())

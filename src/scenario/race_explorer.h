@@ -22,7 +22,7 @@ namespace xip::scenario {
 
 // What the tasks of a race run with.
 struct race_conditions {
-  const planted_bug* bug = nullptr;  // in them, not in the setup; null: none
+  const planted_bug* bug = nullptr;  // in them and in the check, not in the setup; null: none
   bool check_locks = true;           // false: what lockdep reports fails nothing
 };
 

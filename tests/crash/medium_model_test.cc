@@ -4,6 +4,7 @@
 
 #include <gmock/gmock.h>
 
+#include <xip/base/points.h>
 #include <xip/dev/devices.h>
 #include <xip/explore/explore.h>
 
@@ -79,6 +80,7 @@ TEST_F(MediumModel, AnOrdinaryStoreNeedsAFlushToo) {
 TEST_F(MediumModel, AFenceIsForTheStoresOfItsOwnTask) {
   const auto task = [this](std::uint64_t offset, unsigned char what) {
     copy_in(offset, what);
+    XIP_POINT(user_point);  // where the other task may come between
     device_->drain();
     expect(found(offset) == what, "one's own store has arrived");
   };
@@ -140,11 +142,52 @@ TEST_F(MediumModel, GoesBack) {
                             ++runs;
                             expect(found(0) == 0 && found(0, arrival::everything) == 0, "each schedule begins with an empty medium");
                             copy_in(0, 1);
-                            if (runs % 2 == 0) device_->drain();
+                            XIP_POINT(user_point);
+                            device_->drain();
                           },
                           [this] { copy_in(64, 1); }});
   EXPECT_EQ(text_of(r), "");
   EXPECT_GT(runs, 2);
+}
+
+// The processor that flushes a line waits for it with its own fence, whoever has stored there.
+TEST_F(MediumModel, AFlushIsForTheFenceOfWhoFlushes) {
+  bool seen = false;
+  const auto r = explore({[this] {
+                            store(0, 1);
+                            XIP_POINT(user_point);
+                            device_->drain();
+                            expect(found(0) == 0 || found(0) == 1, "a fence without a flush brings nothing by itself");
+                          },
+                          [&] {
+                            if (found(0, arrival::everything) != 1) return;
+                            device_->flush(at(0), 8);
+                            expect(found(0) == 0, "a flush alone is not enough");
+                            device_->drain();
+                            expect(found(0) == 1, "the fence of who has flushed is");
+                            seen = true;
+                          }});
+  EXPECT_EQ(text_of(r), "");
+  EXPECT_TRUE(seen);
+}
+
+TEST_F(MediumModel, AnOlderStoreDoesNotOvertakeANewerOne) {
+  bool seen = false;
+  const auto r = explore({[this] {
+                            copy_in(0, 1);
+                            XIP_POINT(user_point);
+                            device_->drain();
+                          },
+                          [&] {
+                            if (found(0, arrival::everything) != 1) return;
+                            copy_in(0, 2);
+                            device_->drain();
+                            expect(found(0) == 2 && found(0, arrival::everything) == 2, "the newer one");
+                            seen = true;
+                          }});
+  EXPECT_EQ(text_of(r), "");
+  EXPECT_TRUE(seen);
+  program_.check = [this] { expect(found(0) != 1 || found(0, arrival::everything) == 1, "nothing comes back"); };
 }
 
 }  // namespace

@@ -63,7 +63,7 @@ json json_of(const exhibits::showing& s) {
 
 // "block sanitizer      203    1"
 std::string columns_of(const exhibits::showing& s) {
-  if (!s.found) return fmt::format("{:<16}{:>7}{:>5}", "ESCAPED", s.needed, "");
+  if (!s.judged) return fmt::format("{:<16}{:>7}{:>5}", s.found ? s.judge : "ESCAPED", s.needed, "");
   return fmt::format("{:<16}{:>7}{:>5}", s.judge, s.needed, s.schedule.preemptions);
 }
 
@@ -148,7 +148,7 @@ std::optional<int> understand(request& asked, std::vector<const exhibit*>& chose
       complain("exhibits", fmt::format("there is no exhibit '{}'; 'xip exhibits' lists those that there are", printable(id)));
       return exit_usage;
     }
-    chosen.push_back(found);
+    if (std::ranges::find(chosen, found) == chosen.end()) chosen.push_back(found);
   }
   if (chosen.empty())
     for (const exhibit& e : exhibits::all_exhibits()) chosen.push_back(&e);
@@ -162,14 +162,16 @@ int exhibits_verb(int argc, char** argv) {
   request asked;
   app.set_help_flag("-h,--help", "this text");
   app.add_option("ID", asked.ids, "numbers or names of exhibits (default: all)");
-  app.add_flag("--run", asked.run, "explore the race of each, with the bug and without");
-  app.add_option("--seeds", asked.seeds,
-                 "explore with each of the seeds 1 to N, without lock checking, and count how often the bug is found")
-      ->check(CLI::Range(1u, 1'000'000u));
+  CLI::Option* const run = app.add_flag("--run", asked.run, "explore the race of each, with the bug and without");
+  CLI::Option* const seeds =
+      app.add_option("--seeds", asked.seeds,
+                     "explore with each of the seeds 1 to N, without lock checking, and count how often the bug is found")
+          ->check(CLI::Range(1u, 1'000'000u))
+          ->excludes(run);
   app.add_option("--strategy", asked.strategies, "as for xip explore; may be given again");
   app.add_option("--schedules", asked.options.schedules, "at most N schedules of each exploration (default 20000)")
       ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1} << 40));
-  app.add_option("--seed", asked.options.seed, "seed of pct and random (default 1)");
+  app.add_option("--seed", asked.options.seed, "seed of pct and random (default 1)")->excludes(seeds);
   app.add_flag("--json", asked.as_json, "print the results as JSON");
   if (const auto code = parse(app, argc, argv)) return *code;
   if (exhibits::all_exhibits().empty()) {
@@ -190,7 +192,9 @@ int exhibits_verb(int argc, char** argv) {
     if (stop_signals::asked()) stop = true;
     line.show(e, p);
   };
-  return asked.seeds != 0 ? measure(chosen, asked, line) : run_all(chosen, asked, line);
+  const int code = asked.seeds != 0 ? measure(chosen, asked, line) : run_all(chosen, asked, line);
+  if (stop) complain("exhibits", "interrupted");
+  return code;
 }
 
 }  // namespace xip::tool

@@ -26,7 +26,7 @@ struct check_config {
 
 // Explores those of the scenarios that are races. The exit code: 0 when no schedule failed, 1 when one did (a replayed one, too) or standard
 // output could not be written, 2 for a wrong command line (also a token that is not of this program and build), 3 when mke2fs or e2fsck
-// cannot be had or used; 128 + N when signal N ended the run.
+// cannot be had or used, or a planted bug is asked for where none is compiled in; 128 + N when signal N ended the run.
 [[nodiscard]] int explore_command(int argc, char** argv, const check_config& config);
 
 }  // namespace xip::scenario

@@ -89,9 +89,9 @@ class race : public expectations {
   // A scene hides those it needs.
   void setup() {}
   void check() {}
-  // A scene that has `void recovered(vfs::task& me)` says what a loss of power may leave. `xip explore` then asks about each state that a medium could
-  // have been found in: whenever the power may fail, with nothing, everything or only the metadata of what was on its way. ME is a task of another
-  // machine that has mounted the state; the scene is as it was at that moment. No task of its own may be used any more.
+  // A scene that has `void recovered(vfs::task& me)` says what a loss of power may leave. `xip explore` then asks about each state that a
+  // medium could have been found in: whenever the power may fail, with nothing, everything or only the metadata of what was on its way. ME is a
+  // task of another machine that has mounted the state; the scene is as it was at that moment. No task of its own may be used any more.
 
   // The task of setup() and check(). It is root.
   [[nodiscard]] vfs::task& task() const noexcept;
@@ -99,7 +99,8 @@ class race : public expectations {
   [[nodiscard]] vfs::kernel& kernel() const noexcept;
   [[nodiscard]] dev::device& device() const noexcept;
   [[nodiscard]] std::uint32_t block() const noexcept;  // bytes
-  // The power may fail here. It may anyhow: before each fence and flush of the device, and when a call of an observed file has answered.
+  // The power may fail here. It may anyhow: before each fence and flush of the device, and when a call of an observed file has answered. Never
+  // within a write-back of metadata, but at its own flushes: without a journal that leaves what only e2fsck can put right.
   void power_may_fail() const;
   // Makes PATH, which is not there yet, open for reading and writing.
   [[nodiscard]] int create(std::string_view path, location here = location::current()) const;

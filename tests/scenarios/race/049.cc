@@ -2,7 +2,7 @@
 // Why: one mutex for all files made whoever filled a hole wait for whoever else did, in any file of any mount (Linux: xip_sparse_mutex in
 // mm/filemap_xip.c). What protects an allocation is taken for a few instructions, and nobody sleeps on it.
 // Operations: pwrite of one block into a hole; pwrite of one block into a hole of the other file.
-// Invariant: neither ever sleeps on a lock that the other holds.
+// Invariant: neither ever sleeps on a lock that the other holds (where lock checking is compiled in, which counts that).
 // A block device has locks around its rings, so this is asked of direct access only.
 // Groups: auto locks. Needs: DAX.
 #include <xip/scenario/race.h>

@@ -1,7 +1,7 @@
 // What: two unaligned writes into new blocks, on a disk whose free blocks are full of another file's bytes.
 // Why: what a write does not fill of a new block is zeroed, or it shows what the block held before (Linux: __xip_file_write, which zeroed
 // nothing; cured by dax_new_buf of 4.0).
-// Operations: pwrite of 500 bytes in the second block; pwrite of 700 bytes in the third; pread of all.
+// Operations: pwrite of a part of the second block; pwrite of a part of the third; pread of all.
 // Invariant: around the bytes of the writes there are zeros, never the other file's.
 // Groups: auto rw. Needs: nothing.
 #include "race_helpers.h"
@@ -17,8 +17,8 @@ struct scene : race {
     file = observe("file", 1);
     file.write(task(), 0, 100, 1);
   }
-  void first(vfs::task& me) { file.write(me, block() + 1000, 500, 2); }
-  void second(vfs::task& me) { file.write(me, 2 * block() + 300, 700, 3); }
+  void first(vfs::task& me) { file.write(me, block() + block() / 4, block() / 8, 2); }
+  void second(vfs::task& me) { file.write(me, 2 * block() + block() / 16, block() / 4, 3); }
   void reader(vfs::task& me) { file.read(me, 0, 3 * block()); }
 };
 

@@ -1,6 +1,6 @@
 // What: an extending write of three slices against a commit, and the power fails.
 // Why: between two slices a commit takes blocks that the size does not cover yet; the orphan list says that they go, and the size comes when all
-// bytes are in place (Linux: ext4_handle_inode_extension; __xip_file_write had no such record; 06bd3c36a733).
+// bytes are in place (Linux: ext4_handle_inode_extension; __xip_file_write had no such record).
 // Operations: pwrite of three blocks, the middle one preallocated behind the end; syncfs.
 // Invariant: after a crash the file is empty or has all of the bytes, and e2fsck finds no block behind its end.
 // Groups: auto sync. Needs: nothing.

@@ -1,7 +1,7 @@
 // What: writes into preallocated blocks that are asked to last, by fdatasync and by O_DSYNC, and the power fails.
 // Why: what makes the blocks readable is metadata that a data sync has to wait for (Linux 0929d8580071); O_SYNC meant nothing to the core of
 // 2013 (xip_file_write called no generic_write_sync).
-// Operations: pwrite of a block and fdatasync; pwrite of another block through a descriptor with O_DSYNC; pread of both.
+// Operations: pwrite of a block and fdatasync; pwrite of another block through a descriptor with O_DSYNC.
 // Invariant: a crash after either has returned leaves its bytes; before, zeros or some of them, never what the blocks held before.
 // Groups: auto sync prealloc. Needs: nothing.
 #include "race_helpers.h"

@@ -4,6 +4,8 @@
 // Operations: pwrite of a block that is written already; fsync.
 // Invariant: a crash after the fsync leaves the new bytes if the write had returned before it began; else each word is old or new.
 // Groups: auto sync. Needs: nothing.
+#include <atomic>
+
 #include "race_helpers.h"
 
 namespace xip::scenario {
@@ -19,10 +21,10 @@ struct scene : race {
   }
   void writer(vfs::task& me) {
     put(me, fd, 0, block(), {.file = 1, .generation = 2});
-    written = true;
+    std::atomic_ref{written}.store(true);
   }
   void syncer(vfs::task& me) {
-    const bool covers = written;
+    const bool covers = std::atomic_ref{written}.load();
     must(me.fsync(fd));
     synced = covers;
     power_may_fail();
