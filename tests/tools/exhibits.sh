@@ -38,7 +38,7 @@ same 'the token with another bug' 2 "$status"
 expect 'is refused by name' grep -q 'race/024+3' "$scratch/error"
 
 # One that is not found is a failure: a single schedule is too few for it.
-run exhibits read-without-lock --run --schedules 1
+run exhibits read-without-lock --run --strategy bound=1 --schedules 1
 same 'an exhibit that escapes' 1 "$status"
 expect 'is named' grep -q 'ESCAPED' "$scratch/said"
 

@@ -118,13 +118,11 @@ TEST_F(nodes, a_limited_walk_does_not_leave_by_a_mount_on_its_root) {
   ASSERT_OK(t.mkdir("/m", 0755));
   ASSERT_OK(t.mkdir("/m/sub", 0755));
   const int below = open_ok(t, "/m", O_RDONLY | O_DIRECTORY);
+  write_file("/secret", "");
   ASSERT_OK(k->mount("ramfs", second, "/m"));
-  const auto found = t.openat2(below, "sub/../..", {O_RDONLY, 0, RESOLVE_IN_ROOT});
-  ASSERT_OK(found);
-  EXPECT_NE(t.fstat(*found)->ino, t.stat("/")->ino);
-  EXPECT_ERRNO(EXDEV, t.openat2(below, "sub/../..", {O_RDONLY, 0, RESOLVE_BENEATH}));
-  ASSERT_OK(t.close(*found));
-  ASSERT_OK(t.close(below));
+  EXPECT_OK(t.openat2(below, "sub/../..", {O_RDONLY, 0, RESOLVE_IN_ROOT}));
+  EXPECT_ERRNO(ENOENT, t.openat2(below, "sub/../../secret", {O_RDONLY, 0, RESOLVE_IN_ROOT}));
+  EXPECT_ERRNO(EXDEV, t.openat2(below, "sub/../../secret", {O_RDONLY, 0, RESOLVE_BENEATH}));
 }
 
 TEST_F(nodes, an_empty_one_is_no_place) {
