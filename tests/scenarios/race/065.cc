@@ -3,6 +3,8 @@
 // Operations: rmdir; open with O_CREAT in it; mkdir in it by a descriptor.
 // Invariant: either all names were refused, or rmdir was.
 // Groups: auto dir. Needs: nothing.
+#include <atomic>
+
 #include <xip/scenario/race.h>
 
 namespace xip::scenario {
@@ -25,14 +27,14 @@ struct scene : race {
   void maker(vfs::task& me) {
     const auto file = me.open("d/f", O_CREAT | O_RDWR, 0644);
     if (file)
-      ++made;
+      std::atomic_ref{made}.fetch_add(1);
     else
       expect_errno(file, ENOENT);
   }
   void second(vfs::task& me) {
     const auto done = me.mkdirat(fd, "s", 0755);
     if (done)
-      ++made;
+      std::atomic_ref{made}.fetch_add(1);
     else
       expect_errno(done, ENOENT);
   }

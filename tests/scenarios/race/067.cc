@@ -3,6 +3,8 @@
 // Operations: linkat of an O_TMPFILE descriptor; the same to another name; close of the descriptor.
 // Invariant: a name that was given stands for the file, and the count says how many there are.
 // Groups: auto link tmpfile. Needs: nothing.
+#include <atomic>
+
 #include <xip/scenario/race.h>
 
 namespace xip::scenario {
@@ -20,7 +22,7 @@ struct scene : race {
   void give(vfs::task& me, const char* name) {
     const auto done = me.linkat(fd, "", AT_FDCWD, name, AT_EMPTY_PATH);
     if (done)
-      ++linked;
+      std::atomic_ref{linked}.fetch_add(1);
     else
       expect_errno(done, EBADF);
   }
