@@ -10,6 +10,21 @@ __attribute__((no_sanitize("thread"))) void copy_file_data(void* to, const void*
   const auto* const source = static_cast<const volatile unsigned char*>(from);
   for (std::size_t i = 0; i < bytes; ++i) target[i] = source[i];
 }
+#else
+// memcpy moves a page by the CPU's string instruction, behind whose stores the loads of what follows have to wait. In pieces it takes its vector
+// loop, from which the CPU runs on ahead: a read of 4 KiB from cold memory takes a fifth less time. Long copies gain nothing by it.
+void copy_file_data(void* to, const void* from, std::size_t bytes) noexcept {
+  constexpr std::size_t piece_bytes = 2048, in_pieces = 16384;
+  auto* target = static_cast<std::byte*>(to);
+  const auto* source = static_cast<const std::byte*>(from);
+  if (bytes <= in_pieces) {
+    for (std::size_t piece = piece_bytes; bytes > piece; bytes -= piece, target += piece, source += piece) {
+      asm("" : "+r"(piece));  // of a size that the compiler knew it would make a string instruction itself
+      std::memcpy(target, source, piece);
+    }
+  }
+  std::memcpy(target, source, bytes);
+}
 #endif
 
 device::~device() = default;

@@ -23,9 +23,19 @@ namespace {
 
 // ---- read
 
+// The first lines of a read are fetched while its locks are taken. Only a hint: what the cache of extents says here may be old by then.
+void prefetch_read(const ext4_inode_info& inode, loff_t pos, std::size_t bytes) noexcept {
+  if (!inode.is_dax() || pos >= i_size_read(inode)) return;
+  const unsigned bits = inode.i_sb.s_blocksize_bits;
+  extent_map em;
+  if (!inode.i_es.lookup(lblk_of(pos, bits), em) || em.type != extent_type::mapped) return;
+  inode.i_sb.s_bdev.prefetch(bytes_of(em.pblk, bits) + static_cast<std::uint64_t>(pos & ((loff_t{1} << bits) - 1)), bytes);
+}
+
 result<std::size_t> ext4_file_read_iter(vfs::kiocb& iocb, vfs::iov_iter& to) {
   vfs::inode& inode = *iocb.ki_filp.f_inode;
   if (to.count() == 0) return 0;
+  prefetch_read(info_of(inode), iocb.ki_pos, to.count());
   const auto read = [&]() -> result<std::size_t> {
     if (XIP_EXHIBIT(read_without_lock)) return xip_mapping_read(iocb, to, ext4_xip_ops);
     if ((iocb.ki_flags & vfs::iocb_nowait) != 0) [[unlikely]] {

@@ -202,6 +202,30 @@ TEST_P(any_window, moves_bytes_in_and_out) {
   EXPECT_EQ(std::memcmp(read_back(4096, 6).data(), "stored", 6), 0);
 }
 
+TEST_P(any_window, copies_every_size_whole) {
+  const auto data = pattern(16384 + 3, 6);
+  const auto w = device_->direct_access(0, 65536, access_intent::write);
+  ASSERT_TRUE(w.has_value());
+  for (const std::size_t border : {std::size_t{0}, std::size_t{2048}, std::size_t{4096}, std::size_t{6144}, std::size_t{16384}}) {
+    for (const std::size_t more : {0, 1, 2}) {
+      const std::size_t bytes = border + more;
+      device_->zero(w->data, bytes + 1);
+      device_->copy_in(w->data, data.data(), bytes);
+      std::vector<std::byte> out(bytes + 1);
+      device_->copy_out(out.data(), w->data, bytes + 1);
+      EXPECT_EQ(std::memcmp(out.data(), data.data(), bytes), 0) << bytes;
+      EXPECT_EQ(out[bytes], std::byte{0}) << bytes;
+    }
+  }
+}
+
+TEST_P(any_window, takes_a_hint_for_any_place) {
+  for (const std::uint64_t offset : {std::uint64_t{0}, std::uint64_t{device_bytes - 1}, std::uint64_t{device_bytes}, ~std::uint64_t{0}})
+    for (const std::size_t bytes : {std::size_t{0}, std::size_t{1}, std::size_t{4096}, ~std::size_t{0}}) device_->prefetch(offset, bytes);
+  device_->kill();
+  device_->prefetch(0, 4096);
+}
+
 TEST_P(any_window, refuses_windows_outside) {
   EXPECT_EQ(test::errno_of(device_->direct_access(device_bytes, 1, access_intent::read)), ERANGE);
   EXPECT_EQ(test::errno_of(device_->direct_access(device_bytes - 4096, 8192, access_intent::read)), ERANGE);

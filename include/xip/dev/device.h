@@ -2,6 +2,7 @@
 // Bytes of a window move only through copy_in, copy_out, zero, flush and drain, so that a decorator sees each store.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -43,11 +44,11 @@ enum class mover_kind : std::uint8_t { none, cached_memory, persistent_memory, d
 // Moves file data: device memory is one side of it. A program may store into the same bytes through a mapping of the file while they are read or
 // written, with no lock that we could take: what arrives then is old or new, byte by byte, as on Linux, and whoever minds has to lock. That race
 // is the program's, and allowed. ThreadSanitizer would report it as ours, so of all copies it does not see this one.
-#if XIP_THREAD_SANITIZER
 void copy_file_data(void* to, const void* from, std::size_t bytes) noexcept;
-#else
-inline void copy_file_data(void* to, const void* from, std::size_t bytes) noexcept { std::memcpy(to, from, bytes); }
-#endif
+
+// What a hint fetches: as many lines as a core keeps under way at once. The CPU's own prefetcher follows from there.
+inline constexpr std::size_t cache_line_bytes = 64;
+inline constexpr std::size_t prefetch_bytes = 8 * cache_line_bytes;
 
 struct device_stats {
   std::uint64_t batches = 0;  // submissions: one a read_batch or write_batch, however many pieces (block: io_uring_enter calls)
@@ -77,6 +78,14 @@ class device {
     if (read_only_ && intent != access_intent::read) [[unlikely]]
       return fail(EROFS);
     return window{base_ + offset, bytes};
+  }
+
+  // A hint that the bytes at OFFSET are about to be copied out: the page walk and the first cache lines, which a copy that begins cold would wait
+  // for, are on their way when it begins. Touches nothing, counts as no access, never fails; devices without plain windows ignore it.
+  void prefetch(std::uint64_t offset, std::size_t bytes) const noexcept {
+    if (const mover_kind kind = mover(); kind == mover_kind::decorated || kind == mover_kind::none || offset >= size_) return;
+    const std::size_t most = std::min({bytes, static_cast<std::size_t>(size_ - offset), prefetch_bytes});
+    for (std::size_t at = 0; at < most; at += cache_line_bytes) __builtin_prefetch(base_ + offset + at);
   }
 
   // Window functions. A store through copy_in or zero is durable after this thread's next drain; an ordinary store (store, or a CPU's
