@@ -67,7 +67,6 @@ buffer_cache::impl::~impl() {
 }
 
 buffer* buffer_cache::impl::allocate(pblk_t block) noexcept {
-  if (!XIP_FAIL_POINT(alloc_memory, block.value())) return nullptr;
   void* place = allocate_bytes(memory, sizeof(buffer), alignof(buffer));
   if (place == nullptr) return nullptr;
   auto* b = new (place) buffer{block};

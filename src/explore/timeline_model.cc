@@ -239,7 +239,6 @@ constexpr point_words known_points[] = {
     {point::dev_flush, {"", "", ""}},
     {point::buffer_read, {"block", "", ""}},
     {point::buffer_write, {"block", "", ""}},
-    {point::alloc_memory, {"block", "", ""}},
 };
 
 [[nodiscard]] std::string point_sentence(const event& e) {

@@ -94,6 +94,7 @@ result<> begin_writing(ext4_sb_info& sb) {
   put(sb, es);
   if (auto written = write_now(sb); !written) {
     put(sb, before);  // what lies on the medium now is unknown; the next attempt writes it again
+    if (written.error() == ENOMEM) return written;
     sb.s_kernel.printk(vfs::log_level::error,
                        fmt::format("ext4 ({}): cannot write the super block: {}", sb.s_id, written.error().message()));
     return fail(EIO);

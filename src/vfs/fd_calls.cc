@@ -1,6 +1,4 @@
 // Calls on descriptors as such: close, dup, fcntl. Linux: fs/open.c, fs/file.c, fs/fcntl.c.
-#include "vfs/fd_calls.h"
-
 #include "vfs/files_struct.h"
 #include "vfs/locks.h"
 #include "vfs/permission.h"
@@ -13,8 +11,9 @@ namespace {
 [[nodiscard]] result<int> duplicate(task& t, int fd, std::uint32_t from, bool cloexec) {
   const fd_ref f = t.files->get(fd);
   if (!f) return fail(EBADF);
+  unused_fd place = XIP_TRY(unused_fd::get(*t.files, cloexec, from, t.limits.nofile));
   f->f_count.fetch_add(1, std::memory_order_relaxed);
-  return install_file(t, *f, cloexec, from);
+  return place.install(*f);
 }
 
 [[nodiscard]] result<int> duplicate_at(task& t, int fd, int to, bool cloexec) {
@@ -56,17 +55,6 @@ constexpr int settable_flags = O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME;
 }
 
 }  // namespace
-
-result<int> install_file(task& t, file& f, bool cloexec, std::uint32_t from) {
-  try {
-    auto fd = t.files->install(f, cloexec, from, t.limits.nofile);
-    if (!fd) fput(f);
-    return fd;
-  } catch (const std::bad_alloc&) {
-    fput(f);
-    return fail(ENOMEM);
-  }
-}
 
 result<> task::close(int fd) {
   return system_call(*this, [&]() -> result<> {

@@ -40,31 +40,44 @@ void files_struct::make_room(std::size_t fd) {
   fds.resize(more * bits_per_word);  // last: its size says how much there is
 }
 
+bool files_struct::is_reserved(std::size_t fd) const noexcept {
+  return fd < fds.size() && fds[fd] == nullptr && (open_fds[fd / bits_per_word] & bit_of(fd)) != 0;
+}
+
 void files_struct::put(std::size_t fd, file* f, bool cloexec) noexcept {
   fds[fd] = f;
+  mark(fd, f != nullptr, cloexec);
+}
+
+void files_struct::mark(std::size_t fd, bool used, bool cloexec) noexcept {
   const std::uint64_t bit = bit_of(fd);
   std::uint64_t& open_word = open_fds[fd / bits_per_word];
   std::uint64_t& cloexec_word = close_on_exec[fd / bits_per_word];
-  open_word = f != nullptr ? open_word | bit : open_word & ~bit;
+  open_word = used ? open_word | bit : open_word & ~bit;
   cloexec_word = cloexec ? cloexec_word | bit : cloexec_word & ~bit;
-  if (f == nullptr)
+  if (!used)
     next_fd = std::min(next_fd, fd);
   else if (fd == next_fd)
     ++next_fd;
 }
 
-result<int> files_struct::install(file& f, bool cloexec, std::uint32_t from, std::uint32_t limit) {
+result<int> files_struct::reserve(bool cloexec, std::uint32_t from, std::uint32_t limit) {
   exclusive_guard guard{file_lock};
   const std::size_t fd = lowest_free(from);
   if (fd >= limit) return fail(EMFILE);
   make_room(fd);
-  put(fd, &f, cloexec);
+  mark(fd, true, cloexec);
   return static_cast<int>(fd);
 }
 
-bool files_struct::is_full(std::uint32_t limit) noexcept {
-  shared_guard guard{file_lock};
-  return lowest_free(0) >= limit;
+void files_struct::unreserve(int fd) noexcept {
+  exclusive_guard guard{file_lock};
+  mark(static_cast<std::size_t>(fd), false, false);
+}
+
+void files_struct::install(int fd, file& f) noexcept {
+  exclusive_guard guard{file_lock};
+  fds[static_cast<std::size_t>(fd)] = &f;
 }
 
 result<file*> files_struct::install_at(file& f, int to, bool cloexec, std::uint32_t limit) {
@@ -72,6 +85,7 @@ result<file*> files_struct::install_at(file& f, int to, bool cloexec, std::uint3
   const auto fd = static_cast<std::size_t>(to);
   exclusive_guard guard{file_lock};
   make_room(fd);
+  if (is_reserved(fd)) return fail(EBUSY);
   file* old = fds[fd];
   put(fd, &f, cloexec);
   return old;
@@ -115,8 +129,12 @@ void files_struct::copy_from(files_struct& other) XIP_NO_THREAD_SAFETY_ANALYSIS 
   close_on_exec = other.close_on_exec;
   fds = other.fds;
   next_fd = other.next_fd;
-  for (file* f : fds)
-    if (f != nullptr) f->f_count.fetch_add(1, std::memory_order_relaxed);
+  for (std::size_t fd = 0; fd < fds.size(); ++fd) {
+    if (fds[fd] != nullptr)
+      fds[fd]->f_count.fetch_add(1, std::memory_order_relaxed);
+    else if (is_reserved(fd))
+      mark(fd, false, false);  // for a file that the other task is about to open
+  }
 }
 
 void files_struct::close_all() noexcept {

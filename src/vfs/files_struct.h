@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory_resource>
+#include <utility>
 #include <vector>
 
 #include <xip/base/annotations.h>
@@ -44,11 +45,13 @@ struct files_struct {
   std::atomic<std::uint32_t> count{1};  // tasks that share it
   rw_semaphore<file_lock_class> file_lock;
 
-  // Takes over F's reference. The lowest free descriptor from FROM on; EMFILE beyond LIMIT. bad_alloc leaves the table as it was.
-  [[nodiscard]] result<int> install(file& f, bool cloexec, std::uint32_t from, std::uint32_t limit) XIP_EXCLUDES(file_lock);
-  // No descriptor below LIMIT is free now.
-  [[nodiscard]] bool is_full(std::uint32_t limit) noexcept XIP_EXCLUDES(file_lock);
-  // F goes to descriptor TO, its reference is taken over; what was there comes back for fput. EBADF beyond LIMIT.
+  // The lowest free descriptor from FROM on becomes the caller's to fill: nobody else gets it, and it is not open yet. EMFILE beyond LIMIT;
+  // bad_alloc leaves the table as it was. Linux: get_unused_fd_flags.
+  [[nodiscard]] result<int> reserve(bool cloexec, std::uint32_t from, std::uint32_t limit) XIP_EXCLUDES(file_lock);
+  void unreserve(int fd) noexcept XIP_EXCLUDES(file_lock);
+  // The reserved FD is F's, whose reference is taken over. Linux: fd_install.
+  void install(int fd, file& f) noexcept XIP_EXCLUDES(file_lock);
+  // F goes to descriptor TO, its reference is taken over; what was there comes back for fput. EBADF beyond LIMIT, EBUSY: reserved.
   [[nodiscard]] result<file*> install_at(file& f, int to, bool cloexec, std::uint32_t limit) XIP_EXCLUDES(file_lock);
   // Empties FD; the reference passes to the caller. Null: not open.
   [[nodiscard]] file* remove(int fd) noexcept XIP_EXCLUDES(file_lock);
@@ -69,15 +72,40 @@ struct files_struct {
     return static_cast<std::size_t>(fd) < fds.size() ? fds[static_cast<std::size_t>(fd)] : nullptr;
   }
   [[nodiscard]] fd_ref get_shared(int fd) noexcept XIP_EXCLUDES(file_lock);
+  [[nodiscard]] bool is_reserved(std::size_t fd) const noexcept XIP_REQUIRES_SHARED(file_lock);
   [[nodiscard]] bool is_open(int fd) const noexcept XIP_REQUIRES_SHARED(file_lock);
   [[nodiscard]] std::size_t lowest_free(std::size_t from) const noexcept XIP_REQUIRES_SHARED(file_lock);
   void make_room(std::size_t fd) XIP_REQUIRES(file_lock);
   void put(std::size_t fd, file* f, bool cloexec) noexcept XIP_REQUIRES(file_lock);
+  void mark(std::size_t fd, bool used, bool cloexec) noexcept XIP_REQUIRES(file_lock);
 
   std::pmr::vector<file*> fds XIP_GUARDED_BY(file_lock);
-  std::pmr::vector<std::uint64_t> open_fds XIP_GUARDED_BY(file_lock);       // one bit a descriptor
+  std::pmr::vector<std::uint64_t> open_fds XIP_GUARDED_BY(file_lock);       // one bit a descriptor, open or reserved
   std::pmr::vector<std::uint64_t> close_on_exec XIP_GUARDED_BY(file_lock);  // one bit a descriptor
   std::size_t next_fd XIP_GUARDED_BY(file_lock) = 0;                        // all below are in use
+};
+
+// A reserved descriptor, given back unless a file takes it. Bad_alloc.
+class unused_fd {
+ public:
+  [[nodiscard]] static result<unused_fd> get(files_struct& files, bool cloexec, std::uint32_t from, std::uint32_t limit) {
+    return unused_fd{files, XIP_TRY(files.reserve(cloexec, from, limit))};
+  }
+  unused_fd(unused_fd&& other) noexcept : files_{other.files_}, fd_{std::exchange(other.fd_, -1)} {}
+  unused_fd& operator=(unused_fd&&) = delete;
+  ~unused_fd() {
+    if (fd_ >= 0) files_.unreserve(fd_);
+  }
+  // F's reference is taken over.
+  int install(file& f) noexcept {
+    files_.install(fd_, f);
+    return std::exchange(fd_, -1);
+  }
+
+ private:
+  unused_fd(files_struct& files, int fd) noexcept : files_{files}, fd_{fd} {}
+  files_struct& files_;
+  int fd_;
 };
 
 }  // namespace xip::vfs

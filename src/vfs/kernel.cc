@@ -14,15 +14,23 @@
 namespace xip::vfs {
 
 kernel::impl::impl(kernel_options&& o, std::pmr::memory_resource& m)
-    : memory{m},
+    : instance_memory{m},
+      memory{m},
       log{std::move(o.log)},
       deps{m, std::move(o.lockdep_report)},
       sched{o.sched},
       points{o.points},
       protection{o.protection},
       dentry_limit{o.dentry_limit},
-      file_systems{&m},
-      mounts{&m} {}
+      file_systems{&memory},
+      mounts{&memory} {}
+
+// Only asked, not reached: a scheduler has no business in the middle of an allocation, and a trace would be full of them.
+void* kernel_memory::do_allocate(std::size_t bytes, std::size_t alignment) {
+  if (point_sink* sink = current_point_sink; sink != nullptr && sink->inject(point::alloc_memory, bytes, alignment) != 0) [[unlikely]]
+    throw std::bad_alloc{};
+  return upstream_.allocate(bytes, alignment);
+}
 
 void kernel::impl::fill_context(thread_context& context, const char* name) noexcept {
   context.name = name;
@@ -43,7 +51,7 @@ kernel::~kernel() {
     std::abort();
   }
   unmount_all(*this);
-  free_object(impl_->memory, impl_);
+  free_object(impl_->instance_memory, impl_);
 }
 
 std::pmr::memory_resource& kernel::memory() noexcept { return impl_->memory; }

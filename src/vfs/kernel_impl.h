@@ -18,12 +18,27 @@ namespace xip::vfs {
 
 struct mount;
 
+// The memory of an instance. Each allocation asks the running thread's point sink (point::alloc_memory) whether it fails.
+class kernel_memory final : public std::pmr::memory_resource {
+ public:
+  explicit kernel_memory(std::pmr::memory_resource& upstream) noexcept : upstream_{upstream} {}
+
+ private:
+  void* do_allocate(std::size_t bytes, std::size_t alignment) override;
+  void do_deallocate(void* p, std::size_t bytes, std::size_t alignment) override { upstream_.deallocate(p, bytes, alignment); }
+  [[nodiscard]] bool do_is_equal(const std::pmr::memory_resource& other) const noexcept override { return this == &other; }
+
+  std::pmr::memory_resource& upstream_;
+};
+
 struct kernel::impl {
+  // M is what the instance itself lies in, and lockdep's: that a rule is broken is not lost for an injected lack of memory.
   impl(kernel_options&& o, std::pmr::memory_resource& m);
   // For what runs outside of any task's calls.
   void fill_context(thread_context& context, const char* name) noexcept;
 
-  std::pmr::memory_resource& memory;
+  std::pmr::memory_resource& instance_memory;
+  kernel_memory memory;
   const std::function<void(log_level, std::string_view)> log;
   lockdep deps;
   sched_hook* const sched;

@@ -8,7 +8,6 @@
 #include <xip/vfs/ops.h>
 
 #include "vfs/attr.h"
-#include "vfs/fd_calls.h"
 #include "vfs/files_struct.h"
 #include "vfs/hook.h"
 #include "vfs/kernel_impl.h"
@@ -112,17 +111,40 @@ struct open_flags {
   return {};
 }
 
-// A file that no file system knows yet, for the place P.
-[[nodiscard]] file* make_file(task& t, path_ref p, const open_flags& how) {
-  file* f = make_object<file>(t.owner.memory());
+// The memory of a file, had before anything is made or cut for it. Linux: alloc_empty_file.
+class empty_file {
+ public:
+  explicit empty_file(std::pmr::memory_resource& memory) : memory_{memory}, file_{make_object<file>(memory)} {}
+  ~empty_file() {
+    if (file_ != nullptr) free_object(memory_, file_);
+  }
+  empty_file(const empty_file&) = delete;
+  empty_file& operator=(const empty_file&) = delete;
+  [[nodiscard]] file* release() noexcept { return std::exchange(file_, nullptr); }
+
+ private:
+  std::pmr::memory_resource& memory_;
+  file* file_;
+};
+
+// What one open works with.
+struct opening {
+  task& t;
+  const open_flags& how;
+  empty_file spare;
+};
+
+// The file that no file system knows yet, for the place P.
+[[nodiscard]] file* make_file(opening& o, path_ref p) noexcept {
+  file* f = o.spare.release();
   f->f_inode = &p.get_inode();
   f->f_op = f->f_inode->i_fop;
-  f->f_mode = how.f_mode;
-  f->f_flags.store(static_cast<std::uint32_t>(how.flags & ~not_kept & ~O_CLOEXEC), std::memory_order_relaxed);
-  f->f_iocb_flags.store(iocb_flags_of(how.flags), std::memory_order_relaxed);
+  f->f_mode = o.how.f_mode;
+  f->f_flags.store(static_cast<std::uint32_t>(o.how.flags & ~not_kept & ~O_CLOEXEC), std::memory_order_relaxed);
+  f->f_iocb_flags.store(iocb_flags_of(o.how.flags), std::memory_order_relaxed);
   f->f_wb_err.store(errseq_sample(f->f_inode->i_mapping), std::memory_order_relaxed);
-  f->f_uid = t.who.uid;
-  f->f_gid = t.who.gid;
+  f->f_uid = o.t.who.uid;
+  f->f_gid = o.t.who.gid;
   f->f_path = p.release();
   return f;
 }
@@ -138,17 +160,18 @@ void free_file(file& f) noexcept {
 }
 
 // P is what was looked up or made (CREATED: then its permissions do not matter to who made it).
-[[nodiscard]] result<file*> open_place(task& t, path_ref p, const open_flags& how, bool created) {
+[[nodiscard]] result<file*> open_place(opening& o, path_ref p, bool created) {
+  const open_flags& how = o.how;
   inode& i = p.get_inode();
   mount& m = p.mnt();
-  if ((how.f_mode & fmode_path) != 0) return make_file(t, std::move(p), how);
+  if ((how.f_mode & fmode_path) != 0) return make_file(o, std::move(p));
   std::optional<write_access> truncating;
   if (how.has(O_TRUNC) && !created && i.is_reg()) truncating.emplace(XIP_TRY(write_access::want(m)));
   if (!created) XIP_TRY(may_open(i, how));
   if (!i.is_reg() && !i.is_dir()) return fail(ENXIO);  // there are no drivers here
   std::optional<write_access> access;
   if (how.writes()) access.emplace(XIP_TRY(write_access::want(m)));
-  file* f = make_file(t, std::move(p), how);
+  file* f = make_file(o, std::move(p));
   if (how.writes()) {
     access->keep();
     f->f_mode |= fmode_writer;
@@ -194,26 +217,29 @@ struct created_or_found {
 }
 
 // Follows symlinks at the end, so that a dangling one makes its target.
-[[nodiscard]] result<file*> open_or_create(task& t, const at& dir, std::string_view name, const open_flags& how) {
-  nameidata nd{t, how.lookup};
+[[nodiscard]] result<file*> open_or_create(opening& o, const at& dir, std::string_view name) {
+  const open_flags& how = o.how;
+  nameidata nd{o.t, how.lookup};
   XIP_TRY(nd.parent_lookup(dir, name));
   for (;;) {
     if (nd.type() != last_type::normal) return fail(how.has(O_EXCL) ? EEXIST : EISDIR);
     if (nd.trailing_slash()) return fail(EISDIR);
-    created_or_found last = XIP_TRY(look_up_or_create(t, nd.parent(), nd.last(), how));
+    created_or_found last = XIP_TRY(look_up_or_create(o.t, nd.parent(), nd.last(), how));
     if (!last.created && how.has(O_EXCL)) return fail(EEXIST);
     if (!last.dent->get_inode()->is_symlink()) {
-      if (last.created) return open_place(t, nd.end(std::move(last.dent)), how, true);
+      if (last.created) return open_place(o, nd.end(std::move(last.dent)), true);
       XIP_TRY(may_create_in_sticky(nd.parent().get_inode(), *last.dent->get_inode()));
       path_ref p = XIP_TRY(nd.end_across_mounts(std::move(last.dent)));
-      return p.get_inode().is_dir() ? fail(EISDIR) : open_place(t, std::move(p), how, false);
+      return p.get_inode().is_dir() ? fail(EISDIR) : open_place(o, std::move(p), false);
     }
     if (how.has(O_NOFOLLOW)) return fail(ELOOP);
     XIP_TRY(nd.follow_last(std::move(last.dent)));
   }
 }
 
-[[nodiscard]] result<file*> open_tmpfile(task& t, const at& where, std::string_view name, const open_flags& how) {
+[[nodiscard]] result<file*> open_tmpfile(opening& o, const at& where, std::string_view name) {
+  task& t = o.t;
+  const open_flags& how = o.how;
   path_ref dir_path = XIP_TRY(user_path_at(t, where, name, how.lookup));
   const write_access access = XIP_TRY(write_access::want(dir_path.mnt()));
   inode& dir = dir_path.get_inode();
@@ -227,23 +253,23 @@ struct created_or_found {
     made = XIP_TRY(d_tmpfile(dir_path.dent(), std::move(fresh)));
   }
   dir_path.step(std::move(made));
-  return open_place(t, std::move(dir_path), how, true);
+  return open_place(o, std::move(dir_path), true);
 }
 
 // A file of no descriptor yet, with one reference. A node with no path behind it is opened anew.
-[[nodiscard]] result<file*> file_open(task& t, const at& dir, std::string_view name, const open_flags& how) {
-  if (how.has(O_TMPFILE)) return open_tmpfile(t, dir, name, how);
-  if (how.has(O_CREAT)) return open_or_create(t, dir, name, how);
+[[nodiscard]] result<file*> file_open(opening& o, const at& dir, std::string_view name) {
+  if (o.how.has(O_TMPFILE)) return open_tmpfile(o, dir, name);
+  if (o.how.has(O_CREAT)) return open_or_create(o, dir, name);
   const unsigned empty = dir.place != nullptr ? lookup_empty : 0;
-  return open_place(t, XIP_TRY(user_path_at(t, dir, name, how.lookup | empty)), how, false);
+  return open_place(o, XIP_TRY(user_path_at(o.t, dir, name, o.how.lookup | empty)), false);
 }
 
-// A task that has no descriptor left makes and truncates nothing.
+// Whoever has no descriptor left, or no memory for a file, makes and truncates nothing. Linux: do_sys_openat2.
 [[nodiscard]] result<int> open_fd(task& t, const at& dir, std::string_view name, const open_how& asked) {
   const open_flags how = XIP_TRY(build_open_flags(asked));
-  if ((how.has(O_TRUNC) || will_create(asked.flags)) && t.files->is_full(t.limits.nofile)) return fail(EMFILE);
-  file* f = XIP_TRY(file_open(t, dir, name, how));
-  return install_file(t, *f, how.has(O_CLOEXEC), 0);
+  unused_fd place = XIP_TRY(unused_fd::get(*t.files, how.has(O_CLOEXEC), 0, t.limits.nofile));
+  opening o{t, how, empty_file{t.owner.memory()}};
+  return place.install(*XIP_TRY(file_open(o, dir, name)));
 }
 
 }  // namespace
