@@ -10,6 +10,8 @@
 
 #include <fmt/format.h>
 
+#include <xip/fs_ext4lite/ext4lite.h>
+
 #include "fs_ext4lite/image.h"
 #include "fs_ext4lite/tree.h"
 #include "vfs/dcache.h"
@@ -274,6 +276,41 @@ INSTANTIATE_TEST_SUITE_P(on, call_with_fault,
                            return fmt::format("{}_{}_with_{}", std::get<0>(each.param).name, std::get<1>(each.param).name,
                                               std::get<2>(each.param).name);
                          });
+
+class mount_with_fault : public testing::TestWithParam<fault> {};
+
+[[nodiscard]] std::vector<std::byte> all_bytes(dev::device& device) {
+  std::vector<std::byte> bytes(device.size());
+  EXPECT_TRUE(device.read(0, bytes));
+  return bytes;
+}
+
+TEST_P(mount_with_fault, is_refused_and_changes_nothing) {
+  const image disk = make_image("-b 1024 -g 1024 -N 512", "4M");
+  unsigned refused = 0;
+  for (unsigned skip = 0;; ++skip) {
+    SCOPED_TRACE(fmt::format("{} passed", skip));
+    const std::unique_ptr<dev::device> device = load(disk);
+    const std::vector<std::byte> before = all_bytes(*device);
+    fails_once sink{GetParam().at, GetParam().number, skip};
+    vfs::kernel kernel{{.log = [](vfs::log_level, std::string_view) {}, .points = &sink}};
+    if (kernel.register_filesystem(ext4lite_file_system())) {
+      const auto mounted = kernel.mount("ext4", *device, "/", "noatime");
+      if (!mounted) {
+        EXPECT_TRUE(sink.struck());
+        EXPECT_EQ(mounted.error().code.number(), GetParam().number) << mounted.error().message;
+        ++refused;
+      } else {
+        EXPECT_TRUE(kernel.umount("/"));
+      }
+    }
+    EXPECT_TRUE(all_bytes(*device) == before);
+    if (!sink.struck() || HasFailure()) break;
+  }
+  EXPECT_GT(refused, 0u);
+}
+
+INSTANTIATE_TEST_SUITE_P(on, mount_with_fault, testing::Values(faults[0], faults[1]), [](const auto& each) { return each.param.name; });
 
 }  // namespace
 }  // namespace xip::ext4lite::test
