@@ -1,7 +1,7 @@
 // What: a rename to a name against its unlink, and a new file of the old name.
 // Why: each of the three changes both names' directories under the same lock (Linux: lock_rename with one directory).
 // Operations: rename of a to b; unlink of b; open of a with O_CREAT.
-// Invariant: the files that are left have one link each, and nothing else has a name.
+// Invariant: b is the file that was a, or gone; a is a new one, or gone; each has one link.
 // Groups: auto rename unlink. Needs: nothing.
 #include <xip/scenario/race.h>
 
@@ -10,15 +10,23 @@ namespace {
 
 struct scene : race {
   void setup() {
-    must(task().close(create("a")));
+    const int fd = create("a");
+    must(task().pwrite(fd, "moved", 5, 0));
+    must(task().close(fd));
     must(task().close(create("b")));
   }
   void mover(vfs::task& me) { must(me.rename("a", "b")); }
   void remover(vfs::task& me) { must(me.unlink("b")); }
   void maker(vfs::task& me) { must(me.close(must(me.open("a", O_CREAT | O_RDWR, 0644)))); }
   void check() {
-    for (const char* name : {"a", "b"})
-      if (const auto there = task().stat(name)) expect_equal(there->nlink, 1u, "links");
+    if (const auto a = task().stat("a")) {
+      expect_equal(a->nlink, 1u, "links of a");
+      expect_equal(a->size, 0, "the size of a, which is new");
+    }
+    if (const auto b = task().stat("b")) {
+      expect_equal(b->nlink, 1u, "links of b");
+      expect_equal(b->size, 5, "the size of b, which was a");
+    }
   }
 };
 
