@@ -5,6 +5,7 @@
 
 #include "vfs/hook.h"
 #include "vfs/permission.h"
+#include "vfs/xattr.h"
 
 namespace xip::vfs {
 
@@ -65,12 +66,14 @@ result<> inode_newsize_ok(const inode& i, loff_t size) noexcept {
   return {};
 }
 
-result<> setattr_prepare(const inode& i, iattr& attr) noexcept {
+result<> setattr_prepare(inode& i, iattr& attr) {
   XIP_TRY(may_setattr(i, attr));
   if ((attr.ia_valid & attr_size) != 0) XIP_TRY(inode_newsize_ok(i, attr.ia_size));
   apply_kills(i, attr);
   // A truncate was allowed by who may write: the set-id bits that it takes are not the owner's decision.
   if ((attr.ia_valid & attr_size) == 0) XIP_TRY(check_owner(i, attr));
+  if ((attr.ia_valid & attr_kill_priv) != 0) XIP_TRY(remove_file_capability(i));
+  attr.ia_valid &= ~attr_kill_priv;
   if ((attr.ia_valid & attr_size) != 0 && attr.ia_size != i_size_read(i)) attr.ia_valid |= attr_mtime | attr_ctime;
   return {};
 }
@@ -84,7 +87,7 @@ result<> notify_change(inode& i, iattr attr) {
 }
 
 result<> truncate_inode(inode& i, loff_t size, std::uint32_t times) {
-  iattr attr{.ia_valid = attr_size | times, .ia_size = size};
+  iattr attr{.ia_valid = attr_size | attr_kill_priv | times, .ia_size = size};
   if (!capable(CAP_FSETID) && i.is_reg()) attr.ia_valid |= attr_kill_suid | attr_kill_sgid;
   return notify_change(i, attr);
 }

@@ -34,13 +34,13 @@ template <class Act>
   return notify_change(i, {.ia_valid = attr_mode | attr_ctime, .ia_mode = type | (mode & 07777)});
 }
 
-// A file that changes hands loses its set-id bits, even when root does it; a set-group-ID without execution is a lock, not a privilege.
+// A file that changes hands loses its set-id bits and its capabilities, even when root does it; a set-group-ID without execution is a lock, not a privilege.
 [[nodiscard]] result<> chown_inode(inode& i, std::uint32_t uid, std::uint32_t gid) {
   constexpr std::uint32_t leave = ~0u;
   iattr attr{.ia_valid = attr_ctime, .ia_uid = uid, .ia_gid = gid};
   if (uid != leave) attr.ia_valid |= attr_uid;
   if (gid != leave) attr.ia_valid |= attr_gid;
-  if (!i.is_dir()) attr.ia_valid |= attr_kill_suid | attr_kill_sgid;
+  if (!i.is_dir()) attr.ia_valid |= attr_kill_suid | attr_kill_sgid | attr_kill_priv;
   return notify_change(i, attr);
 }
 

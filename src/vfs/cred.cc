@@ -19,6 +19,11 @@ std::uint32_t current_fsgid() noexcept {
   return t == nullptr ? 0 : t->who.gid;
 }
 
+std::uint32_t current_umask() noexcept {
+  const task* t = current_task();
+  return t == nullptr ? 0 : t->mask;
+}
+
 bool in_group(std::uint32_t gid) noexcept {
   const task* t = current_task();
   return t == nullptr ? gid == 0 : t->who.gid == gid || std::ranges::find(t->who.groups, gid) != t->who.groups.end();

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include <xip/locks/lockdep.h>
+#include <xip/locks/thread_context.h>
 
 namespace xip::vfs {
 
@@ -17,9 +18,12 @@ inline constexpr lock_class fileattr_get{".fileattr_get", lock_kind::pseudo};
 inline constexpr lock_class fileattr_set{".fileattr_set", lock_kind::pseudo};
 inline constexpr lock_class fsync{".fsync", lock_kind::pseudo};
 inline constexpr lock_class get_link{".get_link", lock_kind::pseudo};
+inline constexpr lock_class get_inode_acl{".get_inode_acl", lock_kind::pseudo};
 inline constexpr lock_class getattr{".getattr", lock_kind::pseudo};
+inline constexpr lock_class getxattr{".getxattr", lock_kind::pseudo};
 inline constexpr lock_class iterate_shared{".iterate_shared", lock_kind::pseudo};
 inline constexpr lock_class link{".link", lock_kind::pseudo};
+inline constexpr lock_class listxattr{".listxattr", lock_kind::pseudo};
 inline constexpr lock_class llseek{".llseek", lock_kind::pseudo};
 inline constexpr lock_class lookup{".lookup", lock_kind::pseudo};
 inline constexpr lock_class mkdir{".mkdir", lock_kind::pseudo};
@@ -30,7 +34,9 @@ inline constexpr lock_class release{".release", lock_kind::pseudo};
 inline constexpr lock_class remount{".remount", lock_kind::pseudo};
 inline constexpr lock_class rename{".rename", lock_kind::pseudo};
 inline constexpr lock_class rmdir{".rmdir", lock_kind::pseudo};
+inline constexpr lock_class set_acl{".set_acl", lock_kind::pseudo};
 inline constexpr lock_class setattr{".setattr", lock_kind::pseudo};
+inline constexpr lock_class setxattr{".setxattr", lock_kind::pseudo};
 inline constexpr lock_class statfs{".statfs", lock_kind::pseudo};
 inline constexpr lock_class symlink{".symlink", lock_kind::pseudo};
 inline constexpr lock_class sync_fs{".sync_fs", lock_kind::pseudo};

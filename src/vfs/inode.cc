@@ -14,6 +14,7 @@
 #include "vfs/attr.h"
 #include "vfs/hook.h"
 #include "vfs/permission.h"
+#include "vfs/xattr.h"
 
 namespace xip::vfs {
 
@@ -151,6 +152,7 @@ namespace {
 result<> file_modified(file& f) {
   inode& i = *f.f_inode;
   const bool mode_changed = remove_privileges(i);
+  XIP_TRY(remove_file_capability(i));
   if (!update_mtime_ctime(i) && !mode_changed) return {};
   if (i.i_op == nullptr || i.i_op->update_time == nullptr) return {};
   return call_hook(hook::update_time, i.i_op->update_time, i);
@@ -179,7 +181,7 @@ std::uint32_t vfs_prepare_mode(const inode& dir, std::uint32_t mode, std::uint32
   if (set_gid_of_dir && (mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) &&
       !in_group_or_capable(dir.i_gid.load(std::memory_order_relaxed)))
     mode &= ~std::uint32_t{S_ISGID};
-  return mode & ~mask;
+  return (dir.i_sb.s_flags.load(std::memory_order_relaxed) & sb_posixacl) != 0 ? mode : mode & ~mask;
 }
 
 void inode_init_owner(inode& i, const inode& dir, std::uint32_t mode) noexcept {

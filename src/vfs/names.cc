@@ -151,7 +151,7 @@ result<> task::mkdirat(at dir, std::string_view name, unsigned mode) {
   return system_call(*this, [&]() -> result<> {
     nameidata nd{*this};
     XIP_TRY(nd.parent_lookup(dir, name));
-    const std::uint32_t full = S_IFDIR | (mode & (0777 | S_ISVTX) & ~mask);
+    const std::uint32_t full = vfs_prepare_mode(nd.parent().get_inode(), S_IFDIR | (mode & (0777 | S_ISVTX)), mask);
     return make_name(nd, true, [&](inode& parent, std::string_view last) -> result<inode*> {
       return parent.i_op->mkdir != nullptr ? call_hook(hook::mkdir, parent.i_op->mkdir, parent, last, full) : fail(EPERM);
     });

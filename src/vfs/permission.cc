@@ -2,6 +2,7 @@
 #include "vfs/permission.h"
 
 #include <xip/vfs/kernel.h>
+#include <xip/vfs/posix_acl.h>
 #include <xip/vfs/super_block.h>
 
 namespace xip::vfs {
@@ -16,19 +17,30 @@ namespace {
   return (i.i_flags.load(std::memory_order_relaxed) & flags) != 0;
 }
 
-// The first class that the caller is in decides, whatever the others would grant.
-[[nodiscard]] bool acl_permission_check(const inode& i, unsigned mask) noexcept {
+// I has an access control list, for all that is known without asking the file system.
+[[nodiscard]] bool may_have_acl(const inode& i) noexcept {
+  return !i.i_acl.is_none() && (i.i_sb.s_flags.load(std::memory_order_relaxed) & sb_posixacl) != 0;
+}
+
+// The first class that the caller is in decides, whatever the others would grant. A list decides for all but the owner; where the group's bits, which are its
+// mask then, grant nothing, it has nothing to say. EACCES, and what reading a list may answer.
+[[nodiscard]] result<> acl_permission_check(const inode& i, unsigned mask) noexcept {
   const std::uint32_t mode = mode_of(i);
-  if (((mask * 0111) & ~mode) == 0) return true;  // everybody may
-  if (current_fsuid() == uid_of(i)) return (mask & ~(mode >> 6) & 7) == 0;
+  const auto answer = [](bool granted) { return granted ? result<>{} : fail(EACCES); };
+  const bool has_acl = may_have_acl(i);
+  if (((mask & 7) * 0111 & ~mode) == 0 && !has_acl) return {};  // everybody may
+  if (current_fsuid() == uid_of(i)) return answer((mask & ~(mode >> 6) & 7) == 0);
+  if (has_acl && (mode & 070) != 0)
+    if (const acl_ref acl = XIP_TRY(get_inode_acl(i, acl_type::access))) return posix_acl_permission(i, *acl, mask);
   // Where the classes of group and others grant the same, it does not matter which of them it is.
   const bool groups_matter = ((mask & (mode ^ (mode >> 3))) & 7) != 0;
-  return (mask & ~(groups_matter && in_group(gid_of(i)) ? mode >> 3 : mode) & 7) == 0;
+  return answer((mask & ~(groups_matter && in_group(gid_of(i)) ? mode >> 3 : mode) & 7) == 0);
 }
 
 [[nodiscard]] result<> generic_permission(const inode& i, unsigned mask) noexcept {
-  if (acl_permission_check(i, mask)) [[likely]]
-    return {};
+  const result<> checked = acl_permission_check(i, mask);
+  if (checked || checked.error() != EACCES) [[likely]]
+    return checked;
   const std::uint32_t mode = mode_of(i);
   if (S_ISDIR(mode)) {
     if ((mask & may_write) == 0 && capable(CAP_DAC_READ_SEARCH)) return {};
@@ -66,7 +78,7 @@ result<> inode_permission(const inode& i, unsigned mask) noexcept {
 }
 
 result<> may_lookup(const inode& dir) noexcept {
-  if ((mode_of(dir) & 0111) == 0111) [[likely]]
+  if ((mode_of(dir) & 0111) == 0111 && !may_have_acl(dir)) [[likely]]
     return {};
   return generic_permission(dir, may_exec);
 }

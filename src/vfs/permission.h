@@ -31,6 +31,9 @@ inline constexpr unsigned may_read = 4;
 // The caller is in GID or has CAP_FSETID: it may give out that group's privilege. Linux: in_group_or_capable.
 [[nodiscard]] bool in_group_or_capable(std::uint32_t gid) noexcept;
 
+// What ACL, the access list of I, says of the caller. EACCES; EIO: it makes no sense. Linux: posix_acl_permission.
+[[nodiscard]] result<> posix_acl_permission(const inode& i, const posix_acl& acl, unsigned want) noexcept;
+
 // A task asks as its real user, until the end of the scope.
 class real_cred_scope {
  public:
@@ -46,7 +49,8 @@ class real_cred_scope {
 };
 
 // The mode of what is made in DIR: without MASK, and without a set-group-ID bit that would give DIR's group to somebody outside of it. That is decided by
-// what the caller asked for, before the mask takes from it.
+// what the caller asked for, before the mask takes from it. Where access control lists are looked at the mask is the file system's: a default list takes its
+// place (posix_acl_create).
 [[nodiscard]] std::uint32_t vfs_prepare_mode(const inode& dir, std::uint32_t mode, std::uint32_t mask) noexcept;
 
 }  // namespace xip::vfs

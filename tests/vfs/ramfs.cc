@@ -3,8 +3,10 @@
 #include <dirent.h>
 #include <linux/falloc.h>
 #include <linux/fs.h>
+#include <sys/xattr.h>
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 #include <xip/vfs/kernel.h>
@@ -38,6 +40,8 @@ void load(inode& i, ram_node& n) noexcept {
   i.i_rdev = n.rdev;
   i.i_size = static_cast<loff_t>(n.data.size());
   i.set_times(n.times);
+  forget_cached_acl(i, acl_type::access);
+  forget_cached_acl(i, acl_type::default_);
   set_tables(i);
 }
 
@@ -107,6 +111,13 @@ result<inode*> ram_lookup(inode& dir, std::string_view name) {
   return ino;
 }
 
+void keep_acl(const inode& i, acl_type type, const acl_ref& acl) {
+  mutex_guard guard{disk_of(i).lock};
+  auto& kept = node_of(i).acls[static_cast<unsigned>(type)];
+  kept.reset();
+  if (acl) kept.emplace(acl->entries.begin(), acl->entries.end());
+}
+
 // A fresh inode, published when the caller unlocks it.
 result<inode*> new_inode(inode& dir, std::uint32_t mode, std::uint32_t nlink) {
   ram_device& disk = disk_of(dir);
@@ -120,6 +131,7 @@ result<inode*> new_inode(inode& dir, std::uint32_t mode, std::uint32_t nlink) {
     node->parent = dir.i_ino.value();
   }
   inode* i = XIP_TRY(dir.i_sb.s_op->alloc_inode(dir.i_sb, ino_t{number}));
+  inherited_acls inherited = XIP_TRY(posix_acl_create(dir, mode));
   inode_init_owner(*i, dir, mode);
   i->i_nlink = nlink;
   inode_times t;
@@ -127,6 +139,10 @@ result<inode*> new_inode(inode& dir, std::uint32_t mode, std::uint32_t nlink) {
   i->set_times(t);
   static_cast<ram_inode*>(i)->node = node;
   store(*i);
+  keep_acl(*i, acl_type::access, inherited.access);
+  keep_acl(*i, acl_type::default_, inherited.default_);
+  set_cached_acl(*i, acl_type::access, std::move(inherited.access));
+  set_cached_acl(*i, acl_type::default_, std::move(inherited.default_));
   set_tables(*i);
   if (auto inserted = insert_inode_locked(*i); !inserted) {
     dir.i_sb.s_op->free_inode(i);
@@ -260,6 +276,66 @@ result<> ram_setattr(inode& i, iattr attr) {
     i_size_write(i, attr.ia_size);
   }
   setattr_copy(i, attr);
+  if ((attr.ia_valid & attr_mode) == 0) return {};
+  acl_ref changed = XIP_TRY(posix_acl_chmod(i, attr.ia_mode));
+  if (!changed) return {};
+  keep_acl(i, acl_type::access, changed);
+  set_cached_acl(i, acl_type::access, std::move(changed));
+  return {};
+}
+
+result<std::size_t> ram_getxattr(const inode& i, std::string_view name, std::span<std::byte> to) {
+  mutex_guard guard{disk_of(i).lock};
+  const auto at = node_of(i).xattrs.find(name);
+  if (at == node_of(i).xattrs.end()) return fail(ENODATA);
+  const std::string& value = at->second;
+  if (to.empty()) return value.size();
+  if (value.size() > to.size()) return fail(ERANGE);
+  std::memcpy(to.data(), value.data(), value.size());
+  return value.size();
+}
+
+result<> ram_setxattr(inode& i, std::string_view name, xattr_value value, int flags) {
+  i.i_rwsem.assert_held();
+  mutex_guard guard{disk_of(i).lock};
+  auto& all = node_of(i).xattrs;
+  const bool there = all.contains(name);
+  if (there && (flags & XATTR_CREATE) != 0) return fail(EEXIST);
+  if (!there && (flags & XATTR_REPLACE) != 0) return fail(ENODATA);
+  if (!value)
+    all.erase(all.find(name));
+  else
+    all[std::string{name}].assign(reinterpret_cast<const char*>(value->data()), value->size());
+  return {};
+}
+
+result<> ram_listxattr(const inode& i, std::string& names) {
+  mutex_guard guard{disk_of(i).lock};
+  for (const auto& [name, value] : node_of(i).xattrs) (names += name) += '\0';
+  return {};
+}
+
+result<acl_ref> ram_get_inode_acl(const inode& i, acl_type type) {
+  ram_device& disk = disk_of(i);
+  ++disk.acl_reads;
+  if (disk.fail_get_acl != 0) return fail(disk.fail_get_acl);
+  acl_ref acl;
+  {
+    mutex_guard guard{disk.lock};
+    const auto& kept = node_of(i).acls[static_cast<unsigned>(type)];
+    if (kept) acl = make_posix_acl(i.i_sb.memory(), *kept);
+  }
+  if (disk.in_get_acl) disk.in_get_acl(i);
+  return acl;
+}
+
+result<> ram_set_acl(inode& i, acl_type type, acl_ref acl) {
+  i.i_rwsem.assert_held();
+  std::uint32_t mode = i.i_mode;
+  if (type == acl_type::access && acl) XIP_TRY(posix_acl_update_mode(i, mode, acl));
+  i.i_mode = mode;
+  keep_acl(i, type, acl);
+  set_cached_acl(i, type, std::move(acl));
   return {};
 }
 
@@ -437,6 +513,11 @@ constexpr inode_operations ram_inode_operations{
     .setattr = ram_setattr,
     .update_time = ram_update_time,
     .fiemap = ram_fiemap,
+    .getxattr = ram_getxattr,
+    .setxattr = ram_setxattr,
+    .listxattr = ram_listxattr,
+    .get_inode_acl = ram_get_inode_acl,
+    .set_acl = ram_set_acl,
 };
 constexpr inode_operations ram_least_inode_operations{.lookup = ram_lookup, .create = ram_create};
 constexpr file_operations ram_file_operations{
@@ -478,7 +559,7 @@ result<super_block*> ram_mount(fs_context& fc) {
     return fc.errorf(ENOMEM, "no memory");
   }
   sb->s_op = disk.without_optional_hooks ? &ram_least_super_operations : &ram_super_operations;
-  sb->s_flags = fc.sb_flags;
+  sb->s_flags = fc.sb_flags | (disk.with_acls ? sb_posixacl : 0);
   sb->s_maxbytes = loff_t{1} << 40;
   auto root = iget(*sb, ram_device::root_ino);
   if (!root) {

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -32,6 +33,8 @@ struct ram_node {
   loff_t next_cookie = 2;
   std::map<loff_t, ram_entry> entries;
   std::map<std::string, loff_t, std::less<>> names;
+  std::map<std::string, std::string, std::less<>> xattrs;
+  std::optional<std::vector<posix_acl_entry>> acls[2];  // by acl_type
 };
 
 class ram_device final : public dev::device {
@@ -52,18 +55,20 @@ class ram_device final : public dev::device {
 
   // How often a hook was called.
   std::atomic<unsigned> lookups{0}, creates{0}, evictions{0}, deletions{0}, reads{0}, writes{0}, fsyncs{0}, datasyncs{0}, syncs{0},
-      releases{0}, setattrs{0};
+      releases{0}, setattrs{0}, acl_reads{0};
   std::atomic<loff_t> fsync_start{0}, fsync_end{0};
   std::atomic<std::uint32_t> last_ia_valid{0};
   std::atomic<std::uint32_t> last_iocb_flags{0};
 
   // Errors to answer with (0: none).
   int fail_mount = 0, fail_kill = 0, fail_sync = 0, fail_fsync = 0, fail_open = 0, fail_read_inode = 0, fail_remount = 0,
-      fail_create_after_insert = 0;
+      fail_create_after_insert = 0, fail_get_acl = 0;
+  bool with_acls = false;  // mount with sb_posixacl
   // Called in the middle of things.
   std::function<void(inode&)> in_evict, in_lookup, in_read_inode;
-  std::function<void(inode&)> after_delete;  // the number was given back, the inode is not gone yet
-  bool without_optional_hooks = false;       // mount with tables that have only what a file system must have
+  std::function<void(const inode&)> in_get_acl;  // the list was read, nobody has it yet
+  std::function<void(inode&)> after_delete;      // the number was given back, the inode is not gone yet
+  bool without_optional_hooks = false;           // mount with tables that have only what a file system must have
 
  private:
   std::string name_;

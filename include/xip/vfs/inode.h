@@ -23,6 +23,7 @@ struct inode_operations;
 struct file_operations;
 struct vma_list;           // xip/mm gives it meaning
 struct file_lock_context;  // flock and fcntl locks: locks.cc
+struct posix_acl;
 
 // Seconds may be negative (before 1970); nanoseconds are 0 to 999,999,999.
 struct timespec64 {
@@ -36,7 +37,8 @@ inline constexpr std::uint32_t s_sync = 1u << 0;
 inline constexpr std::uint32_t s_noatime = 1u << 1;
 inline constexpr std::uint32_t s_append = 1u << 2;
 inline constexpr std::uint32_t s_immutable = 1u << 3;
-inline constexpr std::uint32_t s_dead = 1u << 4;  // a removed directory that somebody still has open; set by the VFS
+inline constexpr std::uint32_t s_dead = 1u << 4;    // a removed directory that somebody still has open; set by the VFS
+inline constexpr std::uint32_t s_nosec = 1u << 12;  // it has no security.capability that a write would take away; set by the VFS
 inline constexpr std::uint32_t s_dax = 1u << 13;
 inline constexpr std::uint32_t s_linkable = 1u << 30;  // no name yet, but may be given one (O_TMPFILE); set by the VFS
 
@@ -56,6 +58,18 @@ struct inode_times {
   timespec64 atime, mtime, ctime, btime;
 };
 
+// What is known of one of an inode's access control lists (posix_acl.h). As it is made: that there is none.
+class acl_cache {
+ public:
+  // There is none, and that is known. No lock is needed to ask.
+  [[nodiscard]] bool is_none() const noexcept { return acl_.load(std::memory_order_acquire) == nullptr; }
+
+ private:
+  friend struct acl_cache_access;               // posix_acl.cc
+  std::atomic<const posix_acl*> acl_{nullptr};  // counted; changed under i_lock
+  std::uint32_t changes_ = 0;                   // how often it was; under i_lock
+};
+
 // inode.i_state: what the inode cache is doing with it.
 inline constexpr std::uint32_t i_new = 1u << 0;      // being filled in: others wait
 inline constexpr std::uint32_t i_freeing = 1u << 1;  // being evicted: others wait until the number is free
@@ -65,7 +79,7 @@ inline constexpr std::uint32_t i_hashed = 1u << 3;   // found by its number
 // A file system embeds it as the base of its own inode. Counted; the last iput of an unlinked inode evicts it.
 struct inode {
   inode(super_block& sb, ino_t number) noexcept : i_sb{sb}, i_ino{number} {}
-  virtual ~inode() = default;
+  virtual ~inode();
   inode(const inode&) = delete;
   inode& operator=(const inode&) = delete;
 
@@ -98,6 +112,7 @@ struct inode {
   [[nodiscard]] std::int64_t atime_due() const noexcept { return atime_due_.load(std::memory_order_relaxed); }
   [[nodiscard]] std::int64_t changed_at() const noexcept { return changed_at_.load(std::memory_order_relaxed); }
   mutable spin_lock<i_lock_class> i_lock;
+  mutable acl_cache i_acl, i_default_acl;
 
   [[nodiscard]] bool is_dir() const noexcept { return S_ISDIR(i_mode.load(std::memory_order_relaxed)); }
   [[nodiscard]] bool is_reg() const noexcept { return S_ISREG(i_mode.load(std::memory_order_relaxed)); }

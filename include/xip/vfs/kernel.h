@@ -120,6 +120,7 @@ class kernel {
 // Who calls, for file systems; outside of a task's calls: root. Linux: current_fsuid and friends.
 [[nodiscard]] std::uint32_t current_fsuid() noexcept;
 [[nodiscard]] std::uint32_t current_fsgid() noexcept;
+[[nodiscard]] std::uint32_t current_umask() noexcept;
 [[nodiscard]] bool in_group(std::uint32_t gid) noexcept;  // as main or supplementary group
 [[nodiscard]] bool capable(int capability) noexcept;      // CAP_ of linux/capability.h
 

@@ -7,11 +7,14 @@
 //   unlink, rmdir                          the directory's i_rwsem exclusive (subclass parent), then the victim's
 //   link                                   the directory's i_rwsem exclusive, then the source's
 //   rename                                 s_vfs_rename_mutex if directories differ, both directories, then the two inodes
+//   setxattr, set_acl                      the inode's i_rwsem exclusive
+//   getxattr, listxattr, get_inode_acl     any or no i_rwsem
 //   everything on a file's contents        nothing: read_iter, write_iter, fallocate, setattr, fsync, llseek take their own
 #pragma once
 
 #include <cstdint>
 #include <memory_resource>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -21,6 +24,7 @@
 #include <xip/vfs/file.h>
 #include <xip/vfs/inode.h>
 #include <xip/vfs/iov_iter.h>
+#include <xip/vfs/posix_acl.h>
 #include <xip/vfs/super_block.h>
 
 namespace xip::vfs {
@@ -37,7 +41,8 @@ inline constexpr std::uint32_t attr_times_set = 1u << 7;  // these times, not no
 // Take away set-user-ID; and set-group-ID, unless it stands for something else (a lock) and the caller is in the group.
 inline constexpr std::uint32_t attr_kill_suid = 1u << 11;
 inline constexpr std::uint32_t attr_kill_sgid = 1u << 12;
-inline constexpr std::uint32_t attr_touch = 1u << 17;  // both times become now: whoever may write may do that
+inline constexpr std::uint32_t attr_kill_priv = 1u << 14;  // take away security.capability
+inline constexpr std::uint32_t attr_touch = 1u << 17;      // both times become now: whoever may write may do that
 
 struct iattr {
   std::uint32_t ia_valid = 0;
@@ -99,6 +104,9 @@ struct fiemap_context {
   void* private_data = nullptr;
 };
 
+// The new value of an attribute; none: it is to go. VALUE.data() of an empty value may be null.
+using xattr_value = std::optional<std::span<const std::byte>>;
+
 struct inode_operations {
   // The named inode, counted; null when there is no such name.
   result<inode*> (*lookup)(inode& dir, std::string_view name) = nullptr;
@@ -123,6 +131,18 @@ struct inode_operations {
   result<> (*update_time)(inode& i) = nullptr;
   result<> (*fiemap)(inode& i, fiemap_context& ctx, loff_t start, std::uint64_t length) = nullptr;
   result<> (*fileattr_get)(inode& i, fileattr& out) = nullptr;
+  // Extended attributes. NAME is whole, prefix and all ("user.colour"), at most 255 bytes, never an access control list's; the caller may do it.
+  // A prefix that means nothing here is EOPNOTSUPP, nothing behind one that does is EINVAL.
+  // The size of the value, which is copied to TO if it fits; TO empty: only the size. ENODATA, ERANGE.
+  result<std::size_t> (*getxattr)(const inode& i, std::string_view name, std::span<std::byte> to) = nullptr;
+  // FLAGS: XATTR_CREATE (EEXIST), XATTR_REPLACE (ENODATA). Removing what is not there is ENODATA with XATTR_REPLACE only. ENOSPC.
+  result<> (*setxattr)(inode& i, std::string_view name, xattr_value value, int flags) = nullptr;
+  // Appends each name and a zero byte, access control lists' too; whether the caller may see trusted ones is the VFS's to know.
+  result<> (*listxattr)(const inode& i, std::string& names) = nullptr;
+  // For get_inode_acl, which remembers the answer; none: there is none.
+  result<acl_ref> (*get_inode_acl)(const inode& i, acl_type type) = nullptr;
+  // Makes ACL (none: no list) the list of I: an access list brings its mode (posix_acl_update_mode). The caller may, and the list is valid.
+  result<> (*set_acl)(inode& i, acl_type type, acl_ref acl) = nullptr;
   // The hook takes i_rwsem exclusive itself and then calls fileattr_set_prepare. What FA does not change is left.
   result<> (*fileattr_set)(inode& i, fileattr fa) = nullptr;
 };
@@ -166,9 +186,9 @@ void fileattr_fill_xflags(fileattr& fa, std::uint32_t xflags) noexcept;
 // For create and its kin: type, permission bits, owner and group of the new inode I; a set-gid DIR hands on its group, and to directories the bit.
 // Linux: inode_init_owner.
 void inode_init_owner(inode& i, const inode& dir, std::uint32_t mode) noexcept;
-// For setattr, i_rwsem held exclusive: may the caller change what ATTR says (EPERM, EFBIG)? Completes ATTR: a new size brings mtime and ctime, set-id bits
-// to take away become a new mode. Linux: setattr_prepare, and what its notify_change does under the lock.
-[[nodiscard]] result<> setattr_prepare(const inode& i, iattr& attr) noexcept;
+// For setattr, i_rwsem held exclusive, no handle open: may the caller change what ATTR says (EPERM, EFBIG)? Completes ATTR: a new size brings mtime and
+// ctime, set-id bits to take away become a new mode. Removes a security.capability that is to go. Linux: setattr_prepare, and what its notify_change does under the lock.
+[[nodiscard]] result<> setattr_prepare(inode& i, iattr& attr);
 // For setattr, i_rwsem held exclusive: mode, owner, group and times as ATTR says; not the size. Linux: setattr_copy.
 void setattr_copy(inode& i, const iattr& attr) noexcept;
 // May the file grow to SIZE (RLIMIT_FSIZE of the caller, s_maxbytes)? EFBIG. Linux: inode_newsize_ok.

@@ -29,6 +29,7 @@ inline constexpr std::uint32_t sb_synchronous = 1u << 4;
 inline constexpr std::uint32_t sb_dirsync = 1u << 7;
 inline constexpr std::uint32_t sb_noatime = 1u << 10;
 inline constexpr std::uint32_t sb_nodiratime = 1u << 11;
+inline constexpr std::uint32_t sb_posixacl = 1u << 16;  // access control lists are looked at: set by the file system
 inline constexpr std::uint32_t sb_relatime = 1u << 21;  // the default unless noatime or strictatime is given
 
 // One mounted file system. A file system embeds it as the base of its own state.

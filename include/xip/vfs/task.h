@@ -127,6 +127,26 @@ struct task {
   result<> utimensat(at dir, std::string_view path, const timespec64 times[2], int flags);
   result<> futimens(int fd, const timespec64 times[2]);
 
+  // Extended attributes. NAME has its prefix: user., trusted., security., system.posix_acl_. FLAGS: XATTR_CREATE, XATTR_REPLACE.
+  // What is read goes to VALUE (LIST: names, each with a zero byte), SIZE bytes; SIZE 0 asks only how many there are. ERANGE, E2BIG, ENODATA, EEXIST,
+  // EOPNOTSUPP. The ...at() forms take AT_SYMLINK_NOFOLLOW and AT_EMPTY_PATH: they speak of a node, too.
+  result<> setxattr(std::string_view path, std::string_view name, const void* value, std::size_t size, int flags);
+  result<> lsetxattr(std::string_view path, std::string_view name, const void* value, std::size_t size, int flags);
+  result<> fsetxattr(int fd, std::string_view name, const void* value, std::size_t size, int flags);
+  result<> setxattrat(at dir, std::string_view path, int at_flags, std::string_view name, const void* value, std::size_t size, int flags);
+  result<std::size_t> getxattr(std::string_view path, std::string_view name, void* value, std::size_t size);
+  result<std::size_t> lgetxattr(std::string_view path, std::string_view name, void* value, std::size_t size);
+  result<std::size_t> fgetxattr(int fd, std::string_view name, void* value, std::size_t size);
+  result<std::size_t> getxattrat(at dir, std::string_view path, int at_flags, std::string_view name, void* value, std::size_t size);
+  result<std::size_t> listxattr(std::string_view path, char* list, std::size_t size);
+  result<std::size_t> llistxattr(std::string_view path, char* list, std::size_t size);
+  result<std::size_t> flistxattr(int fd, char* list, std::size_t size);
+  result<std::size_t> listxattrat(at dir, std::string_view path, int at_flags, char* list, std::size_t size);
+  result<> removexattr(std::string_view path, std::string_view name);
+  result<> lremovexattr(std::string_view path, std::string_view name);
+  result<> fremovexattr(int fd, std::string_view name);
+  result<> removexattrat(at dir, std::string_view path, int at_flags, std::string_view name);
+
   // The task itself
   kernel& owner;
   cred who;
