@@ -1,7 +1,7 @@
 // ext4lite's own state and the calls between its files. Linux: fs/ext4/ext4.h.
 //
 // Lock classes of this room, inside i_rwsem and invalidate_lock, outer first: jbd2_handle (an open handle, shared; a commit, exclusive),
-// i_data_sem, then s_orphan_lock, s_xattr_lock, s_bitmap_lock, and the spin locks: group_lock, i_raw_lock, extent cache (with a sequence counter).
+// i_data_sem or xattr_sem, then s_orphan_lock, s_xattr_lock, s_bitmap_lock, and the spin locks: group_lock, i_raw_lock, extent cache (with a sequence counter).
 #pragma once
 
 #include <atomic>
@@ -30,11 +30,13 @@
 #include "fs_ext4lite/block_window.h"
 #include "fs_ext4lite/extent_cache.h"
 #include "fs_ext4lite/format.h"
+#include "fs_ext4lite/xattr_index.h"
 
 namespace xip::ext4lite {
 
 inline constexpr lock_class jbd2_handle_class{"jbd2_handle"};
 inline constexpr lock_class i_data_sem_class{"i_data_sem"};
+inline constexpr lock_class xattr_sem_class{"xattr_sem"};
 inline constexpr lock_class s_orphan_lock_class{"s_orphan_lock"};
 inline constexpr lock_class s_xattr_lock_class{"s_xattr_lock"};
 inline constexpr lock_class s_bitmap_lock_class{"s_bitmap_lock"};
@@ -53,6 +55,8 @@ struct mount_options {
   dax_mode dax = dax_mode::inode;
   std::optional<errors_mode> errors;  // none: what the super block says
   bool noload = false;
+  bool user_xattr = true;
+  bool acl = true;
 };
 
 inline constexpr std::uint32_t no_group = ~0u;
@@ -131,6 +135,7 @@ struct ext4_sb_info : vfs::super_block {
   std::uint8_t s_def_hash_version = 0;
   bool s_hash_unsigned = false;
   bool s_has_journal = false;
+  std::atomic<bool> s_user_xattr{true};  // attributes of users' own making are looked at
 
   std::pmr::vector<dev::buffer_ref> s_group_desc;  // all descriptor blocks
   std::pmr::vector<group_info*> s_groups;
@@ -160,7 +165,8 @@ struct ext4_sb_info : vfs::super_block {
   std::atomic<std::uint64_t> s_commit_sequence{0};  // commits that are durable
   mutex<s_error_lock_class> s_error_lock;
   error_record s_error_record XIP_GUARDED_BY(s_error_lock);
-  mutex<s_xattr_lock_class> s_xattr_lock;    // the share counts of attribute blocks
+  mutex<s_xattr_lock_class> s_xattr_lock;  // the share counts of attribute blocks
+  xattr_index s_xattr_index XIP_GUARDED_BY(s_xattr_lock);
   mutex<s_bitmap_lock_class> s_bitmap_lock;  // a bitmap is checked, or made for an uninitialised group
 #if XIP_EXHIBITS
   mutex<xip_sparse_mutex_class> xip_sparse_mutex;  // of exhibit_place::one_mutex_for_all_files
@@ -188,7 +194,8 @@ struct ext4_inode_info : vfs::inode {
   std::atomic<std::uint32_t> i_flags_disk{0};        // EXT4_*_FL
   std::atomic<std::uint32_t> i_dtime{0};             // deleted at; on the orphan list the next number, changed under s_orphan_lock
   spin_lock<i_raw_lock_class> i_raw_lock;            // the inode's slot in its table block
-  std::uint64_t i_file_acl = 0;                      // xattr block
+  std::atomic<std::uint64_t> i_file_acl{0};          // xattr block; changed under xattr_sem exclusive
+  mutable rw_semaphore<xattr_sem_class> xattr_sem;   // attributes, in the slot and in the block
   std::uint16_t i_extra_isize = 0;
   std::uint32_t i_csum_seed = 0;
   std::uint32_t i_projid = 0;
@@ -276,7 +283,8 @@ void release_pending_frees(ext4_sb_info& sb);
 // ---- inode_alloc.cc ---------------------------------------------------------------------------------------------------------------
 
 // A fresh inode in DIR (owner, group, flags inherited as Linux does), in the cache, new, link count 1 (directories: 2), size 0, no blocks. With the
-// extent feature it has extents_fl and an empty root (a fast symlink must clear the flag; devices have none: set i_rdev and mark it dirty).
+// extent feature it has extents_fl and an empty root (a fast symlink must clear the flag; devices have none: set i_rdev and mark it dirty). Access control
+// lists that it inherits are in memory only: store_inherited_acls.
 // credits: 6.
 [[nodiscard]] result<ext4_inode_info*> new_inode(handle& h, ext4_inode_info& dir, std::uint32_t mode, std::string_view name);
 // Clears its bit. credits: 2.
@@ -358,11 +366,18 @@ void dir_release(vfs::inode& dir, vfs::file& f) noexcept;
 [[nodiscard]] std::uint32_t credits_dir_add(const ext4_inode_info& dir) noexcept;
 [[nodiscard]] std::uint32_t credits_dir_remove(const ext4_inode_info& dir) noexcept;
 
-// ---- xattr.cc ---------------------------------------------------------------------------------------------------------------------
+// ---- xattr.cc and acl.cc (xattr.h has what they share) --------------------------------------------------------------------------------
 
+[[nodiscard]] result<std::size_t> ext4_getxattr(const vfs::inode& i, std::string_view name, std::span<std::byte> to);
+[[nodiscard]] result<> ext4_setxattr(vfs::inode& i, std::string_view name, vfs::xattr_value value, int flags);
+[[nodiscard]] result<> ext4_listxattr(const vfs::inode& i, std::string& names);
+[[nodiscard]] result<vfs::acl_ref> ext4_get_inode_acl(const vfs::inode& i, vfs::acl_type type);
+[[nodiscard]] result<> ext4_set_acl(vfs::inode& i, vfs::acl_type type, vfs::acl_ref acl);
 // The inode goes: drop its share of the xattr block, free the block with the last share. credits: credits_xattr_release.
 [[nodiscard]] result<> xattr_release(handle& h, ext4_inode_info& inode);
 inline constexpr std::uint32_t credits_xattr_release = 4;
+// Of a new inode in DIR, for the lists that it inherits: to set two attributes.
+[[nodiscard]] std::uint32_t credits_inherit(const ext4_inode_info& dir) noexcept;
 
 // ---- the tables --------------------------------------------------------------------------------------------------------------------
 

@@ -231,6 +231,11 @@ const vfs::inode_operations ext4_file_inode_operations{
     .fiemap = ext4_fiemap,
     .fileattr_get = ext4_fileattr_get,
     .fileattr_set = ext4_fileattr_set,
+    .getxattr = ext4_getxattr,
+    .setxattr = ext4_setxattr,
+    .listxattr = ext4_listxattr,
+    .get_inode_acl = ext4_get_inode_acl,
+    .set_acl = ext4_set_acl,
 };
 
 }  // namespace xip::ext4lite

@@ -650,6 +650,32 @@ XIP_AT(ext4_xattr_entry, e_value_inum, 4);
 XIP_AT(ext4_xattr_entry, e_value_size, 8);
 XIP_AT(ext4_xattr_entry, e_hash, 12);
 
+// e_name_index: what stands before the name
+inline constexpr std::uint8_t xattr_index_user = 1;
+inline constexpr std::uint8_t xattr_index_posix_acl_access = 2;   // the whole name
+inline constexpr std::uint8_t xattr_index_posix_acl_default = 3;  // the whole name
+inline constexpr std::uint8_t xattr_index_trusted = 4;
+inline constexpr std::uint8_t xattr_index_security = 6;
+inline constexpr std::uint8_t xattr_index_hurd = 10;
+
+// ---- access control lists: the values of two attributes ---------------------------------------------------------------------------------
+
+inline constexpr std::uint32_t acl_version = 1;
+
+struct ext4_acl_header {
+  le32 a_version;
+};
+static_assert(sizeof(ext4_acl_header) == 4);
+XIP_AT(ext4_acl_header, a_version, 0);
+
+struct ext4_acl_entry_short {      // an le32 with the id follows for a user or group by number
+  le16 e_tag;
+  le16 e_perm;
+};
+static_assert(sizeof(ext4_acl_entry_short) == 4);
+XIP_AT(ext4_acl_entry_short, e_tag, 0);
+XIP_AT(ext4_acl_entry_short, e_perm, 2);
+
 #undef XIP_AT
 // clang-format on
 

@@ -64,8 +64,9 @@ inline constexpr std::uint64_t inode_readahead_blocks = 32;
 }
 
 [[nodiscard]] result<> check_file_acl(ext4_inode_info& inode) {
-  if (inode.i_file_acl == 0 || data_blocks_valid(sbi_of(inode), pblk_t{inode.i_file_acl}, 1)) return {};
-  return corrupted(inode, fmt::format("attribute block {} lies outside the file system or in its metadata", inode.i_file_acl));
+  const std::uint64_t block = inode.i_file_acl.load(std::memory_order_relaxed);
+  if (block == 0 || data_blocks_valid(sbi_of(inode), pblk_t{block}, 1)) return {};
+  return corrupted(inode, fmt::format("attribute block {} lies outside the file system or in its metadata", block));
 }
 
 // ---- filling in ------------------------------------------------------------------------------------------------------------------------
@@ -123,7 +124,8 @@ void read_device_number(ext4_inode_info& inode) noexcept {
   inode.i_size.store(static_cast<loff_t>(size), std::memory_order_relaxed);
   inode.i_disksize = static_cast<loff_t>(size);
   inode.i_blocks.store(blocks_of(sb, raw), std::memory_order_relaxed);
-  inode.i_file_acl = raw.i_file_acl_lo | (sb.has_incompat(incompat_64bit) ? std::uint64_t{raw.i_file_acl_high} << 32 : 0);
+  inode.i_file_acl.store(raw.i_file_acl_lo | (sb.has_incompat(incompat_64bit) ? std::uint64_t{raw.i_file_acl_high} << 32 : 0),
+                         std::memory_order_relaxed);
   XIP_TRY(check_file_acl(inode));
   read_times(inode, raw);
   std::memcpy(inode.i_data, raw.i_block, sizeof inode.i_data);
@@ -166,6 +168,11 @@ void read_device_number(ext4_inode_info& inode) noexcept {
   XIP_TRY(check_slot(inode, bytes, raw, slot.buffer->block()));
   XIP_TRY(check_links(inode, raw, orphan));
   XIP_TRY(read_inode(inode, raw));
+  // Most inodes have no attributes, and it is known then that they have no lists.
+  if (inode.i_file_acl.load(std::memory_order_relaxed) != 0 || has_xattrs_in_body(inode, bytes)) {
+    vfs::forget_cached_acl(inode, vfs::acl_type::access);
+    vfs::forget_cached_acl(inode, vfs::acl_type::default_);
+  }
   // What was changed before it left memory may not be durable yet: the next fsync waits for whatever is running. Linux: __ext4_iget.
   if (sb.s_written.load(std::memory_order_acquire)) {
     const std::uint64_t running = sb.s_commit_sequence.load(std::memory_order_acquire) + 1;
@@ -235,10 +242,25 @@ result<inode_slot> inode_slot_of(ext4_sb_info& sb, ino_t number) {
   return inode_slot{std::move(buffer), static_cast<std::uint32_t>(offset & (sb.s_blocksize - 1))};
 }
 
+std::size_t xattr_body_offset(const ext4_inode_info& inode) noexcept { return good_old_inode_size + std::size_t{inode.i_extra_isize}; }
+
+std::size_t xattr_body_bytes(const ext4_inode_info& inode) noexcept {
+  const std::size_t size = sbi_of(inode).s_inode_size, offset = xattr_body_offset(inode);
+  constexpr std::size_t least = sizeof(ext4_xattr_ibody_header) + sizeof(le32);
+  return inode.i_extra_isize == 0 || offset + least > size ? 0 : size - offset;
+}
+
+bool has_xattrs_in_body(const ext4_inode_info& inode, std::span<const std::byte> slot) noexcept {
+  if (xattr_body_bytes(inode) == 0) return false;
+  ext4_xattr_ibody_header header;
+  std::memcpy(&header, slot.data() + xattr_body_offset(inode), sizeof header);
+  return header.h_magic == xattr_magic;
+}
+
 bool has_tree(const ext4_inode_info& inode) noexcept {
   if (inode.is_reg() || inode.is_dir()) return true;
   const std::uint64_t cluster_sectors = (std::uint64_t{inode.i_sb.s_blocksize} << sbi_of(inode).s_cluster_bits) / 512;
-  const std::uint64_t attribute_sectors = inode.i_file_acl != 0 ? cluster_sectors : 0;
+  const std::uint64_t attribute_sectors = inode.i_file_acl.load(std::memory_order_relaxed) != 0 ? cluster_sectors : 0;
   return inode.is_symlink() && inode.i_blocks.load(std::memory_order_relaxed) > attribute_sectors;
 }
 

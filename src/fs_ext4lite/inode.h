@@ -18,6 +18,15 @@ namespace xip::ext4lite {
 // Fills in a slot that nobody used before: what it held is gone. credits: 1.
 [[nodiscard]] result<> write_fresh_inode(handle& h, ext4_inode_info& inode);
 
+// Behind its fields a slot has room for attributes: from OFFSET on, BYTES bytes with the header; none where there is not enough of it.
+// Linux: EXT4_INODE_HAS_XATTR_SPACE.
+[[nodiscard]] std::size_t xattr_body_offset(const ext4_inode_info& inode) noexcept;
+[[nodiscard]] std::size_t xattr_body_bytes(const ext4_inode_info& inode) noexcept;
+// SLOT has attributes there.
+[[nodiscard]] bool has_xattrs_in_body(const ext4_inode_info& inode, std::span<const std::byte> slot) noexcept;
+// As mark_inode_dirty; that room holds BODY then, which is empty (it stays as it is) or has the size of it. xattr_sem exclusive.
+[[nodiscard]] result<> mark_inode_dirty_with_body(handle& h, ext4_inode_info& inode, std::span<const std::byte> body);
+
 // The number's bit in its group's bitmap, the counts with it. EUCLEAN: it was clear already.
 [[nodiscard]] result<> release_inode_number(handle& h, ino_t number, bool directory);
 // Its bit is set. EUCLEAN: the bitmap cannot be trusted.

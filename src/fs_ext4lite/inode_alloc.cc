@@ -247,6 +247,7 @@ bool inode_number_valid(const ext4_sb_info& sb, ino_t number) noexcept {
 
 result<ext4_inode_info*> new_inode(handle& h, ext4_inode_info& dir, std::uint32_t mode, std::string_view name) {
   ext4_sb_info& sb = h.sb();
+  vfs::inherited_acls inherited = XIP_TRY(vfs::posix_acl_create(dir, mode));
   XIP_TRY(XIP_FAIL_POINT(ext4_alloc_inode, dir.i_ino.value()));
   const bool directory = S_ISDIR(mode);
   const ino_t number = XIP_TRY(take_number(h, directory ? group_for_directory(sb, dir, name) : group_for_file(sb, dir), directory));
@@ -259,6 +260,8 @@ result<ext4_inode_info*> new_inode(handle& h, ext4_inode_info& dir, std::uint32_
   inode.i_generation = sb.s_next_generation.fetch_add(1, std::memory_order_relaxed);
   inode.i_csum_seed = inode_csum_seed(sb, number, inode.i_generation);
   init_inode(sb, inode, dir, mode);
+  vfs::set_cached_acl(inode, vfs::acl_type::access, std::move(inherited.access));
+  vfs::set_cached_acl(inode, vfs::acl_type::default_, std::move(inherited.default_));
   if (auto inserted = vfs::insert_inode_locked(inode); !inserted) {
     sb.s_op->free_inode(&inode);
     if (inserted.error() == EEXIST)

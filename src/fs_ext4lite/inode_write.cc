@@ -4,6 +4,7 @@
 //   jbd2_handle -> i_raw_lock
 //   jbd2_handle -> i_data_sem -> i_raw_lock
 //   jbd2_handle -> s_orphan_lock -> i_raw_lock
+#include <algorithm>
 #include <cstring>
 
 #include <fmt/format.h>
@@ -32,8 +33,9 @@ void write_owner_and_links(const ext4_inode_info& inode, ext4_inode& raw) noexce
   raw.i_links_count = static_cast<std::uint16_t>(inode.i_nlink.load(std::memory_order_relaxed));
   raw.i_dtime = inode.i_dtime.load(std::memory_order_relaxed);
   raw.i_generation = inode.i_generation;
-  raw.i_file_acl_lo = static_cast<std::uint32_t>(inode.i_file_acl);
-  if (sbi_of(inode).has_incompat(incompat_64bit)) raw.i_file_acl_high = static_cast<std::uint16_t>(inode.i_file_acl >> 32);
+  const std::uint64_t file_acl = inode.i_file_acl.load(std::memory_order_relaxed);
+  raw.i_file_acl_lo = static_cast<std::uint32_t>(file_acl);
+  if (sbi_of(inode).has_incompat(incompat_64bit)) raw.i_file_acl_high = static_cast<std::uint16_t>(file_acl >> 32);
 }
 
 void write_times(const ext4_inode_info& inode, ext4_inode& raw) noexcept {
@@ -88,11 +90,12 @@ void write_contents(const ext4_inode_info& inode, ext4_inode& raw, slot_parts pa
   if (inode.is_reg()) write_size(raw, inode.i_disksize);
 }
 
-void fill_slot(ext4_inode_info& inode, std::span<std::byte> slot, slot_parts parts) noexcept {
+// What lies behind the fields that the inode has is the attributes', who read it without i_raw_lock.
+void fill_slot(ext4_inode_info& inode, std::span<std::byte> slot, slot_parts parts, std::span<const std::byte> body) noexcept {
   spin_guard guard{inode.i_raw_lock};
   if (parts == slot_parts::fresh) std::memset(slot.data(), 0, slot.size());
   ext4_inode raw{};
-  const std::size_t bytes = std::min(sizeof raw, slot.size());
+  const std::size_t bytes = std::min({sizeof raw, slot.size(), std::size_t{good_old_inode_size} + inode.i_extra_isize});
   std::memcpy(&raw, slot.data(), bytes);
   if (slot.size() > good_old_inode_size) {
     raw.i_extra_isize = inode.i_extra_isize;
@@ -103,13 +106,14 @@ void fill_slot(ext4_inode_info& inode, std::span<std::byte> slot, slot_parts par
   write_blocks(inode, raw);
   write_contents(inode, raw, parts);
   std::memcpy(slot.data(), &raw, bytes);
+  if (!body.empty()) std::ranges::copy(body, slot.data() + xattr_body_offset(inode));
   inode_checksum_set(sbi_of(inode), inode.i_csum_seed, slot);
 }
 
-[[nodiscard]] result<> write_inode(handle& h, ext4_inode_info& inode, slot_parts parts) {
+[[nodiscard]] result<> write_inode(handle& h, ext4_inode_info& inode, slot_parts parts, std::span<const std::byte> body = {}) {
   const inode_slot place = XIP_TRY(inode_slot_of(h.sb(), inode.i_ino));
   const std::span<std::byte> block = XIP_TRY(get_write_access(h, *place.buffer));
-  fill_slot(inode, block.subspan(place.offset, h.sb().s_inode_size), parts);
+  fill_slot(inode, block.subspan(place.offset, h.sb().s_inode_size), parts, body);
   XIP_TRY(dirty_metadata(h, *place.buffer));
   inode.i_sync_tid.store(h.tid(), std::memory_order_relaxed);
   if (parts != slot_parts::attributes && !XIP_EXHIBIT(conversion_not_datasync))
@@ -121,6 +125,9 @@ void fill_slot(ext4_inode_info& inode, std::span<std::byte> slot, slot_parts par
 
 result<> mark_inode_dirty(handle& h, ext4_inode_info& inode) { return write_inode(h, inode, slot_parts::attributes); }
 result<> mark_inode_dirty_data(handle& h, ext4_inode_info& inode) { return write_inode(h, inode, slot_parts::all); }
+result<> mark_inode_dirty_with_body(handle& h, ext4_inode_info& inode, std::span<const std::byte> body) {
+  return write_inode(h, inode, slot_parts::attributes, body);
+}
 result<> write_fresh_inode(handle& h, ext4_inode_info& inode) { return write_inode(h, inode, slot_parts::fresh); }
 
 result<> ext4_update_time(vfs::inode& i) {

@@ -14,6 +14,7 @@
 #include <fmt/format.h>
 
 #include "fs_ext4lite/inode.h"
+#include "fs_ext4lite/xattr.h"
 
 namespace xip::ext4lite {
 namespace {
@@ -54,11 +55,12 @@ struct needs {
 template <class Fill>
 [[nodiscard]] result<vfs::inode*> make_once(ext4_inode_info& dir, std::string_view name, std::uint32_t mode, const needs& n, Fill& fill) {
   vfs::inode_ref failed;  // outlives the handle
-  XIP_TRY(check_room(dir, name, n.blocks));
+  XIP_TRY(check_room(dir, name, n.blocks + (dir.i_default_acl.is_none() ? 0 : 1)));
   const held_slots held = XIP_TRY(hold_slots({&dir}));
   handle h = XIP_TRY(journal_start(sbi_of(dir), credits_create(dir) + n.credits));
   ext4_inode_info& inode = *XIP_TRY(new_inode(h, dir, mode, name));
-  result<> done = fill(h, inode);
+  result<> done = store_inherited_acls(h, inode);
+  if (done) done = fill(h, inode);
   if (done) done = dir_add(h, dir, name, inode.i_ino, mode);
   if (!done) {
     failed = abandon(h, inode);
@@ -110,13 +112,14 @@ result<vfs::inode*> ext4_tmpfile(vfs::inode& i, std::uint32_t mode) {
   ext4_inode_info& dir = info_of(i);
   return with_space(sbi_of(dir), [&]() -> result<vfs::inode*> {
     vfs::inode_ref made;
-    handle h = XIP_TRY(journal_start(sbi_of(dir), credits_new_inode + credits_orphan));
+    handle h = XIP_TRY(journal_start(sbi_of(dir), credits_new_inode(dir) + credits_orphan));
     ext4_inode_info& inode = *XIP_TRY(new_inode(h, dir, mode, {}));
     inode.i_nlink.store(0, std::memory_order_relaxed);
-    const auto added = orphan_add(h, inode);
+    result<> done = orphan_add(h, inode);
+    if (done) done = store_inherited_acls(h, inode);
     vfs::unlock_new_inode(inode);
     made = vfs::inode_ref{&inode};
-    XIP_TRY(added);
+    XIP_TRY(done);
     h.stop();
     return made.release();
   });
@@ -175,7 +178,7 @@ vfs::inode_ref abandon(handle& h, ext4_inode_info& inode) {
 }
 
 std::uint32_t credits_create(const ext4_inode_info& dir) noexcept {
-  return credits_new_inode + credits_dir_add(dir) + credits_inode + credits_orphan;
+  return credits_new_inode(dir) + credits_dir_add(dir) + credits_inode + credits_orphan;
 }
 
 result<> check_room(ext4_inode_info& dir, std::string_view name, std::uint32_t blocks) {
@@ -220,6 +223,11 @@ const vfs::inode_operations ext4_dir_inode_operations{
     .fiemap = ext4_fiemap,
     .fileattr_get = ext4_fileattr_get,
     .fileattr_set = ext4_fileattr_set,
+    .getxattr = ext4_getxattr,
+    .setxattr = ext4_setxattr,
+    .listxattr = ext4_listxattr,
+    .get_inode_acl = ext4_get_inode_acl,
+    .set_acl = ext4_set_acl,
 };
 
 const vfs::file_operations ext4_dir_operations{
@@ -236,6 +244,9 @@ const vfs::inode_operations ext4_symlink_inode_operations{
     .update_time = ext4_update_time,
     .fileattr_get = ext4_fileattr_get,
     .fileattr_set = ext4_fileattr_set,
+    .getxattr = ext4_getxattr,
+    .setxattr = ext4_setxattr,
+    .listxattr = ext4_listxattr,
 };
 
 const vfs::inode_operations ext4_special_inode_operations{
@@ -244,6 +255,11 @@ const vfs::inode_operations ext4_special_inode_operations{
     .update_time = ext4_update_time,
     .fileattr_get = ext4_fileattr_get,
     .fileattr_set = ext4_fileattr_set,
+    .getxattr = ext4_getxattr,
+    .setxattr = ext4_setxattr,
+    .listxattr = ext4_listxattr,
+    .get_inode_acl = ext4_get_inode_acl,
+    .set_acl = ext4_set_acl,
 };
 
 }  // namespace xip::ext4lite

@@ -28,7 +28,8 @@ void drop_link(ext4_inode_info& inode);
 
 // ---- credits: the most that each step dirties ----------------------------------------------------------------------------------------
 
-inline constexpr std::uint32_t credits_new_inode = 6;
+// A new inode in DIR, with the lists that it inherits.
+[[nodiscard]] inline std::uint32_t credits_new_inode(const ext4_inode_info& dir) noexcept { return 6 + credits_inherit(dir); }
 // The first block of an inode whose tree is its root: bitmap and descriptor of the block, the inode, the block itself. Room is left for a
 // root that grows.
 inline constexpr std::uint32_t credits_first_block = 12 + 1;

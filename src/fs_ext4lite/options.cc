@@ -23,6 +23,13 @@ struct named_errors {
 constexpr std::array errors_names{named_errors{"continue", errors_mode::continue_}, named_errors{"remount-ro", errors_mode::remount_ro},
                                   named_errors{"panic", errors_mode::panic}};
 
+struct named_switch {
+  std::string_view on, off;
+  bool mount_options::* option;
+};
+constexpr std::array switches{named_switch{"user_xattr", "nouser_xattr", &mount_options::user_xattr},
+                              named_switch{"acl", "noacl", &mount_options::acl}};
+
 [[nodiscard]] result<> parse_one(std::string_view word, mount_options& options, std::string& message) {
   const std::size_t equals = std::min(word.find('='), word.size());
   const std::string_view key = word.substr(0, equals);
@@ -50,7 +57,12 @@ constexpr std::array errors_names{named_errors{"continue", errors_mode::continue
     options.noload = true;
     return {};
   }
-  message = fmt::format("option \"{}\" is not known; ext4 has dax=, errors= and noload", word);
+  for (const named_switch& s : switches) {
+    if (word != s.on && word != s.off) continue;
+    options.*s.option = word == s.on;
+    return {};
+  }
+  message = fmt::format("option \"{}\" is not known; ext4 has dax=, errors=, noload, [no]user_xattr and [no]acl", word);
   return fail(EINVAL);
 }
 
@@ -73,6 +85,8 @@ void show_options(const vfs::super_block& sb, std::string& out) {
   if (info.s_options.errors)
     out += fmt::format(",errors={}", std::ranges::find(errors_names, *info.s_options.errors, &named_errors::mode)->name);
   if (info.s_options.noload) out += ",norecovery";
+  for (const named_switch& s : switches)
+    if (!(info.s_options.*s.option)) (out += ',') += s.off;
 }
 
 }  // namespace xip::ext4lite

@@ -11,6 +11,7 @@
 #include <optional>
 
 #include "fs_ext4lite/name_hooks.h"
+#include "fs_ext4lite/xattr.h"
 
 namespace xip::ext4lite {
 namespace {
@@ -122,10 +123,11 @@ struct rename_places {
   at.dotdot = XIP_TRY(check_moved_dir(from, to));
   if (!at.there) XIP_TRY(check_room(to.dir, to.name, 0));
   const held_slots held = XIP_TRY(hold_slots({&from.dir, &to.dir, from.inode, to.inode}));
-  const std::uint32_t more = leaves_whiteout ? credits_new_inode + credits_orphan : 0;
+  const std::uint32_t more = leaves_whiteout ? credits_new_inode(from.dir) + credits_orphan : 0;
   handle h = XIP_TRY(journal_start(sbi_of(from.dir), credits_rename(from, to) + more));
   ext4_inode_info* const whiteout = leaves_whiteout ? XIP_TRY(new_inode(h, from.dir, S_IFCHR, from.name)) : nullptr;
-  const auto changed = change_names(h, from, to, at, whiteout);
+  result<> changed = whiteout != nullptr ? store_inherited_acls(h, *whiteout) : result<>{};
+  if (changed) changed = change_names(h, from, to, at, whiteout);
   if (whiteout != nullptr) made = changed ? named(*whiteout) : abandon(h, *whiteout);
   XIP_TRY(changed);
   return finish(h, to.dir, from.dir);

@@ -4,7 +4,7 @@
 // A crash before its commit finds the old file, later ones a file of the new size whose blocks past it are freed by the orphan pass.
 //
 // Lock chains:
-//   i_rwsem -> jbd2_handle
+//   i_rwsem -> jbd2_handle -> xattr_sem
 //   i_rwsem -> invalidate_lock -> dax_entry
 //   i_rwsem -> invalidate_lock -> jbd2_handle -> i_data_sem
 //   i_rwsem -> invalidate_lock -> jbd2_handle -> s_orphan_lock
@@ -12,6 +12,8 @@
 
 #include "fs_ext4lite/file_hooks.h"
 #include "fs_ext4lite/indirect.h"
+#include "fs_ext4lite/name_hooks.h"
+#include "fs_ext4lite/xattr.h"
 
 namespace xip::ext4lite {
 namespace {
@@ -54,18 +56,28 @@ namespace {
   return attr.ia_size <= old ? truncate_blocks(inode) : result<>{};
 }
 
+// All but the size. A list says of owner, group and others what the mode says: both change under one handle.
+[[nodiscard]] result<> change_attributes(ext4_inode_info& inode, const vfs::iattr& attr) XIP_REQUIRES(inode.i_rwsem) {
+  vfs::acl_ref acl;
+  if ((attr.ia_valid & vfs::attr_mode) != 0) acl = XIP_TRY(vfs::posix_acl_chmod(inode, attr.ia_mode));
+  const held_slots held = XIP_TRY(hold_slots({&inode}));
+  handle h = XIP_TRY(journal_start(sbi_of(inode), credits_inode + (acl ? credits_xattr_set : 0)));
+  XIP_TRY(start_changing(h));
+  if (acl) XIP_TRY(store_acl(h, inode, vfs::acl_type::access, std::move(acl)));
+  vfs::setattr_copy(inode, attr);
+  return whole_or_abort(sbi_of(inode), mark_inode_dirty(h, inode));
+}
+
 }  // namespace
 
 result<> ext4_setattr(vfs::inode& i, vfs::iattr attr) {
-  return without_exceptions([&]() -> result<> {
+  return with_space(sbi_of(i), [&]() -> result<> {
     ext4_inode_info& inode = info_of(i);
     exclusive_guard guard{inode.i_rwsem};
-    XIP_TRY(vfs::setattr_prepare(inode, attr));
-    if (attr.ia_valid == 0) return {};
-    if ((attr.ia_valid & vfs::attr_size) != 0) return change_size(inode, attr);
-    handle h = XIP_TRY(journal_start(sbi_of(i), credits_inode));
-    vfs::setattr_copy(i, attr);
-    return mark_inode_dirty(h, inode);
+    vfs::iattr wanted = attr;
+    XIP_TRY(vfs::setattr_prepare(inode, wanted));
+    if (wanted.ia_valid == 0) return {};
+    return (wanted.ia_valid & vfs::attr_size) != 0 ? change_size(inode, wanted) : change_attributes(inode, wanted);
   });
 }
 

@@ -67,6 +67,16 @@ void free_inode(vfs::inode* i) noexcept { allocator_of(i->i_sb).delete_object(&i
   return on_disk == errors_ro ? errors_mode::remount_ro : errors_mode::continue_;
 }
 
+// What hooks look at without s_umount. Where there are no attributes there are no lists.
+void take_options(ext4_sb_info& sb, const mount_options& options) {
+  sb.s_options = options;
+  sb.s_user_xattr.store(options.user_xattr, std::memory_order_relaxed);
+  if (options.acl && sb.has_compat(compat_ext_attr))
+    sb.s_flags.fetch_or(vfs::sb_posixacl, std::memory_order_relaxed);
+  else
+    sb.s_flags.fetch_and(~vfs::sb_posixacl, std::memory_order_relaxed);
+}
+
 void take_hash(ext4_sb_info& sb, const ext4_super_block& es) noexcept {
   std::ranges::copy(es.s_hash_seed, sb.s_hash_seed);
   sb.s_def_hash_version = es.s_def_hash_version;
@@ -129,6 +139,7 @@ void take_blocks(ext4_sb_info& sb, const ext4_super_block& es) noexcept {
 // The geometry is known; descriptors, root, and what is left over from a crash.
 [[nodiscard]] result<> bring_up(ext4_sb_info& sb, const ext4_super_block& es, std::string& message) {
   take_geometry(sb, es);
+  take_options(sb, sb.s_options);
   sb.s_buffers.emplace(sb.s_bdev, sb.s_blocksize_bits, sb.memory());
   const pblk_t at{super_offset >> sb.s_blocksize_bits};
   sb.s_sb_offset = static_cast<std::uint32_t>(super_offset & (sb.s_blocksize - 1));
@@ -244,7 +255,7 @@ void take_blocks(ext4_sb_info& sb, const ext4_super_block& es) noexcept {
   const bool read_only = (flags & vfs::sb_rdonly) != 0;
   if (read_only && !sb.is_rdonly()) XIP_TRY(become_readonly(sb));
   if (!read_only && sb.is_rdonly()) XIP_TRY(become_writable(sb, message));
-  sb.s_options = options;
+  take_options(sb, options);
   sb.s_errors.store(errors_of(options, sb.s_errors_on_disk), std::memory_order_relaxed);
   return {};
 }
@@ -252,7 +263,7 @@ void take_blocks(ext4_sb_info& sb, const ext4_super_block& es) noexcept {
 }  // namespace
 
 ext4_sb_info::ext4_sb_info(vfs::kernel& k, dev::device& d)
-    : vfs::super_block{k, d}, s_group_desc{&k.memory()}, s_groups{&k.memory()}, s_system_zones{&k.memory()} {
+    : vfs::super_block{k, d}, s_group_desc{&k.memory()}, s_groups{&k.memory()}, s_system_zones{&k.memory()}, s_xattr_index{k.memory()} {
   s_op = &ext4_sops;
   s_type = &ext4lite_fs_type_table;
   s_id = d.name();

@@ -12,6 +12,7 @@
 
 #include <xip/fs_ext4lite/ext4lite.h>
 
+#include "fs_ext4lite/attributes.h"
 #include "fs_ext4lite/image.h"
 #include "fs_ext4lite/tree.h"
 #include "vfs/dcache.h"
@@ -71,6 +72,15 @@ struct call {
   return errno_of(written);
 }
 
+// What these calls set: V of 300 bytes is in a block that /attrs/one and /attrs/two share, /attrs/own has one of its own.
+[[nodiscard]] std::string in_block(char c) { return std::string(300, c); }
+const std::string long_acl = [] {
+  std::vector<vfs::posix_acl_entry> entries{{vfs::acl_user_obj, 7}};
+  for (std::uint32_t id = 1; id <= 20; ++id) entries.push_back({vfs::acl_user, 7, id});
+  for (const std::uint16_t tag : {vfs::acl_group_obj, vfs::acl_mask, vfs::acl_other}) entries.push_back({tag, 5});
+  return acl_value(entries);
+}();
+
 const call calls[] = {
     {"create", [](vfs::task& t) { return create(t, "/a/new"); }},
     {"mkdir", [](vfs::task& t) { return errno_of(t.mkdir("/a/new", 0755)); }},
@@ -97,6 +107,23 @@ const call calls[] = {
     {"truncate", [](vfs::task& t) { return errno_of(t.truncate("/b/scattered", 9000)); }, on_failure::all_done},
     {"truncate_to_nothing", [](vfs::task& t) { return errno_of(t.truncate("/b/scattered", 0)); }, on_failure::all_done},
     {"write", write_over_holes, on_failure::some_done},
+    {"set_an_attribute_in_the_inode", [](vfs::task& t) { return set_xattr(t, "/attrs/none", "user.a", "1"); }},
+    {"set_an_attribute_in_a_new_block", [](vfs::task& t) { return set_xattr(t, "/attrs/none", "user.a", in_block('n')); }},
+    {"set_an_attribute_and_share", [](vfs::task& t) { return set_xattr(t, "/attrs/none", "user.a", in_block('v')); }},
+    {"set_an_attribute_in_a_shared_block", [](vfs::task& t) { return set_xattr(t, "/attrs/one", "user.b", in_block('b')); }},
+    {"set_an_attribute_and_share_another", [](vfs::task& t) { return set_xattr(t, "/attrs/own", "user.a", in_block('v')); }},
+    {"set_an_attribute_in_a_block_of_its_own", [](vfs::task& t) { return set_xattr(t, "/attrs/own", "user.b", in_block('b')); }},
+    {"move_an_attribute_into_the_inode", [](vfs::task& t) { return set_xattr(t, "/attrs/own", "user.a", "1"); }},
+    {"remove_an_attribute_that_is_shared", [](vfs::task& t) { return remove_xattr(t, "/attrs/one", "user.a"); }},
+    {"remove_the_last_attribute_of_a_block", [](vfs::task& t) { return remove_xattr(t, "/attrs/own", "user.a"); }},
+    {"unlink_with_attributes", [](vfs::task& t) { return errno_of(t.unlink("/attrs/own")); }},
+    {"unlink_with_shared_attributes", [](vfs::task& t) { return errno_of(t.unlink("/attrs/two")); }},
+    {"set_an_access_list", [](vfs::task& t) { return set_xattr(t, "/attrs/none", acl_access_name, long_acl); }},
+    {"chmod_with_an_access_list", [](vfs::task& t) { return errno_of(t.chmod("/attrs/listed", 0711)); }},
+    {"create_with_inherited_lists", [](vfs::task& t) { return create(t, "/attrs/heirs/new"); }},
+    {"mkdir_with_inherited_lists", [](vfs::task& t) { return errno_of(t.mkdir("/attrs/heirs/new", 0700)); }},
+    {"rename_with_a_whiteout_that_inherits",
+     [](vfs::task& t) { return errno_of(t.renameat2(AT_FDCWD, "/attrs/heirs/old", AT_FDCWD, "/attrs/heirs/new", RENAME_WHITEOUT)); }},
     {"exchange", [](vfs::task& t) { return errno_of(t.renameat2(AT_FDCWD, "/a/file", AT_FDCWD, "/b/empty", RENAME_EXCHANGE)); }},
 };
 
@@ -131,6 +158,21 @@ void spread(vfs::task& t) {
   for (int i = 0; i < 4; ++i) ASSERT_EQ(create(t, fmt::format("/between-{}", count++)), 0);
 }
 
+void make_attributes(vfs::task& t) {
+  ASSERT_TRUE(t.mkdir("/attrs", 0755));
+  for (const char* file : {"none", "one", "two", "own", "listed"}) {
+    write_file(t, std::string{"/attrs/"} + file, file);
+    spread(t);
+  }
+  ASSERT_EQ(set_xattr(t, "/attrs/one", "user.a", in_block('v')), 0);
+  ASSERT_EQ(set_xattr(t, "/attrs/two", "user.a", in_block('v')), 0);
+  ASSERT_EQ(set_xattr(t, "/attrs/own", "user.a", in_block('o')), 0);
+  ASSERT_EQ(set_xattr(t, "/attrs/listed", acl_access_name, long_acl), 0);
+  ASSERT_TRUE(t.mkdir("/attrs/heirs", 0755));
+  write_file(t, "/attrs/heirs/old", "old");
+  ASSERT_EQ(set_xattr(t, "/attrs/heirs", acl_default_name, long_acl), 0);
+}
+
 void make_tree(vfs::task& t) {
   for (const char* directory : {"/a", "/b", "/a/empty", "/b/empty"}) {
     ASSERT_TRUE(t.mkdir(directory, 0755));
@@ -146,6 +188,7 @@ void make_tree(vfs::task& t) {
   scatter(t, "/b/scattered");
   fill(t, "/full", 1024);
   fill(t, "/fuller", 3 * 1024);
+  make_attributes(t);
 }
 
 // Inodes by the order in which names lead to them: which number one got is not looked at.
@@ -166,6 +209,7 @@ void describe(vfs::task& t, const std::string& directory, description& out) {
     if (S_ISDIR(s->mode)) describe(t, path, out);
     if (S_ISREG(s->mode)) out.text += read_file(t, path) + '\n';
     if (S_ISLNK(s->mode)) out.text += *t.readlink(path) + '\n';
+    for (const auto& [attribute, value] : xattrs_of(t, path)) out.text += fmt::format("{} {} {}\n", path, attribute, value);
   }
 }
 

@@ -191,6 +191,7 @@ void bare_mount::mount(std::uint32_t sb_flags, std::string_view options) {
   auto made = kernel_->make_task();
   EXPECT_TRUE(made.has_value());
   task_ = *made;
+  task_->mask = 0;  // modes are what a test says
   scope_.emplace(task_->context);
   vfs::fs_context fc{*kernel_, *device_, sb_flags, options, {}};
   auto up = ext4lite_file_system().mount(fc);

@@ -131,6 +131,8 @@ struct inode_operations {
   result<> (*update_time)(inode& i) = nullptr;
   result<> (*fiemap)(inode& i, fiemap_context& ctx, loff_t start, std::uint64_t length) = nullptr;
   result<> (*fileattr_get)(inode& i, fileattr& out) = nullptr;
+  // The hook takes i_rwsem exclusive itself and then calls fileattr_set_prepare. What FA does not change is left.
+  result<> (*fileattr_set)(inode& i, fileattr fa) = nullptr;
   // Extended attributes. NAME is whole, prefix and all ("user.colour"), at most 255 bytes, never an access control list's; the caller may do it.
   // A prefix that means nothing here is EOPNOTSUPP, nothing behind one that does is EINVAL.
   // The size of the value, which is copied to TO if it fits; TO empty: only the size. ENODATA, ERANGE.
@@ -143,8 +145,6 @@ struct inode_operations {
   result<acl_ref> (*get_inode_acl)(const inode& i, acl_type type) = nullptr;
   // Makes ACL (none: no list) the list of I: an access list brings its mode (posix_acl_update_mode). The caller may, and the list is valid.
   result<> (*set_acl)(inode& i, acl_type type, acl_ref acl) = nullptr;
-  // The hook takes i_rwsem exclusive itself and then calls fileattr_set_prepare. What FA does not change is left.
-  result<> (*fileattr_set)(inode& i, fileattr fa) = nullptr;
 };
 
 struct file_operations {
