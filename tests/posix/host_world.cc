@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "posix/world.h"
@@ -165,6 +166,25 @@ class host_world final : public world {
   }
   long truncate(const std::string& path, std::int64_t size) override { return answer(::truncate(path.c_str(), size)); }
   long ftruncate(int fd, std::int64_t size) override { return answer(::ftruncate(fd, size)); }
+
+  long setxattr(const xattr_subject& of, const std::string& name, const std::string& value, int flags) override {
+    if (of.fd != -1) return answer(::fsetxattr(of.fd, name.c_str(), value.data(), value.size(), flags));
+    return answer((of.follow ? ::setxattr : ::lsetxattr)(of.path.c_str(), name.c_str(), value.data(), value.size(), flags));
+  }
+  long getxattr(const xattr_subject& of, const std::string& name, std::size_t room, std::string& value) override {
+    value.resize(room);
+    if (of.fd != -1) return answer(::fgetxattr(of.fd, name.c_str(), value.data(), room));
+    return answer((of.follow ? ::getxattr : ::lgetxattr)(of.path.c_str(), name.c_str(), value.data(), room));
+  }
+  long listxattr(const xattr_subject& of, std::size_t room, std::string& text) override {
+    text.resize(room);
+    if (of.fd != -1) return answer(::flistxattr(of.fd, text.data(), room));
+    return answer((of.follow ? ::listxattr : ::llistxattr)(of.path.c_str(), text.data(), room));
+  }
+  long removexattr(const xattr_subject& of, const std::string& name) override {
+    if (of.fd != -1) return answer(::fremovexattr(of.fd, name.c_str()));
+    return answer((of.follow ? ::removexattr : ::lremovexattr)(of.path.c_str(), name.c_str()));
+  }
 
   long chdir(const std::string& path) override { return answer(::chdir(path.c_str())); }
   long fchdir(int fd) override { return answer(::fchdir(fd)); }

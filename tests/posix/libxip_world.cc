@@ -121,6 +121,26 @@ class libxip_world final : public world {
   long truncate(const std::string& path, std::int64_t size) override { return answer(task_->truncate(path, size)); }
   long ftruncate(int fd, std::int64_t size) override { return answer(task_->ftruncate(fd, size)); }
 
+  long setxattr(const xattr_subject& of, const std::string& name, const std::string& value, int flags) override {
+    if (of.fd != -1) return answer(task_->fsetxattr(of.fd, name, value.data(), value.size(), flags));
+    return answer(of.follow ? task_->setxattr(of.path, name, value.data(), value.size(), flags)
+                            : task_->lsetxattr(of.path, name, value.data(), value.size(), flags));
+  }
+  long getxattr(const xattr_subject& of, const std::string& name, std::size_t room, std::string& value) override {
+    value.resize(room);
+    if (of.fd != -1) return answer(task_->fgetxattr(of.fd, name, value.data(), room));
+    return answer(of.follow ? task_->getxattr(of.path, name, value.data(), room) : task_->lgetxattr(of.path, name, value.data(), room));
+  }
+  long listxattr(const xattr_subject& of, std::size_t room, std::string& text) override {
+    text.resize(room);
+    if (of.fd != -1) return answer(task_->flistxattr(of.fd, text.data(), room));
+    return answer(of.follow ? task_->listxattr(of.path, text.data(), room) : task_->llistxattr(of.path, text.data(), room));
+  }
+  long removexattr(const xattr_subject& of, const std::string& name) override {
+    if (of.fd != -1) return answer(task_->fremovexattr(of.fd, name));
+    return answer(of.follow ? task_->removexattr(of.path, name) : task_->lremovexattr(of.path, name));
+  }
+
   long chdir(const std::string& path) override { return answer(task_->chdir(path)); }
   long fchdir(int fd) override { return answer(task_->fchdir(fd)); }
   long getcwd(std::string& text) override {

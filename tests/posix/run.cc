@@ -13,7 +13,9 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/xattr.h>
 
+#include "posix/acl_text.h"
 #include "posix/table.h"
 #include "posix/world.h"
 
@@ -126,6 +128,10 @@ constexpr named_value names[] = {
     XIP_NAMED(CAP_MKNOD),
     XIP_NAMED(CAP_LINUX_IMMUTABLE),
     XIP_NAMED(CAP_SYS_RESOURCE),
+    XIP_NAMED(CAP_SYS_ADMIN),
+    XIP_NAMED(CAP_SETFCAP),
+    XIP_NAMED(XATTR_CREATE),
+    XIP_NAMED(XATTR_REPLACE),
 };
 #undef XIP_NAMED
 
@@ -223,6 +229,8 @@ class runner {
   static void add_times_and_sizes(std::map<std::string, call>& all);
   static void add_descriptors(std::map<std::string, call>& all);
   static void add_locks_and_flags(std::map<std::string, call>& all);
+  static void add_xattrs(std::map<std::string, call>& all);
+  static void add_acls(std::map<std::string, call>& all);
 
   [[nodiscard]] std::string path(const std::string& word) const { return word.starts_with("$C") ? directory_ + word.substr(2) : word; }
   // A descriptor's name, cwd, or a number.
@@ -241,6 +249,10 @@ class runner {
   [[nodiscard]] outcome list(int descriptor);
   [[nodiscard]] outcome stat(int dir, const std::string& name, int flags);
   [[nodiscard]] outcome lock(const words& w);
+  // What the first word of a call named with this letter in front (f, l, or none) means.
+  [[nodiscard]] xattr_subject subject(char kind, const std::string& word) const {
+    return kind == 'f' ? xattr_subject{fd(word), {}, true} : xattr_subject{-1, path(word), kind != 'l'};
+  }
   void become(const words& w);
   [[nodiscard]] std::vector<std::optional<attributes>> look() const;
   [[nodiscard]] std::string moved(const std::vector<std::optional<attributes>>& before) const;
@@ -558,6 +570,51 @@ void runner::add_locks_and_flags(std::map<std::string, call>& all) {
                   }};
 }
 
+void runner::add_xattrs(std::map<std::string, call>& all) {
+  for (const char kind : {' ', 'l', 'f'}) {
+    const auto called = [kind](const char* name) { return kind == ' ' ? name : kind + std::string{name}; };
+    all[called("setxattr")] = {3, [kind](runner& r, const words& w) {
+                                 return plain(r.w_.setxattr(r.subject(kind, w[0]), w[1], value_from_word(w[2]), number(word(w, 3, "0"))));
+                               }};
+    // OF NAME [ROOM]: the value, or its size where ROOM is 0.
+    all[called("getxattr")] = {2, [kind](runner& r, const words& w) {
+                                 std::string value;
+                                 const auto room = static_cast<std::size_t>(value_of(word(w, 2, "65536")));
+                                 const long done = r.w_.getxattr(r.subject(kind, w[0]), w[1], room, value);
+                                 if (done <= 0 || room == 0) return plain(done);
+                                 return outcome{done, value_to_word(value.substr(0, static_cast<std::size_t>(done)))};
+                               }};
+    all[called("listxattr")] = {1, [kind](runner& r, const words& w) {
+                                  std::string text;
+                                  const auto room = static_cast<std::size_t>(value_of(word(w, 1, "65536")));
+                                  const long done = r.w_.listxattr(r.subject(kind, w[0]), room, text);
+                                  if (done <= 0 || room == 0) return plain(done);
+                                  auto all_names = split(text.substr(0, static_cast<std::size_t>(done) - 1), '\0');
+                                  std::ranges::sort(all_names);
+                                  std::string sorted = "-";
+                                  for (const std::string& name : all_names) sorted += ' ' + name;
+                                  return outcome{done, sorted};
+                                }};
+    all[called("removexattr")] = {2, [kind](runner& r, const words& w) { return plain(r.w_.removexattr(r.subject(kind, w[0]), w[1])); }};
+  }
+}
+
+// Access control lists, and default ones of directories: u::6,u:1000:7,g::4,m::6,o::0
+void runner::add_acls(std::map<std::string, call>& all) {
+  for (const char* which : {"acl", "defacl"}) {
+    const std::string name = std::string{which} == "acl" ? "system.posix_acl_access" : "system.posix_acl_default";
+    all[std::string{"set"} + which] = {
+        2, [name](runner& r, const words& w) { return plain(r.w_.setxattr(r.subject(' ', w[0]), name, acl_from_word(w[1]), 0)); }};
+    all[std::string{"get"} + which] = {1, [name](runner& r, const words& w) {
+                                         std::string value;
+                                         const long done = r.w_.getxattr(r.subject(' ', w[0]), name, 65536, value);
+                                         if (done <= 0) return plain(done);
+                                         return outcome{done, acl_to_word(value.substr(0, static_cast<std::size_t>(done)))};
+                                       }};
+    all[std::string{"rm"} + which] = {1, [name](runner& r, const words& w) { return plain(r.w_.removexattr(r.subject(' ', w[0]), name)); }};
+  }
+}
+
 const std::map<std::string, runner::call>& runner::calls() {
   static const std::map<std::string, call> all = [] {
     std::map<std::string, call> made;
@@ -567,6 +624,8 @@ const std::map<std::string, runner::call>& runner::calls() {
     add_times_and_sizes(made);
     add_descriptors(made);
     add_locks_and_flags(made);
+    add_xattrs(made);
+    add_acls(made);
     return made;
   }();
   return all;

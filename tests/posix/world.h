@@ -43,6 +43,13 @@ struct time_pair {
   std::uint32_t nanoseconds[2] = {0, 0};
 };
 
+// Whose attributes: an open file's, or those of what PATH means.
+struct xattr_subject {
+  int fd = -1;  // -1: PATH counts
+  std::string path;
+  bool follow = true;
+};
+
 class world {
  public:
   virtual ~world() = default;
@@ -80,6 +87,11 @@ class world {
   virtual long futimens(int fd, const time_pair* times) = 0;
   virtual long truncate(const std::string& path, std::int64_t size) = 0;
   virtual long ftruncate(int fd, std::int64_t size) = 0;
+
+  virtual long setxattr(const xattr_subject& of, const std::string& name, const std::string& value, int flags) = 0;
+  virtual long getxattr(const xattr_subject& of, const std::string& name, std::size_t room, std::string& value) = 0;
+  virtual long listxattr(const xattr_subject& of, std::size_t room, std::string& names) = 0;
+  virtual long removexattr(const xattr_subject& of, const std::string& name) = 0;
 
   virtual long chdir(const std::string& path) = 0;
   virtual long fchdir(int fd) = 0;
