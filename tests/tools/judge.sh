@@ -3,7 +3,7 @@
 set -u
 xip=$(readlink -f "${1:?usage: ${0##*/} path/to/xip}")
 scratch=$(mktemp -d)
-trap 'umount -q "$scratch/mnt" "$scratch/full" 2>/dev/null; rm -rf "$scratch"' EXIT
+trap 'umount -q "$scratch/mnt" "$scratch/full" "$scratch/ramfs" 2>/dev/null; rm -rf "$scratch"' EXIT
 failures=0
 
 fail() { failures=$((failures + 1)); echo "FAILED: $*"; }

@@ -58,10 +58,14 @@ bool copier::lies_in(std::string path, const file_info& directory) {
   return false;
 }
 
-bool copier::copy_entry(const std::string& source, const std::string& target, const file_info& info) {
+bool copier::copy_entry(const std::string& source, const std::string& target, file_info info) {
   if (options_.asked_to_stop()) stopped_ = true;
   if (stopped_) return false;
-  tell_of_xattrs(source);
+  const bool read = read_xattrs(source, info);
+  return copy_by_kind(source, target, info) && read;
+}
+
+bool copier::copy_by_kind(const std::string& source, const std::string& target, const file_info& info) {
   if (info.is_dir()) return copy_directory(source, target, info);
   if (S_ISREG(info.mode) && from_.is_open_image(info)) return refused_image(source);
 
@@ -77,10 +81,17 @@ bool copier::copy_entry(const std::string& source, const std::string& target, co
   return true;
 }
 
-void copier::tell_of_xattrs(const std::string& source) {
-  if (told_of_xattrs_ || !from_.has_xattrs(source)) return;
-  told_of_xattrs_ = true;
-  options_.report(fmt::format("{}: extended attributes are not copied; this is said once", from_.shown(source)));
+bool copier::read_xattrs(const std::string& source, file_info& info) {
+  auto found = from_.xattrs(source, options_.recursive ? follow::no : follow::yes);
+  if (!found.has_value()) return refused(fmt::format("{}: extended attributes: {}", from_.shown(source), found.error().message()));
+  info.xattrs = std::move(*found);
+  return true;
+}
+
+attribute_lost copier::warning_for(const std::string& target) {
+  return [this, shown = to_.shown(target)](const std::string& name, error why) {
+    options_.report(fmt::format("warning: {}: {} is not kept: {}", shown, name, why.message()));
+  };
 }
 
 bool copier::copy_directory(const std::string& source, const std::string& target, const file_info& info) {
@@ -94,7 +105,7 @@ bool copier::copy_directory(const std::string& source, const std::string& target
     return refused(fmt::format("cannot overwrite non-directory '{}' with directory '{}'", to_.shown(target), from_.shown(source)));
   if (made.has_value()) made_.emplace(std::pair{there->dev, there->ino}, true);
   const bool all = copy_names(source, target);
-  const auto set = to_.set_info(target, info);
+  const auto set = to_.set_info(target, info, warning_for(target));
   return (set.has_value() || failed(to_.shown(target), set.error())) && all;
 }
 
@@ -160,7 +171,7 @@ bool copier::copy_regular(const std::string& source, const std::string& target, 
   const auto out = over ? to_.open_over(target) : to_.create(target);
   if (!out.has_value()) return failed(to_.shown(target), out.error());
   if (!copy_bytes(**in, **out, source, target, info.size)) return false;
-  const auto set = (*out)->set_info(info);
+  const auto set = (*out)->set_info(info, warning_for(target));
   return set.has_value() || failed(to_.shown(target), set.error());
 }
 
@@ -220,7 +231,7 @@ bool copier::copy_special(const std::string& source, const std::string& target, 
   } else {
     made = to_.mknod(target, info.mode, info.rdev);
   }
-  if (made.has_value()) made = to_.set_info(target, info);
+  if (made.has_value()) made = to_.set_info(target, info, warning_for(target));
   return made.has_value() || failed(to_.shown(target), made.error());
 }
 

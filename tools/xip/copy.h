@@ -1,4 +1,4 @@
-// Copying between trees by the rules of cp -a: types, modes, owners, times, holes and hard links are kept; symlinks are copied, not followed.
+// Copying between trees by the rules of cp -a: types, modes, owners, times, holes, hard links and extended attributes are kept; symlinks are copied, not followed.
 #pragma once
 
 #include <cstdint>
@@ -32,10 +32,13 @@ class copier {
   [[nodiscard]] bool stopped() const noexcept { return stopped_; }
 
  private:
-  bool copy_entry(const std::string& source, const std::string& target, const file_info& info);
+  bool copy_entry(const std::string& source, const std::string& target, file_info info);
   bool copy_directory(const std::string& source, const std::string& target, const file_info& info);
-  // A warning: the first time only, and no failure.
-  void tell_of_xattrs(const std::string& source);
+  // False: they cannot be read, which was reported; the file is copied all the same.
+  bool read_xattrs(const std::string& source, file_info& info);
+  // What TARGET could not be given: a warning, and no failure, as with cp -a.
+  [[nodiscard]] attribute_lost warning_for(const std::string& target);
+  bool copy_by_kind(const std::string& source, const std::string& target, const file_info& info);
   bool copy_names(const std::string& source, const std::string& target);
   // What TARGET is, for something that is no directory to come there: OVER is the file to be written over in place, nothing if the name is free by now.
   bool make_room(const std::string& source, const std::string& target, const file_info& info, std::optional<file_info>& over);
@@ -57,7 +60,6 @@ class copier {
   tree& to_;
   copy_options options_;
   bool stopped_ = false;
-  bool told_of_xattrs_ = false;
   std::uint64_t bytes_ = 0;
   std::vector<std::byte> buffer_;
   // First copy of each file with several links.

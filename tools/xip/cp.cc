@@ -113,8 +113,8 @@ int run_request(const request& r) {
 
 int cp_verb(int argc, char** argv) {
   CLI::App app{
-      "Copy files between the host and images, as cp -a does: modes, owners (as root), times, holes, links and every file type are kept; "
-      "extended attributes (ACLs among them) are not",
+      "Copy files between the host and images, as cp -a does: modes, owners (as root), times, holes, links, every file type and extended "
+      "attributes (ACLs among them) are kept",
       "cp"};
   request r;
   std::vector<std::string> arguments;

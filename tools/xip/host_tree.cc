@@ -28,6 +28,22 @@ result<mode_t> give_away(const file_info& info, Chown&& chown) {
   return info.mode & 0777;
 }
 
+// What only root may set is skipped by others, as cp does.
+[[nodiscard]] bool is_for_root(const std::string& name) {
+  return (name.starts_with("trusted.") || name.starts_with("security.")) && ::geteuid() != 0;
+}
+
+// Names as the host's calls list them.
+[[nodiscard]] result<std::vector<std::string>> listed_names(const std::string& path, follow f) {
+  std::vector<char> text(XATTR_LIST_MAX);
+  const ssize_t bytes = (f == follow::yes ? ::listxattr : ::llistxattr)(path.c_str(), text.data(), text.size());
+  if (bytes < 0 && (errno == ENOTSUP || errno == ENOSYS)) return std::vector<std::string>{};
+  if (bytes < 0) return fail(errno);
+  std::vector<std::string> names;
+  for (ssize_t at = 0; at < bytes; at += static_cast<ssize_t>(names.back().size()) + 1) names.emplace_back(text.data() + at);
+  return names;
+}
+
 // Access and modification time as the host's calls want them.
 struct host_times {
   explicit host_times(const file_info& info) noexcept : both{time(info.atime), time(info.mtime)} {}
@@ -53,8 +69,14 @@ class host_file final : public tree_file {
     if (at < 0) return fail(errno);
     return at;
   }
-  result<> set_info(const file_info& info) override {
+  result<> set_info(const file_info& info, const attribute_lost& lost) override {
     const mode_t mode = XIP_TRY(give_away(info, [&](uid_t uid, gid_t gid) { return ::fchown(fd_, uid, gid); }));
+    set_attributes(
+        info, lost,
+        [this](const std::string& name, const std::string& value) {
+          return is_for_root(name) ? result<>{} : checked(::fsetxattr(fd_, name.c_str(), value.data(), value.size(), 0));
+        },
+        [this](const std::string& name) { return checked(::fremovexattr(fd_, name.c_str())); });
     XIP_TRY(checked(::fchmod(fd_, mode)));
     const host_times times{info};
     return checked(::futimens(fd_, times.both));
@@ -77,7 +99,8 @@ class host_tree final : public tree {
     if (::fstatat(AT_FDCWD, path.c_str(), &st, f == follow::yes ? 0 : AT_SYMLINK_NOFOLLOW) != 0) return fail(errno);
     const auto time = [](const timespec& t) { return vfs::timespec64{t.tv_sec, static_cast<std::uint32_t>(t.tv_nsec)}; };
     return file_info{st.st_dev, st.st_ino, st.st_rdev, st.st_mode,       static_cast<std::uint32_t>(st.st_nlink),
-                     st.st_uid, st.st_gid, st.st_size, time(st.st_atim), time(st.st_mtim)};
+                     st.st_uid, st.st_gid, st.st_size, time(st.st_atim), time(st.st_mtim),
+                     {}};
   }
 
   result<std::vector<std::string>> list(const std::string& path) override {
@@ -102,15 +125,19 @@ class host_tree final : public tree {
     return opened(::open(path.c_str(), O_WRONLY | O_TRUNC | O_CLOEXEC | O_NONBLOCK));
   }
 
-  bool has_xattrs(const std::string& path) override {
-    std::vector<char> names(XATTR_LIST_MAX);
-    const ssize_t bytes = ::llistxattr(path.c_str(), names.data(), names.size());
-    for (ssize_t at = 0; at < bytes;) {
-      const std::string_view name{names.data() + at};
-      if (name != "security.selinux") return true;
-      at += static_cast<ssize_t>(name.size()) + 1;
+  // One that goes while it is read was not there.
+  result<std::vector<attribute>> xattrs(const std::string& path, follow f) override {
+    std::vector<attribute> all;
+    for (const std::string& name : XIP_TRY(listed_names(path, f))) {
+      if (name == "security.selinux") continue;
+      std::string value(XATTR_SIZE_MAX, '\0');
+      const ssize_t bytes = (f == follow::yes ? ::getxattr : ::lgetxattr)(path.c_str(), name.c_str(), value.data(), value.size());
+      if (bytes < 0 && errno == ENODATA) continue;
+      if (bytes < 0) return fail(errno);
+      value.resize(static_cast<std::size_t>(bytes));
+      all.push_back({name, std::move(value)});
     }
-    return false;
+    return all;
   }
 
   bool is_open_image(const file_info& info) const override {
@@ -138,8 +165,14 @@ class host_tree final : public tree {
   }
   result<> unlink(const std::string& path) override { return checked(::unlink(path.c_str())); }
 
-  result<> set_info(const std::string& path, const file_info& info) override {
+  result<> set_info(const std::string& path, const file_info& info, const attribute_lost& lost) override {
     const mode_t mode = XIP_TRY(give_away(info, [&](uid_t uid, gid_t gid) { return ::lchown(path.c_str(), uid, gid); }));
+    set_attributes(
+        info, lost,
+        [&](const std::string& name, const std::string& value) {
+          return is_for_root(name) ? result<>{} : checked(::lsetxattr(path.c_str(), name.c_str(), value.data(), value.size(), 0));
+        },
+        [&](const std::string& name) { return checked(::lremovexattr(path.c_str(), name.c_str())); });
     if (!S_ISLNK(info.mode)) XIP_TRY(checked(::chmod(path.c_str(), mode)));
     const host_times times{info};
     return checked(::utimensat(AT_FDCWD, path.c_str(), times.both, AT_SYMLINK_NOFOLLOW));

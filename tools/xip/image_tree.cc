@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 
+#include "image_xattrs.h"
 #include "tree.h"
 
 namespace xip::tool {
@@ -19,8 +20,12 @@ class image_file final : public tree_file {
   result<std::size_t> write(const void* from, std::size_t bytes, loff_t pos) override { return task_.pwrite(fd_, from, bytes, pos); }
   result<> truncate(loff_t size) override { return task_.ftruncate(fd_, size); }
   result<loff_t> seek(loff_t pos, int whence) override { return task_.lseek(fd_, pos, whence); }
-  result<> set_info(const file_info& info) override {
+  result<> set_info(const file_info& info, const attribute_lost& lost) override {
     XIP_TRY(task_.fchown(fd_, info.uid, info.gid));
+    set_attributes(
+        info, lost,
+        [this](const std::string& name, const std::string& value) { return task_.fsetxattr(fd_, name, value.data(), value.size(), 0); },
+        [this](const std::string& name) { return task_.fremovexattr(fd_, name); });
     XIP_TRY(task_.fchmod(fd_, info.mode & 07777));
     const vfs::timespec64 times[2] = {info.atime, info.mtime};
     return task_.futimens(fd_, times);
@@ -37,7 +42,7 @@ class image_tree final : public tree {
 
   result<file_info> info(const std::string& path, follow f) override {
     const vfs::kstat st = XIP_TRY(f == follow::yes ? task_.stat(path) : task_.lstat(path));
-    return file_info{st.dev, st.ino, st.rdev, st.mode, st.nlink, st.uid, st.gid, st.size, st.atime, st.mtime};
+    return file_info{st.dev, st.ino, st.rdev, st.mode, st.nlink, st.uid, st.gid, st.size, st.atime, st.mtime, {}};
   }
 
   result<std::vector<std::string>> list(const std::string& path) override {
@@ -53,7 +58,7 @@ class image_tree final : public tree {
   result<std::unique_ptr<tree_file>> open(const std::string& path) override { return opened(path, O_RDONLY); }
   result<std::unique_ptr<tree_file>> create(const std::string& path) override { return opened(path, O_WRONLY | O_CREAT | O_EXCL); }
   result<std::unique_ptr<tree_file>> open_over(const std::string& path) override { return opened(path, O_WRONLY | O_TRUNC | O_NONBLOCK); }
-  bool has_xattrs(const std::string&) override { return false; }  // there is no call that would tell
+  result<std::vector<attribute>> xattrs(const std::string& path, follow f) override { return xattrs_of(task_, path, f); }
   bool is_open_image(const file_info&) const override { return false; }
   result<std::string> readlink(const std::string& path) override { return task_.readlink(path); }
   result<> mkdir(const std::string& path) override { return task_.mkdir(path, 0700); }
@@ -64,8 +69,12 @@ class image_tree final : public tree {
   result<> link(const std::string& from, const std::string& to) override { return task_.link(from, to); }
   result<> unlink(const std::string& path) override { return task_.unlink(path); }
 
-  result<> set_info(const std::string& path, const file_info& info) override {
+  result<> set_info(const std::string& path, const file_info& info, const attribute_lost& lost) override {
     XIP_TRY(task_.lchown(path, info.uid, info.gid));
+    set_attributes(
+        info, lost,
+        [&](const std::string& name, const std::string& value) { return task_.lsetxattr(path, name, value.data(), value.size(), 0); },
+        [&](const std::string& name) { return task_.lremovexattr(path, name); });
     if (!S_ISLNK(info.mode)) XIP_TRY(task_.chmod(path, info.mode & 07777));
     const vfs::timespec64 times[2] = {info.atime, info.mtime};
     return task_.utimensat(AT_FDCWD, path, times, AT_SYMLINK_NOFOLLOW);

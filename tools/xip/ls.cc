@@ -7,6 +7,7 @@
 #include <sys/sysmacros.h>
 
 #include "command.h"
+#include "image_xattrs.h"
 #include "sizes.h"
 #include "tree.h"
 #include "verbs.h"
@@ -37,15 +38,18 @@ struct named_stat {
   std::string name;
   std::string path;
   vfs::kstat stat;
+  bool has_acl = false;
 };
 
-std::string detail_of(listing& l, const named_stat& e) {
+// MARKS: some file of the list has an access control list, and a + behind its mode.
+std::string detail_of(listing& l, const named_stat& e, bool marks) {
   const vfs::kstat& s = e.stat;
   const bool device = S_ISCHR(s.mode) || S_ISBLK(s.mode);
   const std::string size = device    ? fmt::format("{}, {}", gnu_dev_major(s.rdev), gnu_dev_minor(s.rdev))
                            : l.human ? human_size(static_cast<std::uint64_t>(s.size))
                                      : fmt::format("{}", s.size);
-  std::string line = fmt::format("{} {:>3} {:>5} {:>5} {:>12} {} {}", mode_string(s.mode), s.nlink, s.uid, s.gid, size,
+  const std::string_view mark = e.has_acl ? "+" : marks ? " " : "";
+  std::string line = fmt::format("{}{} {:>3} {:>5} {:>5} {:>12} {} {}", mode_string(s.mode), mark, s.nlink, s.uid, s.gid, size,
                                  time_string(s.mtime, "%F %H:%M", false), for_output(e.name));
   if (S_ISLNK(s.mode)) {
     const auto target = l.task.readlink(e.path);
@@ -54,8 +58,11 @@ std::string detail_of(listing& l, const named_stat& e) {
   return line;
 }
 
-void print_entries(listing& l, const std::vector<named_stat>& entries) {
-  for (const named_stat& e : entries) fmt::print("{}\n", l.detailed ? detail_of(l, e) : for_output(e.name));
+void print_entries(listing& l, std::vector<named_stat>& entries) {
+  if (l.detailed)
+    for (named_stat& e : entries) e.has_acl = has_acl(l.task, e.path);
+  const bool marks = std::ranges::any_of(entries, &named_stat::has_acl);
+  for (const named_stat& e : entries) fmt::print("{}\n", l.detailed ? detail_of(l, e, marks) : for_output(e.name));
 }
 
 void list_directory(listing& l, const std::string& path) {
@@ -67,7 +74,7 @@ void list_directory(listing& l, const std::string& path) {
     const std::string entry = joined(path, name);
     // Only what needs an inode reads it.
     if (!l.detailed && !l.recursive) {
-      entries.push_back({name, entry, {}});
+      entries.push_back({name, entry, {}, false});
       continue;
     }
     auto stat = l.task.lstat(entry);
@@ -75,7 +82,7 @@ void list_directory(listing& l, const std::string& path) {
       l.failed(entry, stat.error());
       continue;
     }
-    entries.push_back({name, entry, *stat});
+    entries.push_back({name, entry, *stat, false});
   }
   if (l.headings) fmt::print("{}{}:\n", l.first ? "" : "\n", for_output(path));
   l.first = false;
@@ -102,7 +109,7 @@ int list_places(listing& l, const std::vector<place>& places) {
     } else if (S_ISDIR(stat->mode) && !l.themselves) {
       directories.push_back(p.path);
     } else {
-      files.push_back({p.path, p.path, *stat});
+      files.push_back({p.path, p.path, *stat, false});
     }
   }
   print_entries(l, files);
@@ -119,7 +126,7 @@ int ls_verb(int argc, char** argv) {
   bool detailed = false, recursive = false, all = false, human = false, themselves = false;
   std::vector<std::string> arguments;
   app.set_help_flag("--help", "this text");
-  app.add_flag("-l", detailed, "mode, links, owner, group (as numbers), size, time of change");
+  app.add_flag("-l", detailed, "mode (+: with an access control list), links, owner, group (as numbers), size, time of change");
   app.add_flag("-R,--recursive", recursive, "the directories below, too");
   app.add_flag("-a,--all", all, "names that begin with a dot, too");
   app.add_flag("-h", human, "with -l: sizes as people read them");

@@ -27,6 +27,8 @@ constexpr verb verbs[] = {
     {"cat", "write files of an image to standard output", cat_verb},
     {"cp", "copy files between the host and images, as cp -a", cp_verb},
     {"stat", "show what inodes of an image say", stat_verb},
+    {"getfattr", "show extended attributes and access control lists", getfattr_verb},
+    {"setfattr", "set or remove one of them", setfattr_verb},
     {"map", "show where the contents of files lie", map_verb},
     {"df", "show how full an image is", df_verb},
     {"mkdir", "make directories in an image", mkdir_verb},

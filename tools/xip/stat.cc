@@ -6,6 +6,7 @@
 #include <sys/sysmacros.h>
 
 #include "command.h"
+#include "image_xattrs.h"
 #include "verbs.h"
 
 namespace xip::tool {
@@ -43,6 +44,8 @@ result<> print_stat(vfs::task& task, const place& p) {
              (s.attributes & STATX_ATTR_DAX) != 0 ? "  DAX" : "");
   fmt::print("Access: {}\nModify: {}\nChange: {}\n", time(s.atime), time(s.mtime), time(s.ctime));
   fmt::print(" Birth: {}\n", s.has_btime ? time(s.btime) : "-");
+  for (const attribute& a : XIP_TRY(xattrs_of(task, p.path, follow::no)))
+    fmt::print(" Xattr: {} ({} bytes)\n", for_output(a.name), a.value.size());
   return {};
 }
 

@@ -1,10 +1,12 @@
 // A tree of files that a copy reads from or writes to: the host's, or an image's.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <xip/base/result.h>
@@ -15,12 +17,22 @@
 
 namespace xip::tool {
 
+struct attribute {
+  std::string name, value;
+};
+inline constexpr std::string_view acl_access_name = "system.posix_acl_access";
+inline constexpr std::string_view acl_default_name = "system.posix_acl_default";
+[[nodiscard]] constexpr bool is_acl_name(std::string_view name) noexcept { return name == acl_access_name || name == acl_default_name; }
+// An attribute could not be kept.
+using attribute_lost = std::function<void(const std::string& name, error why)>;
+
 // What a copy keeps of a file.
 struct file_info {
   std::uint64_t dev = 0, ino = 0, rdev = 0;
   std::uint32_t mode = 0, nlink = 0, uid = 0, gid = 0;
   loff_t size = 0;
   vfs::timespec64 atime, mtime;
+  std::vector<attribute> xattrs;  // filled in by tree::xattrs
 
   [[nodiscard]] bool is_dir() const noexcept { return S_ISDIR(mode); }
 };
@@ -34,7 +46,7 @@ class tree_file {
   // SEEK_DATA or SEEK_HOLE; ENXIO, and EINVAL where the file system does not know.
   virtual result<loff_t> seek(loff_t pos, int whence) = 0;
   // As tree::set_info, of the file that is open whatever its name has become.
-  virtual result<> set_info(const file_info& info) = 0;
+  virtual result<> set_info(const file_info& info, const attribute_lost& lost) = 0;
 };
 
 enum class follow : std::uint8_t { no, yes };
@@ -50,8 +62,8 @@ class tree {
   virtual result<std::unique_ptr<tree_file>> create(const std::string& path) = 0;
   // The file that is there, for writing, emptied; through symlinks.
   virtual result<std::unique_ptr<tree_file>> open_over(const std::string& path) = 0;
-  // Has PATH itself, be it a symlink, extended attributes besides the label of SELinux? False where it cannot be known.
-  virtual bool has_xattrs(const std::string& path) = 0;
+  // Extended attributes, access control lists among them, besides the label of SELinux; none where the file system has none.
+  virtual result<std::vector<attribute>> xattrs(const std::string& path, follow f) = 0;
   // Is the file with this INFO an image that is open here? Its contents change while it is read, and to write over it would destroy what it holds.
   [[nodiscard]] virtual bool is_open_image(const file_info& info) const = 0;
   virtual result<std::string> readlink(const std::string& path) = 0;
@@ -60,11 +72,30 @@ class tree {
   virtual result<> mknod(const std::string& path, std::uint32_t mode, std::uint64_t rdev) = 0;
   virtual result<> link(const std::string& from, const std::string& to) = 0;
   virtual result<> unlink(const std::string& path) = 0;
-  // Owner (where one may), mode, times; never through a symlink.
-  virtual result<> set_info(const std::string& path, const file_info& info) = 0;
+  // Owner (where one may), attributes, mode, times; never through a symlink. A list that the file has inherited goes if INFO has none. What is LOST of
+  // the attributes is said and does not keep the rest from being set.
+  virtual result<> set_info(const std::string& path, const file_info& info, const attribute_lost& lost) = 0;
   // PATH as messages show it.
   [[nodiscard]] virtual std::string shown(const std::string& path) const = 0;
 };
+
+// For set_info, with the owner set and the mode not yet: SET(name, value) and REMOVE(name) change the file's attributes. Lists come last: they may forbid the
+// rest.
+template <class Set, class Remove>
+void set_attributes(const file_info& info, const attribute_lost& lost, Set&& set, Remove&& remove) {
+  const auto set_those = [&](bool lists) {
+    for (const attribute& a : info.xattrs)
+      if (is_acl_name(a.name) == lists)
+        if (const result<> done = set(a.name, a.value); !done.has_value()) lost(a.name, done.error());
+  };
+  set_those(false);
+  if (S_ISLNK(info.mode)) return;
+  for (const std::string_view list : {acl_access_name, acl_default_name}) {
+    const bool kept = std::ranges::find(info.xattrs, list, &attribute::name) != info.xattrs.end();
+    if (!kept && (list == acl_access_name || info.is_dir())) static_cast<void>(remove(std::string{list}));
+  }
+  set_those(true);
+}
 
 // IMAGES are open while it is in use.
 [[nodiscard]] std::unique_ptr<tree> make_host_tree(std::vector<const image_session*> images);

@@ -18,10 +18,12 @@ int df_verb(int argc, char** argv);
 int exhibits_verb(int argc, char** argv);
 int explore_verb(int argc, char** argv);
 int fallocate_verb(int argc, char** argv);
+int getfattr_verb(int argc, char** argv);
 int ls_verb(int argc, char** argv);
 int map_verb(int argc, char** argv);
 int mkdir_verb(int argc, char** argv);
 int rm_verb(int argc, char** argv);
+int setfattr_verb(int argc, char** argv);
 int stat_verb(int argc, char** argv);
 int truncate_verb(int argc, char** argv);
 
