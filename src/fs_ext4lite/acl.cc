@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "fs_ext4lite/dir_block.h"
+#include "fs_ext4lite/features.h"
 #include "fs_ext4lite/name_hooks.h"
 #include "fs_ext4lite/xattr.h"
 
@@ -64,11 +65,14 @@ namespace {
   if (type == vfs::acl_type::access && acl) XIP_TRY(vfs::posix_acl_update_mode(inode, mode, acl));
   const held_slots held = XIP_TRY(hold_slots({&inode}));
   handle h = XIP_TRY(journal_start(sbi_of(inode), credits_xattr_set));
+  XIP_TRY(start_changing(h));
   XIP_TRY(store_acl(h, inode, type, std::move(acl)));
-  if (mode == inode.i_mode.load(std::memory_order_relaxed)) return {};
-  inode.i_mode.store(mode, std::memory_order_relaxed);
-  vfs::inode_touch_ctime(inode);
-  return whole_or_abort(sbi_of(inode), mark_inode_dirty(h, inode));
+  if (mode != inode.i_mode.load(std::memory_order_relaxed)) {
+    inode.i_mode.store(mode, std::memory_order_relaxed);
+    vfs::inode_touch_ctime(inode);
+    XIP_TRY(whole_or_abort(sbi_of(inode), mark_inode_dirty(h, inode)));
+  }
+  return finish_change(h, inode);
 }
 
 }  // namespace
@@ -102,6 +106,7 @@ result<> store_inherited_acls(handle& h, ext4_inode_info& inode) {
 }
 
 result<> ext4_set_acl(vfs::inode& i, vfs::acl_type type, vfs::acl_ref acl) {
+  if (acl && !sbi_of(i).has_compat(compat_ext_attr)) return fail(EOPNOTSUPP);
   return with_space(sbi_of(i), [&] { return set_acl_once(info_of(i), type, acl); });
 }
 

@@ -55,7 +55,7 @@ struct needs {
 template <class Fill>
 [[nodiscard]] result<vfs::inode*> make_once(ext4_inode_info& dir, std::string_view name, std::uint32_t mode, const needs& n, Fill& fill) {
   vfs::inode_ref failed;  // outlives the handle
-  XIP_TRY(check_room(dir, name, n.blocks + (dir.i_default_acl.is_none() ? 0 : 1)));
+  XIP_TRY(check_room(dir, name, n.blocks));
   const held_slots held = XIP_TRY(hold_slots({&dir}));
   handle h = XIP_TRY(journal_start(sbi_of(dir), credits_create(dir) + n.credits));
   ext4_inode_info& inode = *XIP_TRY(new_inode(h, dir, mode, name));

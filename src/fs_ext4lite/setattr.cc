@@ -63,9 +63,11 @@ namespace {
   const held_slots held = XIP_TRY(hold_slots({&inode}));
   handle h = XIP_TRY(journal_start(sbi_of(inode), credits_inode + (acl ? credits_xattr_set : 0)));
   XIP_TRY(start_changing(h));
-  if (acl) XIP_TRY(store_acl(h, inode, vfs::acl_type::access, std::move(acl)));
+  const bool has_list = static_cast<bool>(acl);
+  if (has_list) XIP_TRY(store_acl(h, inode, vfs::acl_type::access, std::move(acl)));
   vfs::setattr_copy(inode, attr);
-  return whole_or_abort(sbi_of(inode), mark_inode_dirty(h, inode));
+  XIP_TRY(whole_or_abort(sbi_of(inode), mark_inode_dirty(h, inode)));
+  return has_list ? finish_change(h, inode) : result<>{};
 }
 
 }  // namespace

@@ -67,11 +67,11 @@ void free_inode(vfs::inode* i) noexcept { allocator_of(i->i_sb).delete_object(&i
   return on_disk == errors_ro ? errors_mode::remount_ro : errors_mode::continue_;
 }
 
-// What hooks look at without s_umount. Where there are no attributes there are no lists.
+// What hooks look at without s_umount.
 void take_options(ext4_sb_info& sb, const mount_options& options) {
   sb.s_options = options;
   sb.s_user_xattr.store(options.user_xattr, std::memory_order_relaxed);
-  if (options.acl && sb.has_compat(compat_ext_attr))
+  if (options.acl)
     sb.s_flags.fetch_or(vfs::sb_posixacl, std::memory_order_relaxed);
   else
     sb.s_flags.fetch_and(~vfs::sb_posixacl, std::memory_order_relaxed);

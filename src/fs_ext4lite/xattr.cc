@@ -75,9 +75,8 @@ struct attributes {
   xattr_views in_block;
 };
 
-[[nodiscard]] result<attributes> read_attributes(const ext4_inode_info& inode) XIP_REQUIRES_SHARED(inode.xattr_sem) {
+[[nodiscard]] result<> read_body(const ext4_inode_info& inode, attributes& now) XIP_REQUIRES_SHARED(inode.xattr_sem) {
   ext4_sb_info& sb = sbi_of(inode);
-  attributes now;
   now.slot = XIP_TRY(inode_slot_of(sb, inode.i_ino));
   const std::span<const std::byte> slot = now.slot.buffer->data().subspan(now.slot.offset, sb.s_inode_size);
   if (has_xattrs_in_body(inode, slot)) {
@@ -86,6 +85,12 @@ struct attributes {
       return corrupted(inode, fmt::format("attributes in the inode (block {}): {}", now.slot.buffer->block().value(), found.error()));
     now.in_body = std::move(*found);
   }
+  return {};
+}
+
+[[nodiscard]] result<attributes> read_attributes(const ext4_inode_info& inode) XIP_REQUIRES_SHARED(inode.xattr_sem) {
+  attributes now;
+  XIP_TRY(read_body(inode, now));
   now.block = XIP_TRY(read_xattr_block(inode, now.in_block));
   return now;
 }
@@ -104,14 +109,10 @@ class attribute_change {
       : h_{h}, inode_{inode}, now_{std::move(now)}, body_{now_.in_body}, block_{now_.in_block} {}
 
   void remove(std::uint8_t index, std::string_view name) {
-    if (const auto at = find(body_, index, name); at != body_.end()) {
-      body_.erase(at);
-      body_changed_ = true;
-    }
-    if (const auto at = find(block_, index, name); at != block_.end()) {
-      block_.erase(at);
-      block_changed_ = true;
-    }
+    // A corrupt image may have it twice.
+    const auto is_it = [&](const xattr_view& v) { return v.is(index, name); };
+    body_changed_ = std::erase_if(body_, is_it) != 0 || body_changed_;
+    block_changed_ = std::erase_if(block_, is_it) != 0 || block_changed_;
   }
 
   // Into the slot if it fits there, else into the block.
@@ -124,7 +125,8 @@ class attribute_change {
       return {};
     }
     body_.erase(body_.begin() + place);
-    block_.insert(std::ranges::upper_bound(block_, item, xattr_before), item);
+    block_.push_back(item);
+    std::ranges::sort(block_, xattr_before);
     block_changed_ = true;
     return fit_in_xattr_block(h_.sb(), block_) ? result<>{} : fail(ENOSPC);
   }
@@ -135,11 +137,10 @@ class attribute_change {
     const std::uint64_t block_before = inode_.i_file_acl.load(std::memory_order_relaxed);
     XIP_TRY(start_changing(h_));
     const result<> moved = block_changed_ ? set_xattr_block(h_, inode_, block_) : result<>{};
-    // Corruption that was met when the old block was left: the inode has another one by then, and says so.
+    // Corruption that was met when the old block was left was reported there: the inode has its new one by then, and the change is made.
     if (!moved && inode_.i_file_acl.load(std::memory_order_relaxed) == block_before) return moved;
     vfs::inode_touch_ctime(inode_);
-    XIP_TRY(whole_or_abort(h_.sb(), mark_inode_dirty_with_body(h_, inode_, body)));
-    return moved;
+    return whole_or_abort(h_.sb(), mark_inode_dirty_with_body(h_, inode_, body));
   }
 
  private:
@@ -164,25 +165,18 @@ class attribute_change {
   bool body_changed_ = false, block_changed_ = false;
 };
 
-// After a change: durable before the call returns where the file is synchronous.
-[[nodiscard]] result<> finish_change(handle& h, const ext4_inode_info& inode) {
-  ext4_sb_info& sb = h.sb();
-  const std::uint64_t tid = h.tid();
-  h.stop();
-  const bool sync = (inode.i_flags.load(std::memory_order_relaxed) & vfs::s_sync) != 0 ||
-                    (sb.s_flags.load(std::memory_order_relaxed) & vfs::sb_synchronous) != 0;
-  return sync ? commit_tid(sb, tid) : result<>{};
-}
-
 }  // namespace
 
 // ---- the calls of this room ------------------------------------------------------------------------------------------------------------------
 
 result<std::size_t> xattr_get(const ext4_inode_info& inode, std::uint8_t index, std::string_view name, std::span<std::byte> to) {
   shared_guard guard{inode.xattr_sem};
-  const attributes now = XIP_TRY(read_attributes(inode));
+  attributes now;
+  XIP_TRY(read_body(inode, now));
   auto found = find(now.in_body, index, name);
   if (found == now.in_body.end()) {
+    // Only now: what is in the inode can be had whatever became of the block.
+    now.block = XIP_TRY(read_xattr_block(inode, now.in_block));
     found = find(now.in_block, index, name);
     if (found == now.in_block.end()) return fail(ENODATA);
   }
@@ -210,6 +204,15 @@ result<> xattr_set(handle& h, ext4_inode_info& inode, std::uint8_t index, std::s
   return change.make();
 }
 
+result<> finish_change(handle& h, const ext4_inode_info& inode) {
+  ext4_sb_info& sb = h.sb();
+  const std::uint64_t tid = h.tid();
+  h.stop();
+  const bool sync = (inode.i_flags.load(std::memory_order_relaxed) & vfs::s_sync) != 0 ||
+                    (sb.s_flags.load(std::memory_order_relaxed) & vfs::sb_synchronous) != 0;
+  return sync ? commit_tid(sb, tid) : result<>{};
+}
+
 // ---- the hooks ---------------------------------------------------------------------------------------------------------------------------------
 
 result<std::size_t> ext4_getxattr(const vfs::inode& i, std::string_view name, std::span<std::byte> to) {
@@ -219,9 +222,9 @@ result<std::size_t> ext4_getxattr(const vfs::inode& i, std::string_view name, st
   });
 }
 
-// An image without the feature keeps to it: it gets no attributes.
+// An image without the feature keeps to it: it gets no attributes. Those that it has all the same may go.
 result<> ext4_setxattr(vfs::inode& i, std::string_view name, vfs::xattr_value value, int flags) {
-  if (!sbi_of(i).has_compat(compat_ext_attr)) return fail(EOPNOTSUPP);
+  if (value && !sbi_of(i).has_compat(compat_ext_attr)) return fail(EOPNOTSUPP);
   const resolved_name known = XIP_TRY(resolve(i, name));
   return with_space(sbi_of(i), [&]() -> result<> {
     handle h = XIP_TRY(journal_start(sbi_of(i), credits_xattr_set));

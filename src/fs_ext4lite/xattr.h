@@ -37,6 +37,9 @@ inline constexpr std::uint32_t credits_xattr_block =
                                  int flags);
 inline constexpr std::uint32_t credits_xattr_set = credits_xattr_block + credits_inode;
 
+// H, which has changed INODE, ends; durable before this returns where the file is synchronous.
+[[nodiscard]] result<> finish_change(handle& h, const ext4_inode_info& inode);
+
 // ---- acl.cc -------------------------------------------------------------------------------------------------------------------------------
 
 // ACL (none: no list) goes to the medium under H, and is remembered. credits: credits_xattr_set.

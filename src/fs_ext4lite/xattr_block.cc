@@ -141,16 +141,16 @@ class block_change {
     lay_out_xattrs(fresh_, first_entry, items_);
   }
 
-  // A block of the same attributes that has room for one more owner. It is only looked for: what cannot be read is not shared.
+  // A block of the same attributes that has room for one more owner. It is only looked for in memory: others wait for s_xattr_lock.
   [[nodiscard]] dev::buffer_ref find_equal() XIP_REQUIRES(sb_.s_xattr_lock) {
     const std::uint32_t hash = xattr_block_hash(items_);
     if (hash == 0) return {};
     for (const xattr_index::entry& e : sb_.s_xattr_index.candidates(hash)) {
       if (e.hash != hash || (old_ && e.block == old_->block())) continue;
-      auto b = sb_.s_buffers->read(e.block);
-      if (!b || !(*b)->verified() || share_count(**b) >= xattr_refcount_max) continue;
-      const auto there = read_xattrs({(*b)->data(), first_entry});
-      if (there && same_xattrs(*there, items_)) return std::move(*b);
+      dev::buffer_ref b = sb_.s_buffers->find(e.block);
+      if (!b || !b->verified() || share_count(*b) >= xattr_refcount_max) continue;
+      const auto there = read_xattrs({b->data(), first_entry});
+      if (there && same_xattrs(*there, items_)) return b;
     }
     return {};
   }

@@ -151,8 +151,8 @@ namespace {
 
 result<> file_modified(file& f) {
   inode& i = *f.f_inode;
+  XIP_TRY(remove_file_capability(i));  // first: it may fail
   const bool mode_changed = remove_privileges(i);
-  XIP_TRY(remove_file_capability(i));
   if (!update_mtime_ctime(i) && !mode_changed) return {};
   if (i.i_op == nullptr || i.i_op->update_time == nullptr) return {};
   return call_hook(hook::update_time, i.i_op->update_time, i);

@@ -204,7 +204,7 @@ result<acl_ref> posix_acl_chmod(const inode& i, std::uint32_t mode) {
 
 result<inherited_acls> posix_acl_create(const inode& dir, std::uint32_t& mode) {
   inherited_acls inherited;
-  if (S_ISLNK(mode) || (dir.i_sb.s_flags.load(std::memory_order_relaxed) & sb_posixacl) == 0) return inherited;
+  if (S_ISLNK(mode)) return inherited;
   acl_ref given = XIP_TRY(get_inode_acl(dir, acl_type::default_));
   if (!given) {
     mode &= ~current_umask();

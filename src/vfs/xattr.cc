@@ -43,7 +43,7 @@ constexpr std::string_view capability_name = XATTR_NAME_CAPS;
   if (value.size() != XATTR_CAPS_SZ_2 && value.size() != XATTR_CAPS_SZ_3) return fail(EINVAL);
   std::memcpy(&magic, value.data(), sizeof magic);
   const std::uint32_t revision = value.size() == XATTR_CAPS_SZ_2 ? VFS_CAP_REVISION_2 : VFS_CAP_REVISION_3;
-  if ((magic & VFS_CAP_REVISION_MASK) != revision) return fail(EINVAL);
+  if ((magic & ~std::uint32_t{VFS_CAP_FLAGS_EFFECTIVE}) != revision) return fail(EINVAL);
   return capable(CAP_SETFCAP) ? result<>{} : fail(EPERM);
 }
 
@@ -70,10 +70,13 @@ void hide_trusted(std::string& names) {
   }
 }
 
-// An error says nothing of the file's privileges: it is left as it is. Linux: cap_inode_need_killpriv.
-[[nodiscard]] bool has_file_capability(const inode& i) {
+// What cannot be read may be a privilege: the change that would have to take it away fails, where Linux goes on (cap_inode_need_killpriv).
+[[nodiscard]] result<bool> has_file_capability(const inode& i) {
   if (i.i_op == nullptr || i.i_op->getxattr == nullptr) return false;
-  return call_hook(hook::getxattr, i.i_op->getxattr, i, capability_name, std::span<std::byte>{}).value_or(0) != 0;
+  const auto bytes = call_hook(hook::getxattr, i.i_op->getxattr, i, capability_name, std::span<std::byte>{});
+  if (bytes) return *bytes != 0;
+  if (bytes.error() == ENODATA || bytes.error() == EOPNOTSUPP) return false;
+  return fail(bytes.error());
 }
 
 }  // namespace
@@ -119,7 +122,7 @@ result<std::string> vfs_listxattr(const inode& i) {
 result<> remove_file_capability(inode& i) {
   if (has_flag(i, s_nosec)) [[likely]]
     return {};
-  if (i.is_reg() && has_file_capability(i)) {
+  if (i.is_reg() && XIP_TRY(has_file_capability(i))) {
     if (i.i_op->setxattr == nullptr) return {};
     XIP_TRY(call_hook(hook::setxattr, i.i_op->setxattr, i, capability_name, xattr_value{}, XATTR_REPLACE));
   }

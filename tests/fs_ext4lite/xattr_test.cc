@@ -8,6 +8,7 @@
 #include "fs_ext4lite/attributes.h"
 #include "fs_ext4lite/image.h"
 #include "fs_ext4lite/tree.h"
+#include "vfs/dcache.h"
 
 namespace xip::ext4lite::test {
 namespace {
@@ -336,7 +337,7 @@ TEST(attributes_feature, is_not_switched_on) {
     mounted fs{disk};
     write_file(fs.task(), "/f", "f");
     EXPECT_EQ(set_xattr(fs.task(), "/f", "user.a", "1"), EOPNOTSUPP);
-    EXPECT_EQ(remove_xattr(fs.task(), "/f", "user.a"), EOPNOTSUPP);
+    EXPECT_EQ(remove_xattr(fs.task(), "/f", "user.a"), ENODATA);
     EXPECT_EQ(set_xattr(fs.task(), "/f", acl_access_name, acl_for_user(1000, 6, 4, 4, 4, 0)), EOPNOTSUPP);
     EXPECT_EQ(get_xattr(fs.task(), "/f", "user.a"), "ENODATA");
     fs.task().umask(077);
@@ -394,6 +395,51 @@ INSTANTIATE_TEST_SUITE_P(
                     damage{"zero_in_a_name", "has a zero byte", 16, 0, 1}, damage{"wrong_hash", "the hash of \"long\"", 12, 7, 4},
                     damage{"wrong_value", "the hash of \"more\"", 4096 - 32 - 800, 7, 4}),
     [](const auto& each) { return std::string{each.param.name}; });
+
+// What lies in the inode does not need the block: lists and labels go on to decide. What the block may hold is not taken for nothing.
+TEST(a_damaged_block, leaves_the_inode_its_attributes) {
+  const image disk = make_image("-b 4096 -I 256 -O ^metadata_csum");
+  const std::string acl = acl_for_user(1000, 6, 4, 0, 4, 0);
+  {
+    mounted fs{disk};
+    write_file(fs.task(), "/f", "f");
+    ASSERT_EQ(set_xattr(fs.task(), "/f", acl_access_name, acl), 0);
+    ASSERT_EQ(set_xattr(fs.task(), "/f", "user.long", pattern(500)), 0);
+    ASSERT_TRUE(fs.task().chmod("/f", 06750));
+    fs.umount_and_check(disk);
+  }
+  disk.poke_value(file_acl(disk, "/f") * 4096, le32{0});
+  mounted fs{disk, "errors=continue"};
+  EXPECT_EQ(get_xattr(fs.task(), "/f", "user.long"), "EUCLEAN");
+  EXPECT_NE(get_xattr(fs.task(), "/f", acl_access_name), "EUCLEAN");
+  const vfs::task_ptr user{*fs.kernel().make_task({.uid = 1000, .gid = 1000})};
+  EXPECT_TRUE(user->access("/f", R_OK)) << "by the list";
+  ASSERT_EQ(errno_of(fs.task().chmod("/f", 06777)), EUCLEAN) << "a list that cannot be stored";
+  EXPECT_EQ(errno_of(fs.task().truncate("/f", 1)), EUCLEAN) << "it may have capabilities";
+  const auto fd = fs.task().open("/f", O_WRONLY);
+  ASSERT_TRUE(fd);
+  EXPECT_EQ(errno_of(fs.task().write(*fd, "x", 1)), EUCLEAN);
+  EXPECT_EQ(fs.task().fstat(*fd)->mode & 07777, 06750u) << "nothing has changed";
+  ASSERT_TRUE(fs.task().close(*fd));
+  EXPECT_EQ(read_file(fs.task(), "/f"), "f");
+}
+
+TEST(synchronous_files, keep_attributes_and_lists_at_once) {
+  const image disk = make_image();
+  mounted fs{disk, "sync"};
+  write_file(fs.task(), "/f", "f");
+  const std::string acl = acl_for_user(1000, 6, 4, 4, 4, 0);
+  const auto is_durable = [&](const auto& call) {
+    auto& sb = static_cast<ext4_sb_info&>(fs.task().cwd.dent->get_inode()->i_sb);
+    const std::uint64_t before = sb.s_commit_sequence.load();
+    EXPECT_TRUE(call());
+    return sb.s_commit_sequence.load() > before;
+  };
+  EXPECT_TRUE(is_durable([&] { return set_xattr(fs.task(), "/f", "user.a", "1") == 0; }));
+  EXPECT_TRUE(is_durable([&] { return set_xattr(fs.task(), "/f", acl_access_name, acl) == 0; }));
+  EXPECT_TRUE(is_durable([&] { return fs.task().chmod("/f", 0600).has_value(); }));
+  fs.umount_and_check(disk);
+}
 
 TEST(damaged_body, is_said_and_refused) {
   const image disk = make_image("-b 4096 -I 256 -O ^metadata_csum");

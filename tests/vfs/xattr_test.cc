@@ -129,6 +129,9 @@ TEST_F(xattrs, labels_and_capabilities_need_capabilities) {
   EXPECT_EQ(get(*other, "/f", "security.label"), "1");
   EXPECT_ERRNO(EPERM, set(*owner, "/f", "security.capability", capability()));
   EXPECT_ERRNO(EINVAL, set(t, "/f", "security.capability", "short"));
+  std::string flagged = capability();
+  flagged[1] = 1;  // no flag that is known
+  EXPECT_ERRNO(EINVAL, set(t, "/f", "security.capability", flagged));
   EXPECT_OK(set(t, "/f", "security.capability", capability()));
   EXPECT_ERRNO(EPERM, owner->removexattr("/f", "security.capability"));
   EXPECT_OK(t.removexattr("/f", "security.capability"));
