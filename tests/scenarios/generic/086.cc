@@ -1,6 +1,6 @@
 // What: a million files in one tree, made and removed by eight tasks.
 // Why: every group's inodes are used, caches turn over many times, and at the end everything is free again.
-// Groups: load. Needs: 1 GiB.
+// Groups: load. Needs: a fresh image of 1 GiB.
 #include "helpers.h"
 
 namespace xip::scenario {

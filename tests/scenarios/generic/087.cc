@@ -1,6 +1,6 @@
 // What: a file system of 1 TiB: data at its beginning, middle and end, a file of 900 GiB preallocated and given back.
 // Why: block numbers beyond 2^28, eight thousand groups that nobody has touched yet, and extents of the greatest length.
-// Groups: load. Needs: a sparse image of 1 TiB.
+// Groups: load. Needs: a fresh image of 1 TiB, sparse.
 #include "helpers.h"
 
 XIP_SCENARIO("load", "1 TiB", .size = 1024 * 1024 * mib, .mkfs = "-b 4096 -m 0 -i 4194304 -O ^has_journal", .extents = true) {
