@@ -219,6 +219,8 @@ void take_blocks(ext4_sb_info& sb, const ext4_super_block& es) noexcept {
   return force_commit(sb);
 }
 
+void vfs_found_corruption(const vfs::inode& i, std::string_view what) { (void)corrupted(i, what); }
+
 [[nodiscard]] result<> become_writable(ext4_sb_info& sb, std::string& message) {
   if (sb.s_error_seen.load(std::memory_order_relaxed)) {
     message = "errors were found: unmount it and run e2fsck";
@@ -309,6 +311,7 @@ const vfs::super_operations ext4_sops{
     .statfs = ext4_statfs,
     .remount = remount,
     .show_options = show_options,
+    .corrupted = vfs_found_corruption,
 };
 
 const vfs::file_system_type ext4lite_fs_type_table{.name = "ext4", .mount = mount, .kill_sb = kill_sb};

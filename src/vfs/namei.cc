@@ -37,6 +37,14 @@ void shrink_if_needed(kernel& k) noexcept {
 
 [[nodiscard]] bool is_dead(const inode& dir) noexcept { return (dir.i_flags.load(std::memory_order_relaxed) & s_dead) != 0; }
 
+// CHILD, a directory, is in DIR, and somewhere else.
+void report_second_name(const inode& dir, const inode& child) {
+  const std::string what = "it names directory inode " + std::to_string(child.i_ino.value()) + ", which has another name already";
+  super_block& sb = dir.i_sb;
+  if (sb.s_op->corrupted != nullptr) return sb.s_op->corrupted(dir, what);
+  sb.s_kernel.printk(log_level::error, std::string{sb.s_id} + ": inode " + std::to_string(dir.i_ino.value()) + ": " + what);
+}
+
 }  // namespace
 
 result<> ensure_root(task& t) noexcept {
@@ -63,9 +71,7 @@ result<dentry_ref> lookup_locked(dentry& dir, std::string_view name, inode_ref& 
   if (i.i_op == nullptr || i.i_op->lookup == nullptr) return fail(ENOTDIR);
   spare = inode_ref{XIP_TRY(call_hook(hook::lookup, i.i_op->lookup, i, name))};
   auto added = d_add(dir, name, hash, spare);
-  if (!added && added.error() == EUCLEAN)
-    i.i_sb.s_kernel.printk(log_level::error, std::string{i.i_sb.s_id} + ": directory inode " + std::to_string(spare->i_ino.value()) +
-                                                 " has a second name, in directory inode " + std::to_string(i.i_ino.value()));
+  if (!added && added.error() == EUCLEAN) report_second_name(i, *spare);
   return added;
 }
 

@@ -172,6 +172,8 @@ struct super_operations {
   result<> (*remount)(super_block& sb, std::uint32_t flags, std::string_view options, std::string& message) = nullptr;
   // The file-system specific options as /proc/mounts shows them, each with a comma before it.
   void (*show_options)(const super_block& sb, std::string& out) = nullptr;
+  // The VFS found out that the medium contradicts itself: WHAT is wrong with I. Null: it is only logged. I_rwsem may be held. bad_alloc.
+  void (*corrupted)(const inode& i, std::string_view what) = nullptr;
 };
 
 void generic_fillattr(const inode& i, kstat& stat) noexcept;
