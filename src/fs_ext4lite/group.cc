@@ -112,6 +112,20 @@ namespace {
   return {};
 }
 
+// A group that says more than it can have is read, but nothing is taken from it or given back to it.
+void check_counts(ext4_sb_info& sb, group_info& info, const desc_counts& counts) {
+  const auto check = [&](std::uint32_t count, std::uint32_t most, const char* of_what) {
+    if (count <= most) return;
+    info.corrupt = true;
+    (void)corrupted(sb, fmt::format("group {}: the descriptor says {} {} of {} (block {}); run e2fsck", info.number.value(), count, of_what,
+                                    most, desc_buffer(sb, info.number).block().value()));
+  };
+  check(counts.free_blocks, blocks_in_group(sb, info.number), "free blocks");
+  check(counts.free_inodes, sb.s_inodes_per_group, "free inodes");
+  check(counts.used_dirs, sb.s_inodes_per_group, "directories");
+  if (has_desc_checksums(sb)) check(counts.itable_unused, sb.s_inodes_per_group, "unused inodes");
+}
+
 [[nodiscard]] result<> add_group(ext4_sb_info& sb, group_t g, std::string& message) {
   XIP_TRY(check_desc(sb, g, message));
   std::pmr::polymorphic_allocator<> memory{&sb.memory()};
@@ -121,7 +135,7 @@ namespace {
   info->free_blocks = counts.free_blocks;
   info->free_inodes = counts.free_inodes;
   info->used_dirs = counts.used_dirs;
-  if (counts.free_blocks > blocks_in_group(sb, g) || counts.free_inodes > sb.s_inodes_per_group) info->corrupt = true;
+  check_counts(sb, *info, counts);
   sb.s_freeblocks += counts.free_blocks;
   sb.s_freeinodes += counts.free_inodes;
   sb.s_dirs += counts.used_dirs;
