@@ -21,8 +21,9 @@ namespace {
 
 // ---- lookup -----------------------------------------------------------------------------------------------------------------------------
 
-[[nodiscard]] result<vfs::inode*> inode_of_name(ext4_inode_info& dir, ino_t number) {
+[[nodiscard]] result<vfs::inode*> inode_of_name(ext4_inode_info& dir, const dir_entry_view& entry) {
   ext4_sb_info& sb = sbi_of(dir);
+  const ino_t number = entry.inode;
   if (!inode_number_valid(sb, number))
     return corrupted(dir, fmt::format("a name stands for inode {}, which is reserved or beyond the last", number.value()));
   if (number == dir.i_ino) return corrupted(dir, "a name stands for the directory itself");
@@ -30,6 +31,10 @@ namespace {
   if (!found && found.error() == ESTALE)
     return corrupted(dir, fmt::format("a name stands for inode {}, which is not in use", number.value()));
   if (!found) return fail(found.error());
+  const std::uint8_t type = file_type_of((*found)->i_mode.load(std::memory_order_relaxed));
+  if (entry.file_type != ft_unknown && entry.file_type != type)
+    return corrupted(
+        dir, fmt::format("a name says that inode {} is of type {}, the inode that it is {}", number.value(), entry.file_type, type));
   return found->release();
 }
 
@@ -39,7 +44,7 @@ result<vfs::inode*> ext4_lookup(vfs::inode& i, std::string_view name) {
     ext4_inode_info& dir = info_of(i);
     const auto where = XIP_TRY(dir_locate(dir, name));
     if (!where) return nullptr;
-    return inode_of_name(dir, where->found.entry.inode);
+    return inode_of_name(dir, where->found.entry);
   });
 }
 
