@@ -337,6 +337,7 @@ class hash_order {
 result<> dir_iterate(vfs::file& f, vfs::dir_context& ctx) {
   return without_exceptions([&]() -> result<> {
     ext4_inode_info& dir = info_of(*f.f_inode);
+    if (XIP_TRY(dir_block_count(dir)) == 0) return corrupted(dir, "a directory has no block");
     if (!XIP_TRY(has_hash_order(dir))) return block_order(dir, ctx);
     return hash_order(dir, open_directory_of(f, dir.i_sb.memory()), ctx).run();
   });
