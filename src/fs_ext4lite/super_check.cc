@@ -20,8 +20,9 @@ inline constexpr std::uint32_t supported_incompat = incompat_filetype | incompat
 inline constexpr std::uint32_t writable_ro_compat = ro_compat_sparse_super | ro_compat_large_file | ro_compat_huge_file |
                                                     ro_compat_gdt_csum | ro_compat_dir_nlink | ro_compat_extra_isize |
                                                     ro_compat_metadata_csum;
-inline constexpr std::uint32_t log_block_size_max = 2;        // 4 KiB
-inline constexpr std::uint32_t log_block_size_known = 6;      // 64 KiB, the largest that ext4 has
+inline constexpr std::uint32_t log_block_size_max = 2;    // 4 KiB
+inline constexpr std::uint32_t log_block_size_known = 6;  // 64 KiB, the largest that ext4 has
+inline constexpr std::uint32_t log_groups_per_flex_max = 31;
 inline constexpr std::uint32_t least_blocks_per_group = 256;  // mke2fs makes no smaller groups
 
 // Names of the bits of FEATURES, those without a name by number.
@@ -194,11 +195,33 @@ result<> check_writable(const ext4_super_block& es, std::string& message) {
   return {};
 }
 
+namespace {
+
+// Fields that are not used as they stand, or only shown: Linux takes them silently.
+[[nodiscard]] std::string odd_fields(const ext4_super_block& es) {
+  const bool has_64bit = (es.s_feature_incompat & incompat_64bit) != 0;
+  const auto whole = [&](std::uint32_t low, std::uint32_t high) { return low | (has_64bit ? std::uint64_t{high} << 32 : 0); };
+  std::string text;
+  const auto check = [&](const char* what, std::uint64_t count, std::uint64_t most) {
+    if (count > most) text += fmt::format("{} {} (at most {}), ", what, count, most);
+  };
+  check("free blocks", whole(es.s_free_blocks_count_lo, es.s_free_blocks_count_hi), blocks_count(es));
+  check("reserved blocks", whole(es.s_r_blocks_count_lo, es.s_r_blocks_count_hi), blocks_count(es));
+  check("overhead", es.s_overhead_clusters, blocks_count(es));
+  check("free inodes", es.s_free_inodes_count, es.s_inodes_count);
+  if ((es.s_feature_incompat & incompat_flex_bg) != 0) check("log_groups_per_flex", es.s_log_groups_per_flex, log_groups_per_flex_max);
+  if ((es.s_feature_compat & compat_dir_index) != 0) check("hash version", es.s_def_hash_version, hash_siphash);
+  return text.empty() ? text : fmt::format("odd values in the super block: {}run e2fsck", text);
+}
+
+}  // namespace
+
 std::string super_block_warning(const ext4_super_block& es, bool read_only) {
   if ((es.s_feature_incompat & incompat_recover) != 0) return "the journal needs recovery and is not replayed: what it holds is not seen";
   if ((es.s_state & error_fs) != 0) return "errors were found before; run e2fsck";
   if ((es.s_state & valid_fs) == 0 && !read_only) return "not unmounted cleanly; run e2fsck";
-  return {};
+  // Without a clean unmount the counts may be old.
+  return (es.s_state & valid_fs) != 0 ? odd_fields(es) : std::string{};
 }
 
 }  // namespace xip::ext4lite
