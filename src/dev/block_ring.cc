@@ -10,6 +10,8 @@
 #include <cstring>
 #include <new>
 
+#include "dev/open_file.h"
+
 namespace xip::dev {
 namespace {
 
@@ -134,6 +136,7 @@ result<> block_ring::complete_transfers(bool write) noexcept {
   for (unsigned i = 0; i < transfer_count_; ++i) pending_[i] = i;
   pending_count_ = transfer_count_;
   bool failed = false;
+  no_room_ = false;
   while (pending_count_ != 0 && !failed) {
     const unsigned entries = pending_count_;
     for (unsigned i = 0; i < entries; ++i) prepare(pending_[i], write);
@@ -143,7 +146,7 @@ result<> block_ring::complete_transfers(bool write) noexcept {
     failed = taken < entries;
     for (unsigned i = 0; i < taken; ++i) failed |= !reap();
   }
-  if (failed) return fail(EIO);
+  if (failed) return fail(no_room_ ? ENOSPC : EIO);
   for (const transfer& t : std::span{transfers_.get(), transfer_count_})
     if (t.caller != nullptr) std::memcpy(t.caller, t.memory + t.skew, t.used);
   return {};
@@ -204,6 +207,7 @@ bool block_ring::reap() noexcept {
     pending_[pending_count_++] = index;
     return true;
   }
+  if (is_no_room(-moved)) no_room_ = true;
   if (moved <= 0) return false;  // zero: the file ends before the device does
   const std::size_t done = t.done + static_cast<std::size_t>(moved);
   if (done < t.bytes) {

@@ -77,7 +77,7 @@ class block_ring {
   [[nodiscard]] static io_piece rest_of(const cursor& at) noexcept;
   static void advance(cursor& at, std::size_t bytes) noexcept;
 
-  // Submits what was added and goes on until every transfer is complete. EIO.
+  // Submits what was added and goes on until every transfer is complete. EIO, ENOSPC.
   [[nodiscard]] result<> complete_transfers(bool write) noexcept;
   void prepare(unsigned index, bool write) noexcept;
   // How many of ENTRIES prepared entries the host took; all of them, unless the ring is broken.
@@ -94,6 +94,7 @@ class block_ring {
   io_uring ring_{};
   bool ring_made_ = false;
   bool ring_broken_ = false;
+  bool no_room_ = false;  // a transfer failed because the host is full
   bool pool_registered_ = false;
   std::byte* pool_ = nullptr;
   std::size_t pool_bytes_ = 0;

@@ -121,7 +121,7 @@ backing::backing(const opened_file& file) noexcept
 result<> backing::reserve(std::uint64_t offset, std::uint64_t bytes) noexcept {
   if (!has_holes_.load(std::memory_order_relaxed)) return {};
   if (::fallocate(fd_, FALLOC_FL_KEEP_SIZE, static_cast<off_t>(offset), static_cast<off_t>(bytes)) == 0) return {};
-  if (errno == ENOSPC || errno == EDQUOT) return fail(ENOSPC);
+  if (is_no_room(errno)) return fail(ENOSPC);
   return {};
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <cerrno>
 #include <cstdint>
 #include <expected>
 #include <string>
@@ -47,6 +48,9 @@ struct opened_file {
 
 // The bytes of a regular file or a block device.
 [[nodiscard]] std::expected<std::uint64_t, open_failure> size_of_medium(std::string_view device, const opened_file& file);
+
+// An errno that says that the host is full, or that this user may have no more of it.
+[[nodiscard]] inline bool is_no_room(int number) noexcept { return number == ENOSPC || number == EDQUOT; }
 
 // What lies behind a file's bytes on the host's file system: room, taken beforehand and given back.
 class backing {

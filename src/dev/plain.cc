@@ -49,6 +49,7 @@ class plain_device final : public device {
       while (rest.bytes != 0) {
         const ssize_t moved = move(rest);
         if (moved < 0 && errno == EINTR) continue;
+        if (moved < 0 && is_no_room(errno)) return fail(ENOSPC);
         if (moved <= 0) return fail(EIO);  // zero: the file ends before the device does
         rest = {rest.offset + static_cast<std::uint64_t>(moved), rest.memory + moved, rest.bytes - static_cast<std::size_t>(moved)};
       }

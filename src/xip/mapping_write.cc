@@ -167,6 +167,7 @@ void write_one_slice(write_state& state, vfs::iov_iter& from, const extent_map& 
   const loff_t pages_end = (state.pos & -loff_t{page_size}) + loff_t{slice_pages} * loff_t{page_size};
   write_slice slice{state.pos, static_cast<std::size_t>(std::min({state.end, mapping_end, pages_end}) - state.pos)};
   const bool bounced = std::exchange(state.bounce, false);
+  const std::size_t before = from.count();
   if (!bounced) {
     slice.bytes = from.fault_in(slice.bytes);
     if (slice.bytes == 0) return state.stop(error{EFAULT});
@@ -175,7 +176,10 @@ void write_one_slice(write_state& state, vfs::iov_iter& from, const extent_map& 
   if (!done.has_value()) {
     const bool again =
         done.error() == ENOSPC && state.ops.wait_for_space != nullptr && state.ops.wait_for_space(state.inode, state.space_attempts++);
-    if (!again) state.stop(done.error());
+    if (!again) return state.stop(done.error());
+    // It may have failed behind the copy, on a device that gives out its room late: the same bytes are to come again.
+    from.revert(before - from.count());
+    state.bounce = bounced;
     return;
   }
   state.space_attempts = 0;

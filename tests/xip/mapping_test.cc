@@ -355,6 +355,22 @@ TEST_F(BatchTest, CountsTheBytesBeforeABadBlock) {
   EXPECT_EQ(file.write(block, got.data(), block).error(), EIO);
 }
 
+TEST_F(BatchTest, AWriteThatFoundNoRoomOnTheDeviceIsMadeAgainFromItsFirstByte) {
+  device.without_room = 1;
+  const auto data = pattern(2 * block, 7);
+  ASSERT_EQ(file.write(0, data.data(), data.size()), data.size());
+  std::vector<std::byte> got(data.size());
+  ASSERT_EQ(file.read(0, got.data(), got.size()), data.size());
+  EXPECT_EQ(got, data);
+}
+
+TEST_F(BatchTest, ADeviceThatHasNoRoomIsENOSPC) {
+  device.without_room = 100;
+  const auto data = pattern(2 * block, 7);
+  EXPECT_EQ(file.write(0, data.data(), data.size()).error(), ENOSPC);
+  EXPECT_EQ(file.inode.i_size, 0);
+}
+
 TEST_F(BatchTest, MoreSegmentsThanABatchHoldsAreAllMoved) {
   file.inode.put({lblk_t{0}, 1, pblk_t{10}, extent_type::mapped, 0});
   file.inode.i_size = block;

@@ -34,6 +34,10 @@ class request_device final : public dev::device {
   }
   result<> write_batch(std::span<const dev::io_piece> pieces) noexcept override {
     ++batches;
+    if (without_room != 0) {
+      --without_room;
+      return fail(ENOSPC);
+    }
     for (const auto& p : pieces) {
       if (p.offset <= bad_byte && bad_byte < p.offset + p.bytes) return fail(EIO);
       std::memcpy(bytes_.data() + p.offset, p.memory, p.bytes);
@@ -45,6 +49,7 @@ class request_device final : public dev::device {
 
   int batches = 0;
   std::uint64_t bad_byte = ~std::uint64_t{0};
+  int without_room = 0;  // so many writes find no room
 
  private:
   std::vector<std::byte> bytes_;

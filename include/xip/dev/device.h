@@ -127,7 +127,7 @@ class device {
   }
 
   // Requests, on every device. All pieces of a batch are one submission and have all completed on return.
-  // EIO: some piece failed; which bytes moved is then unknown. ERANGE. EROFS.
+  // EIO: some piece failed; which bytes moved is then unknown. ENOSPC: likewise, the host has no room behind a hole. ERANGE. EROFS.
   [[nodiscard]] virtual result<> read_batch(std::span<const io_piece> pieces) noexcept = 0;
   [[nodiscard]] virtual result<> write_batch(std::span<const io_piece> pieces) noexcept = 0;
   [[nodiscard]] result<> read(std::uint64_t offset, std::span<std::byte> to) noexcept;
