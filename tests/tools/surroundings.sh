@@ -33,6 +33,25 @@ same 'mkdir under ulimit -f' 1 "$status"
 expect 'mkdir under ulimit -f says why' grep -q 'ulimit -f' "$scratch/said"
 unchanged 'mkdir under ulimit -f'
 
+# Little memory: whatever runs out, the message names the image. A sanitizer needs more than any limit of ours before it begins, and below some limit
+# the libraries that xip is linked with give up before it does.
+head -c 3M /dev/urandom >"$scratch/little"
+expect "a file for it" "$xip" cp "$scratch/little" "$img:/little"
+if (ulimit -v 65536; "$xip" --version >"$scratch/said" 2>&1); then
+  least=8000
+  while ! (ulimit -v $least; "$xip" --version) >"$scratch/said" 2>&1; do least=$((least + 500)); done
+  short=0
+  for room in $(seq "$least" 100 $((least + 2500))); do
+    status=0
+    (ulimit -v "$room"; exec "$xip" cat "$img:/little") >/dev/null 2>"$scratch/said" || status=$?
+    [ $status = 0 ] && continue
+    short=$((short + 1))
+    same "cat with $room KiB" 1 $status
+    expect "cat with $room KiB says why, and of what" grep -qE "^xip cat: $img.*([Mm]emory)" "$scratch/said"
+  done
+  [ $short -gt 0 ] || fail 'no limit was too little for cat'
+fi
+
 # Control characters of a foreign name stay off the terminal.
 debugfs -w -R "mkdir $(printf 'red\033[31m')" "$img" 2>/dev/null
 expect 'ls to a terminal' script -qec "'$xip' ls '$img:/'" "$scratch/typed"
@@ -121,7 +140,7 @@ if [ "$(id -u)" = 0 ] && mkdir "$scratch/full" && mount -t tmpfs -o size=2M tmpf
     refuse "$how: mkdir on a full host" 1 'No space left' "$@" mkdir "$scratch/full/disk.img:/new"
     clean "$how: mkdir on a full host" "$scratch/full/disk.img"
     rm "$scratch/full/rest"
-    refuse "$how: cp onto a full host" 1 'Input/output error' "$@" cp "$scratch/random" "$scratch/full/disk.img:/random"
+    refuse "$how: cp onto a full host" 1 'No space left' "$@" cp "$scratch/random" "$scratch/full/disk.img:/random"
     rm -f "$scratch/full/rest"
     e2fsck -fy "$scratch/full/disk.img" >/dev/null 2>&1
     same "$how: what was there is there" below "$("$xip" ls "$scratch/full/disk.img:/kept")"

@@ -1,6 +1,8 @@
 // xip cat: the bytes of files in an image, on standard output.
 #include <cerrno>
 #include <cstring>
+#include <memory>
+#include <new>
 #include <vector>
 
 #include <fcntl.h>
@@ -12,6 +14,8 @@
 
 namespace xip::tool {
 namespace {
+
+constexpr std::size_t buffer_bytes = std::size_t{1} << 20;
 
 // All of BYTES to standard output.
 bool put(const std::byte* from, std::size_t bytes) {
@@ -25,16 +29,23 @@ bool put(const std::byte* from, std::size_t bytes) {
   return true;
 }
 
+// Large enough that calls cost little; ENOMEM.
+result<std::unique_ptr<std::byte[]>> make_buffer() {
+  std::unique_ptr<std::byte[]> buffer{new (std::nothrow) std::byte[buffer_bytes]};
+  if (buffer == nullptr) return fail(ENOMEM);
+  return buffer;
+}
+
 result<bool> copy_out(vfs::task& task, const std::string& path) {
   const vfs::kstat stat = XIP_TRY(task.stat(path));
   if (S_ISDIR(stat.mode)) return fail(EISDIR);
   if (!S_ISREG(stat.mode)) return fail(ENXIO);
   const int fd = XIP_TRY(task.open(path, O_RDONLY));
-  std::vector<std::byte> buffer(std::size_t{1} << 20);
+  const auto buffer = XIP_TRY(make_buffer());
   for (;;) {
-    const std::size_t n = XIP_TRY(task.read(fd, buffer.data(), buffer.size()));
+    const std::size_t n = XIP_TRY(task.read(fd, buffer.get(), buffer_bytes));
     if (n == 0) break;
-    if (!put(buffer.data(), n)) return false;
+    if (!put(buffer.get(), n)) return false;
   }
   XIP_TRY(task.close(fd));
   return true;

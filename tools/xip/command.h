@@ -4,6 +4,7 @@
 #include <concepts>
 #include <cstdio>
 #include <memory>
+#include <new>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -46,7 +47,12 @@ int with_image(std::string_view verb, const std::string& image, image_access acc
     complain(verb, session.error());
     return exit_failed;
   }
-  int code = body(**session);
+  int code = exit_failed;
+  try {
+    code = body(**session);
+  } catch (const std::bad_alloc&) {
+    complain(verb, fmt::format("{}: out of memory", image));
+  }
   if (const auto closed = (*session)->close(); !closed.has_value()) {
     complain(verb, closed.error());
     code = exit_failed;

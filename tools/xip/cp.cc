@@ -98,7 +98,12 @@ int run_request(const request& r) {
 
   const auto from = tree_for(source, same ? to_image.get() : from_image.get(), to_image.get());
   const auto to = same || (!source.in_image() && !r.target.in_image()) ? nullptr : tree_for(r.target, to_image.get(), from_image.get());
-  int code = copy_all(r, *from, to == nullptr ? *from : *to);
+  int code = exit_failed;
+  try {
+    code = copy_all(r, *from, to == nullptr ? *from : *to);
+  } catch (const std::bad_alloc&) {
+    complain("cp", fmt::format("{}: out of memory", source.in_image() ? source.image : r.target.image));
+  }
   for (auto* session : {to_image.get(), from_image.get()}) {
     if (session == nullptr) continue;
     if (const auto closed = session->close(); !closed.has_value()) {
