@@ -1,0 +1,27 @@
+// The doors that libFuzzer knows.
+#include <cstddef>
+#include <cstdint>
+
+#include "fuzz/mutator.h"
+#include "fuzz/target.h"
+
+extern "C" std::size_t LLVMFuzzerMutate(std::uint8_t* data, std::size_t size, std::size_t max_size);
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const auto c = xip::fuzz::decode(std::as_bytes(std::span{data, size}));
+  if (!c) return -1;  // not worth keeping
+  xip::fuzz::run_target(*c);
+  return 0;
+}
+
+extern "C" std::size_t LLVMFuzzerCustomMutator(std::uint8_t* data, std::size_t size, std::size_t max_size, unsigned seed) {
+  return xip::fuzz::mutate(std::as_writable_bytes(std::span{data, max_size}), size, seed, [](std::span<std::byte> bytes, std::size_t used) {
+    return LLVMFuzzerMutate(reinterpret_cast<std::uint8_t*>(bytes.data()), used, bytes.size());
+  });
+}
+
+extern "C" std::size_t LLVMFuzzerCustomCrossOver(const std::uint8_t* one, std::size_t one_size, const std::uint8_t* other,
+                                                 std::size_t other_size, std::uint8_t* out, std::size_t out_size, unsigned seed) {
+  return xip::fuzz::cross_over(std::as_bytes(std::span{one, one_size}), std::as_bytes(std::span{other, other_size}),
+                               std::as_writable_bytes(std::span{out, out_size}), seed);
+}

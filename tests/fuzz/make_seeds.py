@@ -1,0 +1,161 @@
+#!/usr/bin/env python3
+"""Seeds of the fuzz targets: small images of every shape, made by mke2fs and debugfs.
+
+    make_seeds.py FUZZ-CONTAINER DIRECTORY
+
+Writes DIRECTORY/NAME.N, each an image with a program.
+"""
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+
+# What mke2fs of Debian 12 gives an ext4, but for what its place depends on.
+FEATURES = ("has_journal,ext_attr,resize_inode,dir_index,filetype,extent,64bit,flex_bg,sparse_super,large_file,huge_file,dir_nlink,extra_isize,"
+            "metadata_csum")
+UUID = "584950c4-0000-4000-8000-66757a7a0000"
+ENVIRONMENT = dict(os.environ, PATH=os.environ.get("PATH", "") + ":/usr/sbin:/sbin", SOURCE_DATE_EPOCH="1700000000",
+                   E2FSPROGS_FAKE_TIME="1700000000", MKE2FS_CONFIG="/dev/null", LC_ALL="C")
+
+# debugfs commands that go on where the tree of the host ends: nodes, attributes, unwritten extents.
+NODES = ["mknod tty c 4 64", "mknod disk b 300 70000", "mknod pipe p",
+         "ea_set hello user.small value", "ea_set hello security.mark " + "m" * 40, "ea_set dir user.d 1"]
+BLOCK_ATTRIBUTE = ["ea_set dir/f0 user.large " + "L" * 600, "ea_set fast user.x y"]
+UNWRITTEN = ["fallocate dir/f1 3 20"]
+ORPHANS = ["set_inode_field dir/f2 links_count 0", "set_inode_field dir/f2 dtime 0", "unlink dir/f2", "set_super_value last_orphan {f2}"]
+
+# name: (size, mke2fs options, what is in it, debugfs commands)
+SEEDS = {
+    "default-4k": ("2M", "-b 4096 -N 64", "tree", NODES + BLOCK_ATTRIBUTE + UNWRITTEN),
+    "default-1k": ("1M", "-b 1024 -N 64", "tree", NODES + BLOCK_ATTRIBUTE + UNWRITTEN),
+    "default-2k": ("1M", "-b 2048 -N 64", "tree", NODES),
+    "no-journal-4k": ("1M", "-b 4096 -N 32 -O ^has_journal", "tree", NODES + UNWRITTEN),
+    "no-journal-1k": ("512K", "-b 1024 -N 32 -O ^has_journal,^resize_inode", "tree", NODES + BLOCK_ATTRIBUTE + UNWRITTEN),
+    "no-csum": ("512K", "-b 1024 -N 32 -O ^has_journal,^resize_inode,^metadata_csum", "tree", NODES + BLOCK_ATTRIBUTE + UNWRITTEN),
+    "uninit-bg": ("2M", "-b 1024 -g 512 -N 64 -O ^has_journal,^metadata_csum,uninit_bg", "tree", NODES),
+    "not-64bit": ("512K", "-b 1024 -N 32 -O ^has_journal,^64bit,^resize_inode", "tree", NODES),
+    "small-inodes": ("512K", "-b 1024 -N 32 -I 128 -O ^has_journal,^resize_inode", "tree", NODES),
+    "large-inodes": ("512K", "-b 1024 -N 32 -I 1024 -O ^has_journal,^resize_inode", "tree", NODES + BLOCK_ATTRIBUTE),
+    "ext2": ("512K", "-b 1024 -N 32 -O none", "tree", NODES[:3]),
+    "block-map": ("1M", "-b 1024 -N 32 -O ^has_journal,^extent,^64bit,^resize_inode", "sparse", NODES[:3]),
+    "groups": ("2M", "-b 1024 -g 256 -N 128 -O ^has_journal", "tree", NODES),
+    "groups-no-flex": ("2M", "-b 1024 -g 256 -N 128 -O ^has_journal,^flex_bg", "tree", NODES),
+    "meta-bg": ("2M", "-b 1024 -g 256 -N 128 -O ^has_journal,meta_bg,^resize_inode", "tree", NODES),
+    "sparse-super2": ("1M", "-b 1024 -g 256 -N 64 -O ^has_journal,sparse_super2,^resize_inode", "tree", []),
+    "csum-seed": ("512K", "-b 1024 -N 32 -O ^has_journal,metadata_csum_seed,^resize_inode", "tree", NODES),
+    "deep-extents-1k": ("1M", "-b 1024 -N 32 -O ^has_journal,^resize_inode", "sparse", []),
+    "extents-4k": ("2M", "-b 4096 -N 32 -O ^has_journal,^resize_inode", "sparse", UNWRITTEN),
+    "hashed": ("512K", "-b 1024 -N 32 -O ^has_journal,^resize_inode", "names", []),
+    "hashed-deep": ("1M", "-b 1024 -N 32 -O ^has_journal,^resize_inode", "many-names", []),
+    "hashed-no-csum": ("512K", "-b 1024 -N 32 -O ^has_journal,^resize_inode,^metadata_csum", "names", []),
+    "large-dir": ("1M", "-b 1024 -N 32 -O ^has_journal,^resize_inode,large_dir", "many-names", []),
+    "linear": ("512K", "-b 1024 -N 32 -O ^has_journal,^resize_inode,^dir_index", "names", []),
+    "orphans": ("512K", "-b 1024 -N 32 -O ^has_journal,^resize_inode", "tree", ORPHANS),
+    "full": ("96K", "-b 1024 -N 32 -m 0 -O ^has_journal,^resize_inode", "tree", []),
+    "orphan-file": ("2M", "-b 4096 -N 32 -O orphan_file", "tree", []),
+    "quota": ("2M", "-b 4096 -N 32 -O quota", "tree", []),
+    "bigalloc": ("2M", "-b 1024 -C 4096 -N 32 -O bigalloc,^has_journal,^resize_inode", "tree", []),
+    "inline-data": ("512K", "-b 1024 -N 32 -O inline_data,^has_journal,^resize_inode", "tree", []),
+}
+
+
+UNSOUND = ("orphans", "quota")  # mke2fs -d does not count what it puts in for the quota
+
+
+def run(*command, may_fail=False):
+    done = subprocess.run(command, env=ENVIRONMENT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    if done.returncode != 0 and not may_fail:
+        sys.exit(f"{' '.join(command)}: {done.returncode}\n{done.stdout.decode(errors='replace')}")
+    return done
+
+
+def write_sparse(path, block, count):
+    """COUNT blocks that each have a byte, every other one a hole."""
+    with open(path, "wb") as f:
+        for i in range(count):
+            f.seek(2 * i * block)
+            f.write(bytes([1 + i % 255]))
+        f.truncate(2 * count * block)
+
+
+def make_contents(kind, root, block):
+    with open(f"{root}/hello", "w") as f:
+        f.write("hello\n")
+    if kind == "tree":
+        os.makedirs(f"{root}/dir/sub/deep/deeper")
+        for i in range(4):
+            with open(f"{root}/dir/f{i}", "wb") as f:
+                f.write(bytes([65 + i]) * (i * block // 2 + 10))
+        os.link(f"{root}/hello", f"{root}/dir/hard")
+        os.symlink("dir/f1", f"{root}/fast")
+        os.symlink("../" * 30 + "hello", f"{root}/slow")
+        os.symlink("loop", f"{root}/loop")
+        os.mkdir(f"{root}/empty")
+        write_sparse(f"{root}/holes", block, 6)
+    elif kind == "sparse":
+        os.mkdir(f"{root}/dir")
+        write_sparse(f"{root}/dir/f1", block, 2)
+        write_sparse(f"{root}/few", block, 12)
+        write_sparse(f"{root}/many", block, 380 if block == 1024 else 350 // 4)
+    else:
+        os.mkdir(f"{root}/names")
+        length, count = (40, 90) if kind == "names" else (230, 620)
+        for i in range(count):
+            os.link(f"{root}/hello", f"{root}/names/{'n' * length}{i}")
+
+
+def numbers_of(image, commands):
+    """Commands with the inode numbers of dir/f2 and others filled in."""
+    if not any("{f2}" in c for c in commands):
+        return commands
+    text = run("debugfs", "-R", "stat dir/f2", image).stdout.decode()
+    number = text.split("Inode:")[1].split()[0]
+    return [c.format(f2=number) for c in commands]
+
+
+def make_image(image, size, options, kind, commands):
+    words = options.split()
+    features = FEATURES
+    if "-O" in words:
+        at = words.index("-O")
+        features = words[at + 1] if words[at + 1] == "none" else f"{FEATURES},{words[at + 1]}"
+        del words[at:at + 2]
+    block = int(words[words.index("-b") + 1])
+    with tempfile.TemporaryDirectory() as root:
+        make_contents(kind, root, block)
+        if "-I" not in words:
+            words += ["-I", "256"]
+        run("mke2fs", "-q", "-F", "-t", "ext4", "-O", features, "-E", f"hash_seed={UUID},lazy_itable_init=0,nodiscard,root_owner=0:0", "-U", UUID,
+            *([] if "^has_journal" in features or features == "none" else ["-J", "size=1"]), "-d", root, *words, image, size)
+    if "names" in kind:
+        run("e2fsck", "-fyD", image, may_fail=True)
+    if commands:
+        script = image + ".commands"
+        with open(script, "w") as f:
+            f.write("\n".join(numbers_of(image, commands)) + "\n")
+        run("debugfs", "-w", "-f", script, image)
+    return run("e2fsck", "-fn", image, may_fail=True).returncode == 0
+
+
+def main(tool, directory):
+    shutil.rmtree(directory, ignore_errors=True)
+    os.makedirs(directory)
+    chance = random.Random(4)
+    for name, (size, options, kind, commands) in SEEDS.items():
+        image = f"{directory}/{name}.image"
+        sound = make_image(image, size, options, kind, commands)
+        if not sound and name not in UNSOUND:
+            sys.exit(f"{name}: e2fsck is not content with the image")
+        for n in range(3):
+            program = bytes(chance.randrange(1, 256) for _ in range((0, 60, 240)[n]))
+            command = [tool, "pack", *(["--sound"] if sound else []), "--program", program, image, f"{directory}/{name}.{n}"]
+            subprocess.run(command, check=True)
+        os.unlink(image)
+        if commands:
+            os.unlink(image + ".commands")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2])
