@@ -1,0 +1,105 @@
+#!/usr/bin/env python3
+"""Every verb of the command on every hostile image.
+
+    verbs.py XIP HOSTILE-IMAGES [--limit-memory] [--every N]
+
+Each must end with an exit code of its own, not by a signal; a refused image must be named with the reason and stay as it was. Prints what the slowest
+and the largest took. With --limit-memory no verb gets more than 256 MiB, and with --every only each Nth image is tried.
+"""
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+
+MEMORY = 256 << 20
+HANGS_AFTER = 120  # seconds: not a limit of speed, but of patience
+OUTPUT = 1 << 20  # of a file that says it is huge more is not wanted
+READING = [["ls", "-lR", "{image}:/"], ["ls", "-a", "{image}:/names"], ["cat", "{image}:/hello"], ["cat", "{image}:/many"],
+           ["stat", "{image}:/", "{image}:/hello", "{image}:/dir/f1", "{image}:/slow"],
+           ["map", "{image}:/hello", "{image}:/dir/f2", "{image}:/many"], ["df", "{image}"], ["df", "-i", "{image}"],
+           ["cp", "-r", "{image}:/", "{out}"]]
+WRITING = [["mkdir", "{image}:/made"], ["cp", "-r", "{tree}", "{image}:/copied"], ["truncate", "-s", "100K", "{image}:/hello"],
+           ["truncate", "-s", "0", "{image}:/dir/f2"], ["fallocate", "-l", "20K", "{image}:/hello"], ["rm", "-r", "{image}:/dir"],
+           ["rm", "-r", "{image}:/names", "{image}:/hello", "{image}:/holes"]]
+CHECK = ["check", "--image", "{image}", "--device", "memory", "generic/001"]
+
+
+def run(command, limit_memory):
+    """Exit status, what was said, processor seconds, KiB."""
+    def limits():
+        if limit_memory:
+            resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+
+    child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, preexec_fn=limits)
+    patience = threading.Timer(HANGS_AFTER, child.kill)
+    patience.start()
+    said = child.stdout.read(OUTPUT)
+    child.stdout.close()
+    _, status, used = os.wait4(child.pid, 0)
+    patience.cancel()
+    child.returncode = os.waitstatus_to_exitcode(status)
+    return child.returncode, said, used.ru_utime + used.ru_stime, used.ru_maxrss
+
+
+class Trial:
+    def __init__(self, xip, limit_memory, scratch):
+        self.xip, self.limit_memory, self.scratch = xip, limit_memory, scratch
+        self.problems, self.runs, self.slowest, self.largest = [], 0, (0.0, ""), (0, "")
+        self.tree = f"{scratch}/tree"
+        os.makedirs(f"{self.tree}/below")
+        for name in ("a", "below/b"):
+            with open(f"{self.tree}/{name}", "wb") as f:
+                f.write(b"t" * 5000)
+
+    def try_verb(self, words, image, refused):
+        out = f"{self.scratch}/out"
+        shutil.rmtree(out, ignore_errors=True)
+        command = [self.xip] + [w.format(image=image, out=out, tree=self.tree) for w in words]
+        code, said, seconds, kib = run(command, self.limit_memory)
+        what = f"{os.path.basename(image)}: {' '.join(words)}"
+        self.runs += 1
+        self.slowest, self.largest = max(self.slowest, (seconds, what)), max(self.largest, (kib, what))
+        cut_short = code == -signal.SIGPIPE and len(said) == OUTPUT
+        if code not in (0, 1) and not (code == 3 and words[0] == "check") and not cut_short:
+            self.problems.append(f"{what}: ended with {code}\n{said[-2000:].decode(errors='replace')}")
+        if refused and words[0] != "check" and (code != 1 or refused.encode() not in said or image.encode() not in said):
+            self.problems.append(f"{what}: exit {code}, and not '{refused}': {said[-500:].decode(errors='replace')}")
+
+    def try_image(self, image, refused):
+        with open(image, "rb") as f:
+            before = f.read()
+        for words in READING + [CHECK]:
+            self.try_verb(words, image, refused)
+        with open(image, "rb") as f:
+            if f.read() != before:
+                self.problems.append(f"{os.path.basename(image)}: a verb that reads has changed it")
+        for words in WRITING:
+            self.try_verb(words, image, refused)
+        with open(image, "rb") as f:
+            if refused and f.read() != before:
+                self.problems.append(f"{os.path.basename(image)}: it was refused, and changed")
+
+
+def main(xip, tool, *options):
+    every = int(options[options.index("--every") + 1]) if "--every" in options else 1
+    with tempfile.TemporaryDirectory() as scratch:
+        images = f"{scratch}/images"
+        os.mkdir(images)
+        table = subprocess.run([tool, images], check=True, stdout=subprocess.PIPE).stdout.decode().splitlines()
+        trial = Trial(xip, "--limit-memory" in options, scratch)
+        for line in table[::every]:
+            name, refused = line.split("\t")
+            trial.try_image(f"{images}/{name}", refused)
+    print("\n".join(trial.problems))
+    print(f"{trial.runs} runs on {len(table[::every])} images, {len(trial.problems)} problems")
+    print(f"slowest: {trial.slowest[0] * 1000:.0f} ms of processor time: {trial.slowest[1]}")
+    print(f"largest: {trial.largest[0]} KiB: {trial.largest[1]}")
+    return 1 if trial.problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
