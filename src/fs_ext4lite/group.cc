@@ -72,22 +72,21 @@ namespace {
   return {};
 }
 
-[[nodiscard]] result<> read_desc_blocks(ext4_sb_info& sb, std::string& message) {
-  sb.s_group_desc.reserve(sb.s_gdb_count);
-  if (!sb.has_incompat(incompat_meta_bg)) sb.s_buffers->read_ahead(desc_block_location(sb, 0), sb.s_gdb_count);
-  for (std::uint32_t n = 0; n < sb.s_gdb_count; ++n) {
-    const pblk_t at = desc_block_location(sb, n);
-    if (at.value() >= sb.s_blocks_count) {
-      message = fmt::format("group descriptors at block {} lie outside the file system of {} blocks", at.value(), sb.s_blocks_count);
-      return fail(EUCLEAN);
-    }
-    auto buffer = sb.s_buffers->read(at);
-    if (!buffer) {
-      message = fmt::format("cannot read the group descriptors in block {}: {}", at.value(), buffer.error().message());
-      return fail(buffer.error());
-    }
-    sb.s_group_desc.push_back(std::move(*buffer));
+// The Nth block of descriptors becomes the last that is held.
+[[nodiscard]] result<> read_desc_block(ext4_sb_info& sb, std::uint32_t n, std::string& message) {
+  constexpr std::uint32_t ahead = 64;
+  const pblk_t at = desc_block_location(sb, n);
+  if (at.value() >= sb.s_blocks_count) {
+    message = fmt::format("group descriptors at block {} lie outside the file system of {} blocks", at.value(), sb.s_blocks_count);
+    return fail(EUCLEAN);
   }
+  if (n % ahead == 0 && !sb.has_incompat(incompat_meta_bg)) sb.s_buffers->read_ahead(at, std::min(ahead, sb.s_gdb_count - n));
+  auto buffer = sb.s_buffers->read(at);
+  if (!buffer) {
+    message = fmt::format("cannot read the group descriptors in block {}: {}", at.value(), buffer.error().message());
+    return fail(buffer.error());
+  }
+  sb.s_group_desc.push_back(std::move(*buffer));
   return {};
 }
 
@@ -278,10 +277,11 @@ void set_itable_unused(const ext4_sb_info& sb, ext4_group_desc& d, std::uint32_t
 // ---- all groups --------------------------------------------------------------------------------------------------------------------
 
 result<> load_groups(ext4_sb_info& sb, std::string& message) {
-  XIP_TRY(read_desc_blocks(sb, message));
-  sb.s_groups.reserve(sb.s_groups_count);
-  sb.s_system_zones.reserve(std::size_t{sb.s_groups_count} * 4);
-  for (std::uint32_t n = 0; n < sb.s_groups_count; ++n) XIP_TRY(add_group(sb, group_t{n}, message));
+  // Group by group, and nothing taken beforehand: a sparse file can say that it has millions, and hold the descriptors of none.
+  for (std::uint32_t n = 0; n < sb.s_groups_count; ++n) {
+    if (n % sb.s_desc_per_block == 0) XIP_TRY(read_desc_block(sb, n / sb.s_desc_per_block, message));
+    XIP_TRY(add_group(sb, group_t{n}, message));
+  }
   return merge_zones(sb, message);
 }
 
