@@ -184,9 +184,14 @@ void read_device_number(ext4_inode_info& inode) noexcept {
 
 // Reads the whole tree, from block 0 to END.
 [[nodiscard]] result<> check_tree(ext4_inode_info& inode, std::uint64_t end) {
+  std::uint64_t blocks_left = sbi_of(inode).s_blocks_count;
   for (std::uint64_t at = 0; at < end;) {
     const lblk_t lblk{static_cast<std::uint32_t>(at)};
-    at += XIP_TRY(map_blocks(nullptr, inode, lblk, static_cast<std::uint32_t>(end - at), 0)).len;
+    const extent_map em = XIP_TRY(map_blocks(nullptr, inode, lblk, static_cast<std::uint32_t>(end - at), 0));
+    at += em.len;
+    if (em.type == extent_type::hole) continue;
+    if (em.len > blocks_left) return corrupted(inode, "its map has more blocks than the file system");
+    blocks_left -= em.len;
   }
   return {};
 }

@@ -115,7 +115,11 @@ inline constexpr int known_modes =
 [[nodiscard]] result<> fiemap_locked(ext4_inode_info& inode, vfs::fiemap_context& ctx, std::uint64_t begin, std::uint64_t end) {
   const unsigned bits = inode.i_sb.s_blocksize_bits;
   extent_map em = XIP_TRY(next_stretch(inode, begin, end));
+  std::uint64_t blocks_left = sbi_of(inode).s_blocks_count;
   while (em.len != 0) {
+    // Tables that are used again and again would fill memory with what few blocks say.
+    if (em.len > blocks_left) return corrupted(inode, "its map has more blocks than the file system");
+    blocks_left -= em.len;
     const std::uint64_t behind = std::uint64_t{em.lblk.value()} + em.len;
     const extent_map next = XIP_TRY(next_stretch(inode, behind, end_of_map(inode)));
     vfs::fiemap_extent out{pos_of(em.lblk, bits), bytes_of(em.pblk, bits), std::uint64_t{em.len} << bits, flags_of(inode, em)};
