@@ -57,6 +57,14 @@ constexpr hostile_image images[] = {
      }, {.told = "block map: 1 blocks from"}},
     {"map-indirect-outside", "block-map.0", [](editor& e) { e.inode(deep, [](ext4_inode& i) { i.i_block[ind_block] = 0xFFFFFFFF; }); }, {.told = "block map: 1 blocks from 4294967295, for block 12"}},
     {"map-one-block-everywhere", "block-map.0", [](editor& e) { e.inode(deep, [](ext4_inode& i) { for (std::uint32_t n = 1; n < ndir_blocks; ++n) i.i_block[n] = i.i_block[0]; }); }, {.told_rw = "which are free already"}},
+    {"map-one-table-everywhere", "block-map.0", [](editor& e) {
+       std::uint32_t table[3] = {}, data = 0;
+       const auto fill = [&](std::uint32_t block, std::uint32_t with) { for (std::uint64_t i = 0; i < 256; ++i) e.at<le32>(block * std::uint64_t{1024} + i * 4, [&](le32& w) { w = with; }); };
+       e.inode(deep, [&](ext4_inode& i) { data = i.i_block[0]; for (std::uint32_t n = 0; n < 3; ++n) table[n] = i.i_block[2 + 2 * n]; i.i_block[tind_block] = table[0]; i.i_size_lo = 0xFFFFFFFF; i.i_size_high = 3; });
+       fill(table[0], table[1]);
+       fill(table[1], table[2]);
+       fill(table[2], data);
+     }, {.told = "its map has more blocks than"}},
     {"journal-inode-0", "default-1k.0", [](editor& e) { e.super([](ext4_super_block& es) { es.s_journal_inum = 0; }); }},
     {"journal-inode-is-root", "default-1k.0", [](editor& e) { e.super([](ext4_super_block& es) { es.s_journal_inum = root_ino; }); }},
     {"journal-inode-beyond-last", "default-1k.0", [](editor& e) { e.super([](ext4_super_block& es) { es.s_journal_inum = 0xFFFFFFFF; }); }},
