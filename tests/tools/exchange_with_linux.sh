@@ -5,7 +5,7 @@
 mkdir "$scratch/mnt"
 new_image "$scratch/probe.img" 8M
 mount -o loop "$scratch/probe.img" "$scratch/mnt" 2>"$scratch/log" || { echo "no loop mounts here: $(cat "$scratch/log")"; exit 77; }
-umount "$scratch/mnt"
+unmount "$scratch/mnt"
 
 tree=$scratch/tree
 mkdir -p "$tree/deep/er/and/deeper" "$tree/names"
@@ -38,7 +38,7 @@ exchange() { # NAME MKE2FS-OPTIONS...
   new_image "$img" 128M "$@"
   mount -o loop "$img" "$scratch/mnt" || { fail "$name: mount"; return; }
   cp -a "$tree/." "$scratch/mnt/linux" 2>/dev/null || { mkdir "$scratch/mnt/linux"; cp -a "$tree/." "$scratch/mnt/linux/"; }
-  umount "$scratch/mnt"
+  unmount "$scratch/mnt"
   expect "$name: xip reads what Linux wrote" "$xip" cp -r "$img:/linux" "$scratch/out"
   facts "$scratch/out" >"$scratch/got"; agree "$name: the same"
   rm -rf "$scratch/out"
@@ -57,7 +57,7 @@ exchange() { # NAME MKE2FS-OPTIONS...
   same "$name: Linux sees the thinned names" 600 "$(ls "$scratch/mnt/linux/names" | wc -l)"
   for n in $(seq 1 700); do : >"$scratch/mnt/xip/names/linux-was-here-too-$n"; rm "$scratch/mnt/xip/names/a-name-long-enough-to-fill-blocks-soon-$n"; done
   rm -r "$scratch/mnt/xip/deep"; truncate -s 100 "$scratch/mnt/xip/bytes-1048576"
-  umount "$scratch/mnt"
+  unmount "$scratch/mnt"
   clean "$name: after Linux" "$img"
   same "$name: xip sees Linux's names" 1200 "$("$xip" ls "$img:/xip/names" | wc -l)"
   expect "$name: xip removes all" "$xip" rm -r "$img:/xip" "$img:/linux"

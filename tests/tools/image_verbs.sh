@@ -190,7 +190,7 @@ if [ $root = yes ]; then
     expect 'a lost attribute is named' grep -q "warning: $scratch/ramfs/tree/a/file: user.colour is not kept: " "$scratch/said"
     expect 'a lost list is named' grep -q "warning: $scratch/ramfs/tree/a/b: system.posix_acl_default is not kept: " "$scratch/said"
     same 'the file is there' hello "$(cat "$scratch/ramfs/tree/a/file")"
-    umount "$scratch/ramfs"
+    unmount "$scratch/ramfs"
   fi
   # Who is not root sets neither trusted nor security attributes, and is told nothing about it.
   expect 'a trusted attribute' "$xip" setfattr -n trusted.t -v 1 "$img:/tree/a/file"

@@ -18,5 +18,7 @@ refuse() {
 }
 same() { [ "$2" = "$3" ] || fail "$1: expected '$2', found '$3'"; }
 clean() { expect "$1: e2fsck" e2fsck -fn "$2"; }
+# Something of the host that looks into every mount may be in this one for a moment.
+unmount() { local n; for n in {1..500}; do umount "$1" 2>/dev/null && return; done; umount "$1"; }
 new_image() { local path=$1 size=$2; shift 2; rm -f "$path"; truncate -s "$size" "$path"; mke2fs -q -F -t ext4 "$@" "$path" || { echo "mke2fs $* failed"; exit 1; }; }
 finish() { if [ "$failures" = 0 ]; then exit 0; fi; echo "$failures failed"; exit 1; }

@@ -149,7 +149,7 @@ if [ "$(id -u)" = 0 ] && mkdir "$scratch/full" && mount -t tmpfs -o size=2M tmpf
   }
   full_host 'io_uring' "$xip"
   [ $deniable = 0 ] && full_host 'without io_uring' "${denied[@]}" 1 "$xip"
-  umount "$scratch/full"
+  unmount "$scratch/full"
 fi
 
 # Asked to stop in the middle: the first file is there, the one being read is not whole, and the image is sound.
@@ -184,7 +184,7 @@ if [ "$(id -u)" = 0 ] && loop=$(losetup -f --show "$img" 2>/dev/null); then
       same "mkdir in mounted $target" 1 "$status"
       expect "mkdir in mounted $target says where" grep -q "mounted on $scratch/mnt" "$scratch/said"
     done
-    umount "$scratch/mnt"
+    unmount "$scratch/mnt"
   fi
   blockdev --setro "$loop"
   before=$(sum "$img")
