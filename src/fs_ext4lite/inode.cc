@@ -182,7 +182,14 @@ void read_device_number(ext4_inode_info& inode) noexcept {
   return {};
 }
 
-// Reads the whole tree, from block 0 to END.
+// The bitmaps that COUNT blocks from FIRST are given back to can be used.
+[[nodiscard]] result<> check_bitmaps(ext4_sb_info& sb, pblk_t first, std::uint32_t count) {
+  const std::uint32_t last = group_of(sb, first + (count - 1)).value();
+  for (std::uint32_t g = group_of(sb, first).value(); g <= last; ++g) (void)XIP_TRY(load_block_bitmap(sb, group_t{g}));
+  return {};
+}
+
+// Reads the whole tree, from block 0 to END, and the bitmaps of what it holds.
 [[nodiscard]] result<> check_tree(ext4_inode_info& inode, std::uint64_t end) {
   std::uint64_t blocks_left = sbi_of(inode).s_blocks_count;
   for (std::uint64_t at = 0; at < end;) {
@@ -192,6 +199,7 @@ void read_device_number(ext4_inode_info& inode) noexcept {
     if (em.type == extent_type::hole) continue;
     if (em.len > blocks_left) return corrupted(inode, "its map has more blocks than the file system");
     blocks_left -= em.len;
+    XIP_TRY(check_bitmaps(sbi_of(inode), em.pblk, em.len));
   }
   return {};
 }
@@ -227,6 +235,7 @@ result<> check_orphan(ext4_sb_info& sb, ino_t number) {
   vfs::inode* const made = XIP_TRY(sb.s_op->alloc_inode(sb, number));
   ext4_inode_info& inode = info_of(*made);
   result<> good = fill_inode(inode, true);
+  if (good.has_value() && inode.i_file_acl != 0) good = check_bitmaps(sb, pblk_t{inode.i_file_acl}, 1);
   if (good.has_value() && has_tree(inode))
     good = check_tree(inode, has_extents(inode) ? extent_max_block : indirect_max_blocks(sb.s_blocksize_bits));
   sb.s_op->free_inode(made);
