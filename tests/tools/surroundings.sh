@@ -26,12 +26,14 @@ for words in "ls $img:/" "ls -lR $img:/" "stat $img:/" "df $img" "map $img:/lost
   done
 done
 
-# A limit that would stop a write half-way is found before the first one.
-status=0
-(ulimit -f 100; exec "$xip" mkdir "$img:/new") 2>"$scratch/said" || status=$?
-same 'mkdir under ulimit -f' 1 "$status"
-expect 'mkdir under ulimit -f says why' grep -q 'ulimit -f' "$scratch/said"
-unchanged 'mkdir under ulimit -f'
+# A limit that would stop a write half-way is found before the first one. ThreadSanitizer's own files would not fit.
+if (ulimit -f 100; "$xip" --version >"$scratch/said" 2>&1); then
+  status=0
+  (ulimit -f 100; exec "$xip" mkdir "$img:/new") 2>"$scratch/said" || status=$?
+  same 'mkdir under ulimit -f' 1 "$status"
+  expect 'mkdir under ulimit -f says why' grep -q 'ulimit -f' "$scratch/said"
+  unchanged 'mkdir under ulimit -f'
+fi
 
 # Little memory: whatever runs out, the message names the image. A sanitizer needs more than any limit of ours before it begins, and below some limit
 # the libraries that xip is linked with give up before it does.
