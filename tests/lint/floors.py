@@ -17,6 +17,7 @@ OUTSIDE = {
     r"liburing": ("src/dev", "tests/dev"),
     r"libpmem": ("src/dev", "tests/dev", "tools"),
     r"(isa-l|crc\.h|crc64\.h)": ("src/base", "tests/base"),
+    r"(fuse3/|linux/fuse\.h)": ("tools",),
     r"CLI/": ("tools",),
     r"benchmark/": ("tools",),
     r"boost/": ("src/explore",),

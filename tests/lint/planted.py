@@ -8,6 +8,7 @@ LONG = "int f(int a) {\n" + "  a += 1;\n" * 80 + "  return a;\n}\n"
 # rule: list of (path, text). Every one must be reported.
 PLANTED = {
     "includes": [
+        ("src/vfs/f.cc", "#include <fuse3/fuse_lowlevel.h>\n"),
         ("src/vfs/a.cc", "#include <xip/xip/mapping.h>\n"),
         ("src/locks/a.cc", '#include "dev/private.h"\n'),
         ("include/xip/base/a.h", "#include <xip/locks/mutex.h>\n"),

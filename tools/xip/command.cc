@@ -9,24 +9,6 @@
 
 namespace xip::tool {
 
-namespace {
-
-bool is_control(unsigned char byte) noexcept { return byte < 0x20 || byte == 0x7f; }
-
-}  // namespace
-
-std::string printable(std::string_view text) {
-  std::string shown;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (is_control(byte))
-      shown += fmt::format("\\{:03o}", byte);
-    else
-      shown += c;
-  }
-  return shown;
-}
-
 std::string for_output(std::string_view text) {
   if (std::ranges::none_of(text, is_control) || ::isatty(STDOUT_FILENO) != 1) return std::string{text};
   return printable(text);

@@ -12,6 +12,7 @@
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
 
+#include "common/printable.h"
 #include "image_path.h"
 #include "image_session.h"
 #include "stop_signals.h"
@@ -23,8 +24,6 @@ inline constexpr int exit_failed = 1;
 inline constexpr int exit_usage = 2;
 inline constexpr int exit_environment = 3;
 
-// TEXT with control characters as octal escapes: a name in a foreign image must not speak to the terminal.
-[[nodiscard]] std::string printable(std::string_view text);
 // TEXT for standard output. As ls: only a terminal is spared control characters; what reads a pipe gets the names as they are.
 [[nodiscard]] std::string for_output(std::string_view text);
 // "xip VERB: MESSAGE" on standard error.

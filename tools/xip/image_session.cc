@@ -4,9 +4,7 @@
 #include <cstring>
 #include <iterator>
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -16,22 +14,6 @@
 
 namespace xip::tool {
 namespace {
-
-// A descriptor that keeps others out while it is open: writers from all, readers from writers.
-std::expected<int, std::string> lock_image(const std::string& image, image_access access) {
-  const int fd = ::open(image.c_str(), (access == image_access::write ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NONBLOCK);
-  if (fd < 0) return std::unexpected{fmt::format("{}: {}", image, std::strerror(errno))};
-  struct stat st{};
-  if (::fstat(fd, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode)) {
-    ::close(fd);
-    return std::unexpected{fmt::format("{}: neither a file nor a block device", image)};
-  }
-  if (::flock(fd, (access == image_access::write ? LOCK_EX : LOCK_SH) | LOCK_NB) == 0) return fd;
-  const int why = errno;
-  ::close(fd);
-  if (why == EWOULDBLOCK) return std::unexpected{fmt::format("{}: in use by another program; try again when it has finished", image)};
-  return std::unexpected{fmt::format("{}: cannot lock it: {}", image, std::strerror(why))};
-}
 
 // Requests through io_uring; where the system denies it, or the memory for it, plain calls serve as well. What is wrong with the image itself,
 // they say of it, too.

@@ -12,9 +12,9 @@
 #include <xip/vfs/kernel.h>
 #include <xip/vfs/task.h>
 
-namespace xip::tool {
+#include "common/image_lock.h"
 
-enum class image_access { read, write };
+namespace xip::tool {
 
 class image_session {
  public:

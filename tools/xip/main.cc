@@ -35,6 +35,7 @@ constexpr verb verbs[] = {
     {"rm", "remove files from an image", rm_verb},
     {"truncate", "set the size of files in an image", truncate_verb},
     {"fallocate", "allocate blocks for a file in an image", fallocate_verb},
+    {"mount", "mount an image on a directory, through FUSE", mount_verb},
     {"bench", "time libxip, each figure beside a baseline of the same run", bench_verb},
 };
 

@@ -22,6 +22,7 @@ int getfattr_verb(int argc, char** argv);
 int ls_verb(int argc, char** argv);
 int map_verb(int argc, char** argv);
 int mkdir_verb(int argc, char** argv);
+int mount_verb(int argc, char** argv);
 int rm_verb(int argc, char** argv);
 int setfattr_verb(int argc, char** argv);
 int stat_verb(int argc, char** argv);

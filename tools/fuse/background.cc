@@ -1,0 +1,60 @@
+#include "fuse/background.h"
+
+#include <cerrno>
+#include <cstddef>
+
+#include <fcntl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace xip::fuse {
+namespace {
+
+// The other end is closed without a word when the process ends early: then its exit code counts.
+[[nodiscard]] int wait_for(int said, pid_t child, int impossible) noexcept {
+  std::byte word{};
+  ssize_t bytes;
+  do bytes = ::read(said, &word, 1);
+  while (bytes < 0 && errno == EINTR);
+  if (bytes == 1) return 0;
+  int status = 0;
+  while (::waitpid(child, &status, 0) < 0)
+    if (errno != EINTR) return impossible;
+  return WIFEXITED(status) && WEXITSTATUS(status) != 0 ? WEXITSTATUS(status) : impossible;
+}
+
+}  // namespace
+
+std::optional<int> background::begin(int impossible) {
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0) return impossible;
+  const pid_t child = ::fork();
+  if (child < 0) {
+    ::close(ends[0]);
+    ::close(ends[1]);
+    return impossible;
+  }
+  if (child != 0) {
+    ::close(ends[1]);
+    return wait_for(ends[0], child, impossible);
+  }
+  ::close(ends[0]);
+  tell_ = ends[1];
+  ::setsid();
+  return std::nullopt;
+}
+
+void background::ready() noexcept {
+  if (tell_ < 0) return;
+  static_cast<void>(::chdir("/"));
+  if (const int nowhere = ::open("/dev/null", O_RDWR | O_CLOEXEC); nowhere >= 0) {
+    for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) ::dup2(nowhere, stream);
+    if (nowhere > STDERR_FILENO) ::close(nowhere);
+  }
+  const std::byte word{1};
+  static_cast<void>(::write(tell_, &word, 1));
+  ::close(tell_);
+  tell_ = -1;
+}
+
+}  // namespace xip::fuse

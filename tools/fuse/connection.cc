@@ -1,0 +1,239 @@
+#include "fuse/connection.h"
+
+#include <cerrno>
+#include <csignal>
+#include <cstddef>
+#include <cstdlib>
+#include <cstring>
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <linux/fuse.h>
+#include <poll.h>
+#include <spawn.h>
+#include <sys/eventfd.h>
+#include <sys/mount.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace xip::fuse {
+namespace {
+
+// What this libfuse does not pass on is read from the request itself, and set in the one answer where it counts.
+struct raw_request {
+  fuse_in_header* header;
+  const std::byte* body;
+  std::size_t bytes;  // of the body
+
+  // The 32 bits at OFFSET of the body; 0 if it is shorter.
+  [[nodiscard]] std::uint32_t word(std::size_t offset) const noexcept {
+    std::uint32_t value = 0;
+    if (offset + sizeof value <= bytes) std::memcpy(&value, body + offset, sizeof value);
+    return value;
+  }
+  [[nodiscard]] bool kills_privileges() const noexcept {
+    switch (header->opcode) {
+      case FUSE_WRITE:
+        return (word(offsetof(fuse_write_in, write_flags)) & FUSE_WRITE_KILL_SUIDGID) != 0;
+      case FUSE_OPEN:
+        return (word(offsetof(fuse_open_in, open_flags)) & FUSE_OPEN_KILL_SUIDGID) != 0;
+      case FUSE_CREATE:
+        return (word(offsetof(fuse_create_in, open_flags)) & FUSE_OPEN_KILL_SUIDGID) != 0;
+      case FUSE_SETATTR:
+        return (word(offsetof(fuse_setattr_in, valid)) & FATTR_KILL_SUIDGID) != 0;
+      default:
+        return false;
+    }
+  }
+};
+
+// The request of INIT that this thread is answering, and whether the kernel can leave set-id bits to us.
+struct init_in_progress {
+  std::uint64_t unique = 0;
+  bool offers_killpriv_v2 = false;
+};
+thread_local init_in_progress init_here;
+
+void note_init(const raw_request& r) noexcept {
+  const std::uint32_t flags = r.word(offsetof(fuse_init_in, flags));
+  init_here = {r.header->unique, (flags & FUSE_HANDLE_KILLPRIV_V2) != 0};
+}
+
+[[nodiscard]] bool answers_init(const struct iovec* pieces, int count) noexcept {
+  if (init_here.unique == 0 || count < 2 || pieces[0].iov_len != sizeof(fuse_out_header)) return false;
+  const auto* header = static_cast<const fuse_out_header*>(pieces[0].iov_base);
+  return header->unique == init_here.unique && header->error == 0 && pieces[1].iov_len >= offsetof(fuse_init_out, max_background);
+}
+
+// Runs WORDS, a program of the host, in place of a shell. Its exit status.
+[[nodiscard]] int run_program(std::vector<std::string> words) noexcept {
+  std::vector<char*> argv;
+  for (std::string& word : words) argv.push_back(word.data());
+  argv.push_back(nullptr);
+  pid_t child = 0;
+  if (::posix_spawnp(&child, argv[0], nullptr, nullptr, argv.data(), environ) != 0) return -1;
+  int status = 0;
+  while (::waitpid(child, &status, 0) < 0)
+    if (errno != EINTR) return -1;
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+void sync_mount(const std::string& directory) noexcept {
+  const int fd = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) return;
+  static_cast<void>(::syncfs(fd));
+  ::close(fd);
+}
+
+extern "C" void wake_up(int) {}
+
+constexpr int wake_signal = SIGUSR1;
+
+}  // namespace
+
+bool unmount_directory(const std::string& directory, bool lazily) noexcept {
+  if (::umount2(directory.c_str(), UMOUNT_NOFOLLOW | (lazily ? MNT_DETACH : 0)) == 0) return true;
+  if (errno != EPERM) return false;
+  return run_program({"fusermount3", "-u", "-q", lazily ? "-z" : "-q", "--", directory}) == 0;
+}
+
+void negotiate(fuse_conn_info& conn) noexcept {
+  constexpr unsigned wanted = FUSE_CAP_ASYNC_READ | FUSE_CAP_ASYNC_DIO | FUSE_CAP_ATOMIC_O_TRUNC | FUSE_CAP_DONT_MASK |
+                              FUSE_CAP_PARALLEL_DIROPS | FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO | FUSE_CAP_CACHE_SYMLINKS |
+                              FUSE_CAP_IOCTL_DIR | FUSE_CAP_EXPLICIT_INVAL_DATA;
+  conn.want = conn.capable & wanted;  // and none of libfuse's own wishes
+  conn.max_background = 64;
+  conn.congestion_threshold = 48;
+  conn.time_gran = 1;
+}
+
+bool& kills_privileges() noexcept {
+  static thread_local bool here = false;
+  return here;
+}
+
+std::expected<std::unique_ptr<connection>, std::string> connection::open(session_settings settings, const fuse_lowlevel_ops& table,
+                                                                         void* userdata) {
+  std::unique_ptr<connection> c{new connection};
+  c->settings_ = std::move(settings);
+  c->userdata_ = userdata;
+  c->ended_ = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (c->ended_ < 0) return std::unexpected{fmt::format("eventfd: {}", std::strerror(errno))};
+  fuse_args arguments = FUSE_ARGS_INIT(0, nullptr);
+  bool complete = fuse_opt_add_arg(&arguments, "xip-fuse") == 0 && fuse_opt_add_arg(&arguments, "-o") == 0 &&
+                  fuse_opt_add_arg(&arguments, c->settings_.options.c_str()) == 0;
+  if (c->settings_.debug) complete = complete && fuse_opt_add_arg(&arguments, "-d") == 0;
+  if (complete) c->session_ = fuse_session_new(&arguments, &table, sizeof table, userdata);
+  fuse_opt_free_args(&arguments);
+  if (c->session_ == nullptr) return std::unexpected{std::string{"no session with FUSE could be made"}};
+  if (fuse_session_mount(c->session_, c->settings_.directory.c_str()) != 0)
+    return std::unexpected{fmt::format("cannot mount on {}", c->settings_.directory)};
+  const fuse_custom_io io{.writev = reply, .read = receive, .splice_receive = nullptr, .splice_send = nullptr};
+  if (fuse_session_custom_io(c->session_, &io, fuse_session_fd(c->session_)) != 0) return std::unexpected{std::string{"out of memory"}};
+  return c;
+}
+
+connection::~connection() {
+  if (!threads_.empty()) unmount();
+  join();
+  if (session_ != nullptr) {
+    fuse_session_unmount(session_);
+    fuse_session_destroy(session_);
+  }
+  if (ended_ >= 0) ::close(ended_);
+}
+
+// A failure half-way leaves the threads that run already; the destructor ends them.
+result<> connection::start(unsigned count, std::function<void(unsigned)> prepare) {
+  struct sigaction wake{};
+  wake.sa_handler = wake_up;  // without SA_RESTART: a thread that waits for a request looks up
+  sigemptyset(&wake.sa_mask);
+  ::sigaction(wake_signal, &wake, nullptr);
+  prepare_ = std::move(prepare);
+  thread_ids_.resize(count);
+  running_ = 1;  // this thread, until all have been started
+  result<> started;
+  for (unsigned i = 0; started.has_value() && i < count; ++i) {
+    running_.fetch_add(1);
+    auto thread = kthread::run("fuse", *std::pmr::get_default_resource(), [this, i] { serve(i); });
+    if (thread.has_value()) {
+      threads_.push_back(std::move(*thread));
+    } else {
+      running_.fetch_sub(1);
+      started = fail(thread.error());
+    }
+  }
+  if (running_.fetch_sub(1) == 1) static_cast<void>(::eventfd_write(ended_, 1));
+  return started;
+}
+
+ssize_t connection::receive(int fd, void* to, std::size_t bytes, void*) { return ::read(fd, to, bytes); }
+
+// The answer to INIT also says that set-id bits are our affair (FUSE_HANDLE_KILLPRIV_V2): without it the kernel asks for security.capability before each
+// write. This libfuse has no name for that.
+ssize_t connection::reply(int fd, struct iovec* pieces, int count, void*) {
+  if (!answers_init(pieces, count)) return ::writev(fd, pieces, count);
+  fuse_init_out out{};
+  std::memcpy(&out, pieces[1].iov_base, std::min(pieces[1].iov_len, sizeof out));
+  if (init_here.offers_killpriv_v2) out.flags |= FUSE_HANDLE_KILLPRIV_V2;
+  init_here = {};
+  struct iovec changed[2] = {pieces[0], {&out, std::min(pieces[1].iov_len, sizeof out)}};
+  return ::writev(fd, changed, 2);
+}
+
+void connection::look_into(fuse_buf& buffer) noexcept {
+  if ((buffer.flags & FUSE_BUF_IS_FD) != 0 || buffer.size < sizeof(fuse_in_header)) return;
+  auto* start = static_cast<std::byte*>(buffer.mem);
+  const raw_request r{static_cast<fuse_in_header*>(buffer.mem), start + sizeof(fuse_in_header), buffer.size - sizeof(fuse_in_header)};
+  kills_privileges() = r.kills_privileges();
+  if (r.header->opcode == FUSE_INIT) note_init(r);
+  // Younger than this libfuse, and CREATE in all but its number: its name is "/".
+  if (r.header->opcode == FUSE_TMPFILE) r.header->opcode = FUSE_CREATE;
+}
+
+void connection::serve(unsigned number) noexcept {
+  thread_ids_[number].store(::gettid());
+  prepare_(number);
+  fuse_buf buffer{};
+  while (!stopping_.load(std::memory_order_relaxed) && fuse_session_exited(session_) == 0) {
+    const int bytes = fuse_session_receive_buf(session_, &buffer);
+    if (bytes == -EINTR) continue;
+    if (bytes <= 0) break;
+    look_into(buffer);
+    fuse_session_process_buf(session_, &buffer);
+  }
+  std::free(buffer.mem);
+  thread_ids_[number].store(0);
+  if (running_.fetch_sub(1) == 1) static_cast<void>(::eventfd_write(ended_, 1));
+}
+
+bool connection::has_ended(int milliseconds) const noexcept {
+  pollfd wait{.fd = ended_, .events = POLLIN, .revents = 0};
+  int ready;
+  do ready = ::poll(&wait, 1, milliseconds);
+  while (ready < 0 && errno == EINTR);
+  return ready > 0;
+}
+
+// A signal that arrives just before a thread waits is lost: it gets another one.
+void connection::interrupt_threads() noexcept {
+  constexpr int between_signals = 10;  // milliseconds
+  stopping_.store(true);
+  do
+    for (const auto& id : thread_ids_)
+      if (const int thread = id.load(); thread != 0) static_cast<void>(::syscall(SYS_tgkill, ::getpid(), thread, wake_signal));
+  while (!has_ended(between_signals));
+}
+
+void connection::unmount() noexcept {
+  if (has_ended(0)) return;
+  constexpr int grace = 1000;  // milliseconds until those who still use a mount that left the tree are cut off
+  if (!unmount_directory(settings_.directory, false)) {
+    sync_mount(settings_.directory);
+    static_cast<void>(unmount_directory(settings_.directory, true));
+  }
+  if (!has_ended(grace)) interrupt_threads();
+}
+
+}  // namespace xip::fuse

@@ -1,0 +1,161 @@
+// Contents of files.
+#include <algorithm>
+#include <cstring>
+
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <unistd.h>
+
+#include "fuse/remount.h"
+#include "fuse/request.h"
+
+namespace xip::fuse {
+namespace {
+
+[[nodiscard]] int fd_of(const fuse_file_info& info) noexcept { return static_cast<int>(info.fh); }
+
+// What the kernel sees to itself: where an appended byte goes (it may also write back a page through any descriptor), and that O_DIRECT stays off its page cache.
+constexpr int kept_by_kernel = O_APPEND | O_DIRECT | O_CREAT | O_EXCL | O_NOCTTY;
+
+// A file that can only be appended to opens for nothing else.
+[[nodiscard]] result<int> open_place(request& r, const vfs::node& place, int flags) {
+  auto fd = r.task().openat(place, {}, flags & ~kept_by_kernel);
+  if (!fd.has_value() && fd.error() == EPERM && (flags & O_APPEND) != 0)
+    return r.task().openat(place, {}, (flags & ~kept_by_kernel) | O_APPEND);
+  return fd;
+}
+
+// What the kernel has cached of the file stays right, and closing one has nothing to say.
+void fill_in(fuse_file_info& info, int fd) noexcept {
+  info.fh = static_cast<std::uint64_t>(fd);
+  info.keep_cache = 1;
+  info.noflush = 1;
+}
+
+void open(fuse_req_t req, fuse_ino_t number, fuse_file_info* info) {
+  answer(req, [&](request& r) -> result<open_answer> {
+    const vfs::node& place = *XIP_TRY(r.place(number));
+    fill_in(*info, XIP_TRY(open_place(r, place, info->flags)));
+    return open_answer{*info};
+  });
+}
+
+[[nodiscard]] result<int> make(request& r, const vfs::node& directory, const char* name, mode_t mode, int flags) {
+  if (name == tmpfile_name) return r.task().openat(directory, ".", (flags & ~kept_by_kernel) | O_TMPFILE | (flags & O_EXCL), mode);
+  return r.task().openat(directory, name, (flags & ~kept_by_kernel) | O_CREAT | O_NOFOLLOW | (flags & O_EXCL), mode);
+}
+
+void create(fuse_req_t req, fuse_ino_t parent, const char* name, mode_t mode, fuse_file_info* info) {
+  answer(req, [&](request& r) -> result<create_answer> {
+    const vfs::node& directory = *XIP_TRY(r.place(parent));
+    const int fd = XIP_TRY(make(r, directory, name, mode, info->flags));
+    fill_in(*info, fd);
+    auto entry = [&]() -> result<fuse_entry_param> { return r.entry_of(XIP_TRY(r.task().node_of(fd))); }();
+    if (!entry.has_value()) static_cast<void>(r.task().close(fd));
+    return create_answer{XIP_TRY(std::move(entry)), *info};
+  });
+}
+
+void release(fuse_req_t req, fuse_ino_t, fuse_file_info* info) {
+  answer(req, [&](request& r) -> result<done_answer> {
+    XIP_TRY(r.task().close(fd_of(*info)));
+    return done_answer{};
+  });
+}
+
+void read(fuse_req_t req, fuse_ino_t, std::size_t bytes, off_t offset, fuse_file_info* info) {
+  answer(req, [&](request& r) -> result<bytes_answer> {
+    const auto to = r.bytes().first(std::min(bytes, r.bytes().size()));
+    return bytes_answer{to.first(XIP_TRY(r.task().pread(fd_of(*info), to.data(), to.size(), offset)))};
+  });
+}
+
+void write(fuse_req_t req, fuse_ino_t, const char* from, std::size_t bytes, off_t offset, fuse_file_info* info) {
+  answer(req,
+         [&](request& r) -> result<written_answer> { return written_answer{XIP_TRY(r.task().pwrite(fd_of(*info), from, bytes, offset))}; });
+}
+
+void fsync(fuse_req_t req, fuse_ino_t, int datasync, fuse_file_info* info) {
+  answer(req, [&](request& r) -> result<done_answer> {
+    XIP_TRY(datasync != 0 ? r.task().fdatasync(fd_of(*info)) : r.task().fsync(fd_of(*info)));
+    return done_answer{};
+  });
+}
+
+void fallocate(fuse_req_t req, fuse_ino_t, int mode, off_t offset, off_t length, fuse_file_info* info) {
+  answer(req, [&](request& r) -> result<done_answer> {
+    XIP_TRY(r.task().fallocate(fd_of(*info), mode, offset, length));
+    return done_answer{};
+  });
+}
+
+void lseek(fuse_req_t req, fuse_ino_t, off_t offset, int whence, fuse_file_info* info) {
+  answer(req,
+         [&](request& r) -> result<position_answer> { return position_answer{XIP_TRY(r.task().lseek(fd_of(*info), offset, whence))}; });
+}
+
+// Copies through the worker's memory: one round trip for the whole range. What was copied counts, as with write.
+void copy_file_range(fuse_req_t req, fuse_ino_t, off_t from, fuse_file_info* in, fuse_ino_t, off_t to, fuse_file_info* out,
+                     std::size_t bytes, int) {
+  answer(req, [&](request& r) -> result<written_answer> {
+    std::size_t copied = 0;
+    result<> stopped;
+    constexpr std::size_t most = std::size_t{1} << 30;  // so that nobody waits for ever
+    bytes = std::min(bytes, most);
+    while (copied < bytes) {
+      const std::size_t piece = std::min(bytes - copied, r.bytes().size());
+      const auto read = r.task().pread(fd_of(*in), r.bytes().data(), piece, from + static_cast<off_t>(copied));
+      if (!read.has_value()) stopped = fail(read.error());
+      if (!read.has_value() || *read == 0) break;
+      const auto written = r.task().pwrite(fd_of(*out), r.bytes().data(), *read, to + static_cast<off_t>(copied));
+      if (!written.has_value()) stopped = fail(written.error());
+      if (!written.has_value()) break;
+      copied += *written;
+      if (*written < *read) break;
+    }
+    if (copied == 0) XIP_TRY(stopped);
+    return written_answer{copied};
+  });
+}
+
+// The root's own: only who may mount and unmount asks for it.
+[[nodiscard]] result<ioctl_answer> remount_root(request& r, fuse_req_t req, fuse_ino_t number, const void* in, std::size_t in_bytes) {
+  if (number != FUSE_ROOT_ID || in_bytes != sizeof(remount_message)) return fail(ENOTTY);
+  if (const uid_t uid = fuse_req_ctx(req)->uid; uid != 0 && uid != ::geteuid()) return fail(EPERM);
+  auto& message = *reinterpret_cast<remount_message*>(r.bytes().data());
+  std::memcpy(&message, in, sizeof message);
+  const int code = serve_remount(r.owner(), message);
+  return ioctl_answer{r.bytes().first(sizeof message), code};
+}
+
+// chattr and its kin. The kernel has checked who may, and says how much room there is.
+void ioctl(fuse_req_t req, fuse_ino_t number, unsigned command, void*, fuse_file_info* info, unsigned flags, const void* in,
+           std::size_t in_bytes, std::size_t out_bytes) {
+  answer(req, [&](request& r) -> result<ioctl_answer> {
+    if (command == remount_command) return remount_root(r, req, number, in, in_bytes);
+    const std::size_t needed = command == FS_IOC_FSGETXATTR || command == FS_IOC_FSSETXATTR ? sizeof(fsxattr) : sizeof(unsigned);
+    const std::size_t room = std::max(in_bytes, out_bytes);
+    if ((flags & FUSE_IOCTL_COMPAT) != 0 || room < needed || room > r.bytes().size()) return fail(ENOTTY);
+    std::memset(r.bytes().data(), 0, room);
+    if (in_bytes != 0) std::memcpy(r.bytes().data(), in, in_bytes);
+    XIP_TRY(r.task().ioctl(fd_of(*info), command, r.bytes().data()));
+    return ioctl_answer{r.bytes().first(out_bytes), 0};
+  });
+}
+
+}  // namespace
+
+void add_file_operations(fuse_lowlevel_ops& table) noexcept {
+  table.open = open;
+  table.create = create;
+  table.release = release;
+  table.read = read;
+  table.write = write;
+  table.fsync = fsync;
+  table.fallocate = fallocate;
+  table.lseek = lseek;
+  table.copy_file_range = copy_file_range;
+  table.ioctl = ioctl;
+}
+
+}  // namespace xip::fuse

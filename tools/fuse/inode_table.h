@@ -1,0 +1,45 @@
+// What the kernel knows of the file system: each inode number that it was told, the place behind it, and how often it was told.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <unordered_map>
+
+#include <xip/base/annotations.h>
+#include <xip/base/result.h>
+#include <xip/locks/mutex.h>
+#include <xip/vfs/node.h>
+
+namespace xip::fuse {
+
+inline constexpr lock_class inode_table_class{"inode_table"};
+
+// The kernel's number is the inode's own; the root is 1 there. An entry keeps its inode alive, unlinked or not, until the kernel has given back every
+// look-up, which it does not do while a request on it runs: so what find answers stays for the length of the request.
+class inode_table {
+ public:
+  explicit inode_table(vfs::node root) noexcept : root_{std::move(root)} {}
+
+  // The kernel is told of PLACE once more. Its number there; EUCLEAN for an inode that the number of the root belongs to.
+  [[nodiscard]] result<std::uint64_t> remember(vfs::node place);
+  // ESTALE: the kernel was not told of it.
+  [[nodiscard]] result<const vfs::node*> find(std::uint64_t number) noexcept;
+  // COUNT look-ups are given back. With the last the place is dropped, which may free the inode.
+  void forget(std::uint64_t number, std::uint64_t count) noexcept;
+
+ private:
+  struct entry {
+    vfs::node place;
+    std::uint64_t lookups = 0;
+  };
+  struct shard {
+    mutex<inode_table_class> lock;
+    std::unordered_map<std::uint64_t, entry> entries XIP_GUARDED_BY(lock);
+  };
+  [[nodiscard]] shard& shard_of(std::uint64_t number) noexcept { return shards_[number % shards_.size()]; }
+
+  vfs::node root_;
+  std::array<shard, 64> shards_;
+};
+
+}  // namespace xip::fuse

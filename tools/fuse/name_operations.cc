@@ -1,0 +1,109 @@
+// Names: looking up, making, removing, renaming.
+#include <fcntl.h>
+
+#include "fuse/request.h"
+
+namespace xip::fuse {
+namespace {
+
+// A name that is not there is an answer too: the kernel need not ask again.
+constexpr entry_answer no_such_name{{.ino = 0, .generation = 0, .attr = {}, .attr_timeout = forever, .entry_timeout = forever}};
+
+void lookup(fuse_req_t req, fuse_ino_t parent, const char* name) {
+  answer(req, [&](request& r) -> result<entry_answer> {
+    auto entry = r.entry_of(*XIP_TRY(r.place(parent)), name);
+    if (!entry.has_value() && entry.error() == ENOENT) return no_such_name;
+    return entry_answer{XIP_TRY(std::move(entry))};
+  });
+}
+
+void forget(fuse_req_t req, fuse_ino_t number, std::uint64_t lookups) {
+  this_worker()->owner.inodes.forget(number, lookups);
+  fuse_reply_none(req);
+}
+
+void forget_multi(fuse_req_t req, std::size_t count, fuse_forget_data* all) {
+  for (std::size_t i = 0; i < count; ++i) this_worker()->owner.inodes.forget(all[i].ino, all[i].nlookup);
+  fuse_reply_none(req);
+}
+
+void mknod(fuse_req_t req, fuse_ino_t parent, const char* name, mode_t mode, dev_t device) {
+  answer(req, [&](request& r) -> result<entry_answer> {
+    const vfs::node& directory = *XIP_TRY(r.place(parent));
+    XIP_TRY(r.task().mknodat(directory, name, mode, device));
+    return entry_answer{XIP_TRY(r.entry_of(directory, name))};
+  });
+}
+
+void mkdir(fuse_req_t req, fuse_ino_t parent, const char* name, mode_t mode) {
+  answer(req, [&](request& r) -> result<entry_answer> {
+    const vfs::node& directory = *XIP_TRY(r.place(parent));
+    XIP_TRY(r.task().mkdirat(directory, name, mode));
+    return entry_answer{XIP_TRY(r.entry_of(directory, name))};
+  });
+}
+
+void symlink(fuse_req_t req, const char* target, fuse_ino_t parent, const char* name) {
+  answer(req, [&](request& r) -> result<entry_answer> {
+    const vfs::node& directory = *XIP_TRY(r.place(parent));
+    XIP_TRY(r.task().symlinkat(target, directory, name));
+    return entry_answer{XIP_TRY(r.entry_of(directory, name))};
+  });
+}
+
+void link(fuse_req_t req, fuse_ino_t number, fuse_ino_t parent, const char* name) {
+  answer(req, [&](request& r) -> result<entry_answer> {
+    const vfs::node& directory = *XIP_TRY(r.place(parent));
+    const vfs::node& file = *XIP_TRY(r.place(number));
+    XIP_TRY(r.task().linkat(file, {}, directory, name, AT_EMPTY_PATH));
+    return entry_answer{XIP_TRY(r.entry_of(directory, name))};
+  });
+}
+
+[[nodiscard]] result<done_answer> remove(request& r, fuse_ino_t parent, const char* name, int flags) {
+  const vfs::node& directory = *XIP_TRY(r.place(parent));
+  XIP_TRY(r.task().unlinkat(directory, name, flags));
+  return done_answer{};
+}
+
+void unlink(fuse_req_t req, fuse_ino_t parent, const char* name) {
+  answer(req, [&](request& r) { return remove(r, parent, name, 0); });
+}
+
+void rmdir(fuse_req_t req, fuse_ino_t parent, const char* name) {
+  answer(req, [&](request& r) { return remove(r, parent, name, AT_REMOVEDIR); });
+}
+
+void rename(fuse_req_t req, fuse_ino_t parent, const char* name, fuse_ino_t new_parent, const char* new_name, unsigned flags) {
+  answer(req, [&](request& r) -> result<done_answer> {
+    const vfs::node& from = *XIP_TRY(r.place(parent));
+    const vfs::node& to = *XIP_TRY(r.place(new_parent));
+    XIP_TRY(r.task().renameat2(from, name, to, new_name, flags));
+    return done_answer{};
+  });
+}
+
+void readlink(fuse_req_t req, fuse_ino_t number) {
+  answer(req, [&](request& r) -> result<link_answer> {
+    const vfs::node& link = *XIP_TRY(r.place(number));
+    return link_answer{XIP_TRY(r.task().readlinkat(link, {}))};
+  });
+}
+
+}  // namespace
+
+void add_name_operations(fuse_lowlevel_ops& table) noexcept {
+  table.lookup = lookup;
+  table.forget = forget;
+  table.forget_multi = forget_multi;
+  table.mknod = mknod;
+  table.mkdir = mkdir;
+  table.symlink = symlink;
+  table.link = link;
+  table.unlink = unlink;
+  table.rmdir = rmdir;
+  table.rename = rename;
+  table.readlink = readlink;
+}
+
+}  // namespace xip::fuse

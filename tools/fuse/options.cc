@@ -1,0 +1,154 @@
+#include "fuse/options.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+
+#include <fmt/format.h>
+
+namespace xip::fuse {
+namespace {
+
+// Whom a generic option is for.
+struct generic_option {
+  std::string_view name;
+  bool kernel;
+  bool library;
+};
+
+// The host's kernel keeps to suid, dev and exec before it asks; times are libxip's affair, and the kernel is told for /proc/mounts.
+constexpr std::array generic_options{
+    generic_option{"ro", true, true},
+    generic_option{"rw", true, true},
+    generic_option{"suid", true, false},
+    generic_option{"nosuid", true, false},
+    generic_option{"dev", true, false},
+    generic_option{"nodev", true, false},
+    generic_option{"exec", true, false},
+    generic_option{"noexec", true, false},
+    generic_option{"sync", true, true},
+    generic_option{"async", true, true},
+    generic_option{"dirsync", true, true},
+    generic_option{"noatime", true, true},
+    generic_option{"atime", false, true},
+    generic_option{"relatime", false, true},
+    generic_option{"norelatime", false, true},
+    generic_option{"strictatime", false, true},
+    generic_option{"nodiratime", false, true},
+    generic_option{"diratime", false, true},
+    generic_option{"auto_unmount", true, false},
+    generic_option{"nostrictatime", false, true},
+};
+
+// For mount(8), systemd and their kin, and wishes of Linux that mean nothing here.
+constexpr std::array<std::string_view, 27> ignored_options{"defaults",
+                                                           "auto",
+                                                           "noauto",
+                                                           "user",
+                                                           "nouser",
+                                                           "users",
+                                                           "nousers",
+                                                           "owner",
+                                                           "noowner",
+                                                           "group",
+                                                           "nogroup",
+                                                           "_netdev",
+                                                           "nofail",
+                                                           "silent",
+                                                           "loud",
+                                                           "mand",
+                                                           "nomand",
+                                                           "iversion",
+                                                           "noiversion",
+                                                           "lazytime",
+                                                           "nolazytime",
+                                                           "symfollow",
+                                                           "default_permissions",
+                                                           "quiet",
+                                                           "_rnetdev",
+                                                           "bootwait",
+                                                           "nobootwait"};
+// The last ones are how the kernel shows a FUSE mount: a remount brings them back.
+constexpr std::array<std::string_view, 12> ignored_prefixes{
+    "x-", "X-", "comment=", "user=", "helper=", "uhelper=", "user_id=", "group_id=", "rootmode=", "max_read=", "blksize=", "fd="};
+
+constexpr std::array<std::string_view, 5> file_system_options{"dax", "dax=", "errors=", "noload", "norecovery"};
+
+void append(std::string& list, std::string_view word) {
+  if (!list.empty()) list += ',';
+  list += word;
+}
+
+[[nodiscard]] bool is_ignored(std::string_view word) noexcept {
+  return std::ranges::find(ignored_options, word) != ignored_options.end() ||
+         std::ranges::any_of(ignored_prefixes, [&](std::string_view prefix) { return word.starts_with(prefix); });
+}
+
+[[nodiscard]] bool of_file_system(std::string_view word) noexcept {
+  return std::ranges::any_of(file_system_options,
+                             [&](std::string_view known) { return known.ends_with('=') ? word.starts_with(known) : word == known; });
+}
+
+[[nodiscard]] std::expected<void, std::string> parse_number(std::string_view word, unsigned most, unsigned& number) {
+  const std::string_view value = word.substr(word.find('=') + 1);
+  const auto [end, why] = std::from_chars(value.begin(), value.end(), number);
+  if (why != std::errc{} || end != value.end() || number == 0 || number > most)
+    return std::unexpected{fmt::format("option \"{}\": not a number from 1 to {}", word, most)};
+  return {};
+}
+
+[[nodiscard]] std::expected<void, std::string> parse_device(std::string_view value, mount_request& request) {
+  if (value == "pmem")
+    request.device = device_kind::mapped;
+  else if (value == "block")
+    request.device = device_kind::requests;
+  else
+    return std::unexpected{fmt::format("device={} is not known; it may be pmem or block", value)};
+  return {};
+}
+
+void add_generic(const generic_option& option, mount_request& request) {
+  if (option.kernel) append(request.kernel, option.name);
+  if (option.library) append(request.library, option.name);
+  if (option.name == "ro") request.read_only = true;
+  if (option.name == "rw") request.read_only = false;
+}
+
+[[nodiscard]] std::expected<void, std::string> add_word(std::string_view word, mount_request& request) {
+  if (const auto* known = std::ranges::find(generic_options, word, &generic_option::name); known != generic_options.end()) {
+    add_generic(*known, request);
+    return {};
+  }
+  if (word == "allow_other") {
+    request.allow_other = true;
+  } else if (word == "debug") {
+    request.debug = request.foreground = true;
+  } else if (word == "remount") {
+    request.remount = true;
+  } else if (word.starts_with("threads=")) {
+    return parse_number(word, 64, request.threads);
+  } else if (word.starts_with("commit=")) {
+    return parse_number(word, 3600, request.commit_seconds);
+  } else if (word.starts_with("device=")) {
+    return parse_device(word.substr(7), request);
+  } else if (!is_ignored(word) && (!request.sloppy || of_file_system(word))) {
+    request.has_dax = request.has_dax || word == "dax" || word.starts_with("dax=");
+    append(request.library, word);
+  }
+  return {};
+}
+
+}  // namespace
+
+std::expected<void, std::string> add_options(std::string_view words, mount_request& request) {
+  while (!words.empty()) {
+    const std::size_t comma = std::min(words.find(','), words.size());
+    const std::string_view word = words.substr(0, comma);
+    words.remove_prefix(std::min(comma + 1, words.size()));
+    if (word.empty()) continue;
+    if (auto added = add_word(word, request); !added.has_value()) return added;
+  }
+  return {};
+}
+
+}  // namespace xip::fuse

@@ -1,0 +1,129 @@
+// One request: whose it is, and its answer.
+#pragma once
+
+#include <cstddef>
+#include <new>
+#include <span>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+
+#include <xip/base/result.h>
+#include <xip/vfs/ops.h>
+
+#include "fuse/lost_memory.h"
+#include "fuse/server.h"
+
+namespace xip::fuse {
+
+class request {
+ public:
+  // The worker's task acts as the one who asked.
+  explicit request(fuse_req_t req) noexcept;
+
+  [[nodiscard]] vfs::task& task() noexcept { return *worker_.task; }
+  [[nodiscard]] server& owner() noexcept { return worker_.owner; }
+  [[nodiscard]] std::span<std::byte> bytes() noexcept { return worker_.bytes; }
+  // The place that the kernel calls NUMBER.
+  [[nodiscard]] result<const vfs::node*> place(fuse_ino_t number) noexcept { return owner().inodes.find(number); }
+  // The kernel is told of PLACE, or of what DIRECTORY has under NAME.
+  [[nodiscard]] result<fuse_entry_param> entry_of(vfs::node place);
+  [[nodiscard]] result<fuse_entry_param> entry_of(const vfs::node& directory, const char* name);
+  void forget(const fuse_entry_param& entry) noexcept { owner().inodes.forget(entry.ino, 1); }
+
+ private:
+  worker& worker_;
+};
+
+[[nodiscard]] struct ::stat host_stat(const vfs::kstat& from) noexcept;
+
+// ---- answers; each can be sent, and what was done for one that is not sent or arrives nowhere is undone
+
+struct done_answer {
+  int send(fuse_req_t req) const noexcept { return fuse_reply_err(req, 0); }
+  void undo(request&) const noexcept {}
+};
+struct entry_answer {
+  fuse_entry_param entry;
+  int send(fuse_req_t req) const noexcept { return fuse_reply_entry(req, &entry); }
+  void undo(request& r) const noexcept {
+    if (entry.ino != 0) r.forget(entry);
+  }
+};
+struct attributes_answer {
+  struct ::stat attributes;
+  int send(fuse_req_t req) const noexcept { return fuse_reply_attr(req, &attributes, forever); }
+  void undo(request&) const noexcept {}
+};
+struct open_answer {
+  fuse_file_info info;
+  int send(fuse_req_t req) const noexcept { return fuse_reply_open(req, &info); }
+  void undo(request& r) const noexcept { static_cast<void>(r.task().close(static_cast<int>(info.fh))); }
+};
+struct create_answer {
+  fuse_entry_param entry;
+  fuse_file_info info;
+  int send(fuse_req_t req) const noexcept { return fuse_reply_create(req, &entry, &info); }
+  void undo(request& r) const noexcept {
+    static_cast<void>(r.task().close(static_cast<int>(info.fh)));
+    r.forget(entry);
+  }
+};
+struct bytes_answer {
+  std::span<const std::byte> bytes;
+  int send(fuse_req_t req) const noexcept { return fuse_reply_buf(req, reinterpret_cast<const char*>(bytes.data()), bytes.size()); }
+  void undo(request&) const noexcept {}
+};
+struct link_answer {
+  std::string target;
+  int send(fuse_req_t req) const noexcept { return fuse_reply_readlink(req, target.c_str()); }
+  void undo(request&) const noexcept {}
+};
+struct written_answer {
+  std::size_t bytes;
+  int send(fuse_req_t req) const noexcept { return fuse_reply_write(req, bytes); }
+  void undo(request&) const noexcept {}
+};
+struct position_answer {
+  off_t position;
+  int send(fuse_req_t req) const noexcept { return fuse_reply_lseek(req, position); }
+  void undo(request&) const noexcept {}
+};
+struct statfs_answer {
+  struct ::statvfs status;
+  int send(fuse_req_t req) const noexcept { return fuse_reply_statfs(req, &status); }
+  void undo(request&) const noexcept {}
+};
+struct ioctl_answer {
+  std::span<const std::byte> bytes;
+  int returned;
+  int send(fuse_req_t req) const noexcept { return fuse_reply_ioctl(req, returned, bytes.data(), bytes.size()); }
+  void undo(request&) const noexcept {}
+};
+
+// BODY(request) makes the answer to REQ: a result of one of the above.
+template <class Body>
+void answer(fuse_req_t req, Body&& body) noexcept {
+  request r{req};
+  auto made = [&]() -> decltype(body(r)) {
+    try {
+      return body(r);
+    } catch (const std::bad_alloc&) {
+      return fail(ENOMEM);
+    }
+  }();
+  if (made.has_value() && met_lost_memory()) [[unlikely]] {
+    made->undo(r);
+    made = fail(EIO);
+  }
+  if (!made.has_value()) {
+    fuse_reply_err(req, made.error().number());
+  } else if (made->send(req) != 0) {
+    made->undo(r);  // whoever asked was interrupted, or the mount is gone
+  }
+}
+
+}  // namespace xip::fuse
