@@ -12,9 +12,18 @@ for b in benchmarks:
 print(*sorted({"/".join(b["name"].split("/")[:2]) for b in benchmarks}))
 '
 before=$(ls /dev/shm | grep -c '^xip-bench-')
-same 'some benchmarks' 'create/tmpfs open_close_of_10000/tmpfs' "$(figures --benchmark_filter='open_close|create' | python3 -c "$check" 2>&1)"
+same 'some benchmarks' 'create/tmpfs open_close_of_10000/tmpfs' "$(figures --benchmark_filter='^(open_close|create)' | python3 -c "$check" 2>&1)"
 same 'all benchmarks' 'append_4k/pmem_memcpy_persist create/tmpfs explore_lock_litmus/locks explore_read_truncate/calls open_close_of_10000/tmpfs '\
-'overwrite_4k_random/pmem_memcpy_persist overwrite_4k_random/tmpfs_pwrite read_1m/memcpy read_4k_random/memcpy read_4k_random/tmpfs_pread unlink/tmpfs' "$(figures | python3 -c "$check" 2>&1)"
+'overwrite_4k_random/pmem_memcpy_persist overwrite_4k_random/tmpfs_pwrite read_1m/memcpy read_4k_random/memcpy read_4k_random/tmpfs_pread unlink/tmpfs' "$(figures --benchmark_filter=-mount_ | python3 -c "$check" 2>&1)"
+if (: <>/dev/fuse) 2>/dev/null; then
+  mounts=
+  for name in create overwrite_1m overwrite_4k_random read_1m read_4k_random unlink; do
+    ! command -v fuse2fs >/dev/null || mounts+="mount_$name/fuse2fs "
+    mounts+="mount_$name/null "
+  done
+  same 'all benchmarks of mounts' "${mounts% }" "$(figures --benchmark_filter=mount_ | python3 -c "$check" 2>&1)"
+fi
+for mount in $(awk '$2 ~ "/xip-bench-" {print $2}' /proc/mounts); do fail "$mount is still mounted"; done
 same 'nothing stays behind' "$before" "$(ls /dev/shm | grep -c '^xip-bench-')"
 refuse 'unknown option' 2 'frob' "$xip" bench --frob
 expect 'help' "$xip" bench --help

@@ -22,6 +22,7 @@
 #include <xip/vfs/task.h>
 
 #include "bench.h"
+#include "bench_mount.h"
 #include "command.h"
 #include "verbs.h"
 
@@ -80,6 +81,7 @@ class scratch {
   scratch(const scratch&) = delete;
   scratch& operator=(const scratch&) = delete;
   [[nodiscard]] std::string operator/(const char* name) const { return path_ + "/" + name; }
+  [[nodiscard]] const std::string& path() const noexcept { return path_; }
 
  private:
   std::string path_ = "/dev/shm/xip-bench-XXXXXX";
@@ -259,7 +261,9 @@ int bench_verb(int argc, char** argv) {
   if (argc > 1 && (std::strcmp(argv[1], "--help") == 0 || std::strcmp(argv[1], "-h") == 0)) {
     fmt::print(
         "xip bench [--benchmark_filter=REGEX] [--benchmark_format=json] ...\n"
-        "Times libxip on a file on tmpfs taken for persistent memory, each figure beside a baseline that alternates with it.\n"
+        "Times libxip on a file on tmpfs taken for persistent memory, each figure beside a baseline that alternates with it: for the mount "
+        "a FUSE\n"
+        "server that does nothing, and fuse2fs.\n"
         "NAME/BASELINE: ns and baseline_ns are medians for one operation, ratio is the median of the paired ratios.\n"
         "The options are those of Google Benchmark.\n");
     return exit_ok;
@@ -268,7 +272,9 @@ int bench_verb(int argc, char** argv) {
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return exit_usage;
   bench_bed bed;
+  mount_bed mounts{bed.dir.path()};
   register_all(bed);
+  mounts.register_all();
   return benchmark::RunSpecifiedBenchmarks() != 0 ? exit_ok : exit_usage;  // none has such a name
 }
 
