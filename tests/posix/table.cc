@@ -1,5 +1,6 @@
 #include "posix/table.h"
 
+#include <algorithm>
 #include <fstream>
 #include <sstream>
 #include <stdexcept>
@@ -9,7 +10,8 @@ namespace xip::posix {
 namespace {
 
 constexpr std::string_view arrow = " => ";
-constexpr std::string_view bar = " | libxip ";
+constexpr std::string_view libxip_bar = " | libxip ";
+constexpr std::string_view mount_bar = " | mount ";
 
 [[nodiscard]] std::string trimmed(const std::string& text) {
   const std::size_t first = text.find_first_not_of(" \t");
@@ -37,15 +39,23 @@ constexpr std::string_view bar = " | libxip ";
   return words;
 }
 
-void read_answers(const std::string& text, table_line& line) {
+// What stands behind BAR in TEXT, up to the next bar or the end, without its reason.
+[[nodiscard]] std::optional<std::string> read_difference(const std::string& text, std::string_view bar, std::size_t number) {
   const std::size_t at = text.find(bar);
+  if (at == std::string::npos) return std::nullopt;
+  const std::string ours = text.substr(at + bar.size(), text.find(" | ", at + bar.size()) - at - bar.size());
+  const std::size_t colon = ours.find(": ");
+  if (colon == std::string::npos) throw std::runtime_error{"a difference without its reason, line " + std::to_string(number)};
+  return trimmed(ours.substr(0, colon));
+}
+
+void read_answers(const std::string& text, table_line& line) {
+  const std::size_t at = std::min(text.find(libxip_bar), text.find(mount_bar));
   line.linux_answer = trimmed(text.substr(0, at));
   if (at == std::string::npos) return;
-  const std::string ours = text.substr(at + bar.size());
-  const std::size_t colon = ours.find(": ");
-  if (colon == std::string::npos) throw std::runtime_error{"a difference without its reason, line " + std::to_string(line.number)};
-  line.libxip_answer = trimmed(ours.substr(0, colon));
-  line.reason = trimmed(ours.substr(colon + 2));
+  line.reasons = text.substr(at);
+  line.libxip_answer = read_difference(line.reasons, libxip_bar, line.number);
+  line.mount_answer = read_difference(line.reasons, mount_bar, line.number);
 }
 
 [[nodiscard]] bool is_call(const std::string& text) {
@@ -86,7 +96,7 @@ void record(const table& t, const std::vector<std::vector<std::string>>& answers
   for (std::size_t number = 1; std::getline(in, text); ++number) {
     if (const auto answer = by_number.find(number); answer != by_number.end()) {
       const std::size_t at = text.find(arrow);
-      const std::size_t ours = text.find(bar);
+      const std::size_t ours = std::min(text.find(libxip_bar), text.find(mount_bar));
       std::string call = trimmed(text.substr(0, at));
       constexpr std::size_t column = 48;
       call.resize(std::max(call.size(), column), ' ');

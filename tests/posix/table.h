@@ -9,6 +9,10 @@
 //
 //   open p fifo O_RDONLY    => 0 | libxip ENXIO: no pipes are made here
 //
+// and where a mount of libxip through FUSE does, behind that:
+//
+//   stat f                  => reg 0644 n1 | mount reg 0644 n2: the kernel has not asked again
+//
 // tests/posix/README.md has the words.
 #pragma once
 
@@ -25,9 +29,11 @@ struct table_line {
   std::vector<std::string> words;
   std::string linux_answer;
   std::optional<std::string> libxip_answer;
-  std::string reason;
+  std::optional<std::string> mount_answer;
+  std::string reasons;  // as they stand behind the answer of Linux, bars and all
 
   [[nodiscard]] const std::string& expected_of_libxip() const { return libxip_answer ? *libxip_answer : linux_answer; }
+  [[nodiscard]] const std::string& expected_of_mount() const { return mount_answer ? *mount_answer : linux_answer; }
 };
 
 struct table_case {

@@ -1,6 +1,7 @@
 // Attributes of inodes and of the file system.
 #include <fcntl.h>
 
+#include "fuse/connection.h"
 #include "fuse/request.h"
 
 namespace xip::fuse {
@@ -28,11 +29,12 @@ void getattr(fuse_req_t req, fuse_ino_t number, fuse_file_info*) {
   return r.task().utimensat(place, {}, times, itself);
 }
 
-// Linux's notify_change in the order of its effects: an owner that changes takes set-id bits away, a mode given beside it stands.
+// Linux's notify_change in the order of its effects: an owner that changes takes set-id bits away, a mode given beside it stands. To set nothing is what is
+// left of a wish to take them away, be it for a write or a chown that names nobody.
 [[nodiscard]] result<> set_attributes(request& r, const vfs::node& place, const struct ::stat& wanted, int to_set,
                                       const fuse_file_info* info) {
   vfs::task& t = r.task();
-  if ((to_set & (FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID)) != 0) {
+  if ((to_set & (FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID)) != 0 || to_set == 0) {
     const auto uid = (to_set & FUSE_SET_ATTR_UID) != 0 ? wanted.st_uid : ~0u;
     const auto gid = (to_set & FUSE_SET_ATTR_GID) != 0 ? wanted.st_gid : ~0u;
     XIP_TRY(t.fchownat(place, {}, uid, gid, itself));
@@ -46,9 +48,16 @@ void getattr(fuse_req_t req, fuse_ino_t number, fuse_file_info*) {
   return {};
 }
 
+// Whether set-id bits go with the change: a truncation says so, a new owner takes them from all but root, who keeps a lock's.
+[[nodiscard]] bool gives_up_set_id_bits(fuse_req_t req, int to_set) noexcept {
+  if ((to_set & FUSE_SET_ATTR_SIZE) != 0) return kills_privileges();
+  return fuse_req_ctx(req)->uid != 0 && ((to_set & (FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID)) != 0 || to_set == 0);
+}
+
 void setattr(fuse_req_t req, fuse_ino_t number, struct ::stat* wanted, int to_set, fuse_file_info* info) {
   answer(req, [&](request& r) -> result<attributes_answer> {
     const vfs::node& place = *XIP_TRY(r.place(number));
+    if (gives_up_set_id_bits(req, to_set)) r.give_up_set_id_bits(place, req);
     XIP_TRY(set_attributes(r, place, *wanted, to_set, info));
     return attributes_of(r, place);
   });

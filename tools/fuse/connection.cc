@@ -34,8 +34,6 @@ struct raw_request {
   }
   [[nodiscard]] bool kills_privileges() const noexcept {
     switch (header->opcode) {
-      case FUSE_WRITE:
-        return (word(offsetof(fuse_write_in, write_flags)) & FUSE_WRITE_KILL_SUIDGID) != 0;
       case FUSE_OPEN:
         return (word(offsetof(fuse_open_in, open_flags)) & FUSE_OPEN_KILL_SUIDGID) != 0;
       case FUSE_CREATE:

@@ -23,7 +23,8 @@ struct session_settings {
   bool debug = false;
 };
 
-// Whether this thread's request comes from somebody without CAP_FSETID: what it writes, truncates or opens so loses its set-id bits.
+// Whether this thread's request truncates, or opens to truncate, for somebody without CAP_FSETID, or changes an owner. Before writes the kernel
+// sends a SETATTR that sets nothing.
 [[nodiscard]] bool& kills_privileges() noexcept;
 
 // What is asked of the kernel: for a table's init.
@@ -43,6 +44,7 @@ class connection {
 
   // Starts COUNT threads; each calls PREPARE(its number) before its first request.
   [[nodiscard]] result<> start(unsigned count, std::function<void(unsigned)> prepare);
+  [[nodiscard]] fuse_session* session() noexcept { return session_; }
   // A descriptor that is readable once all threads have ended: the file system was unmounted, or the connection was cut.
   [[nodiscard]] int ended() const noexcept { return ended_; }
   // At once if nobody uses the mount. Else it leaves the tree, what its users have written comes to us, and they are cut off.

@@ -6,6 +6,7 @@
 #include <linux/fs.h>
 #include <unistd.h>
 
+#include "fuse/connection.h"
 #include "fuse/remount.h"
 #include "fuse/request.h"
 
@@ -35,6 +36,7 @@ void fill_in(fuse_file_info& info, int fd) noexcept {
 void open(fuse_req_t req, fuse_ino_t number, fuse_file_info* info) {
   answer(req, [&](request& r) -> result<open_answer> {
     const vfs::node& place = *XIP_TRY(r.place(number));
+    if (kills_privileges()) r.give_up_set_id_bits(place, req);
     fill_in(*info, XIP_TRY(open_place(r, place, info->flags)));
     return open_answer{*info};
   });
@@ -139,6 +141,8 @@ void ioctl(fuse_req_t req, fuse_ino_t number, unsigned command, void*, fuse_file
     std::memset(r.bytes().data(), 0, room);
     if (in_bytes != 0) std::memcpy(r.bytes().data(), in, in_bytes);
     XIP_TRY(r.task().ioctl(fd_of(*info), command, r.bytes().data()));
+    // The kernel does not expect that to change the time.
+    if (command == FS_IOC_SETFLAGS || command == FS_IOC_FSSETXATTR) fuse_lowlevel_notify_inval_inode(r.owner().session, number, -1, 0);
     return ioctl_answer{r.bytes().first(out_bytes), 0};
   });
 }

@@ -131,6 +131,7 @@ int mount_service::open() {
   auto opened = connection::open({request_.directory, session_options(request_), request_.debug}, operations(), server_.get());
   if (!opened.has_value()) return failed(opened.error());
   connection_ = std::move(*opened);
+  server_->session = connection_->session();
   auto started = start_workers();
   if (started.has_value() && !request_.read_only) {
     flusher_ = std::make_unique<flusher>(image_->kernel(), std::chrono::seconds{request_.commit_seconds}, messages_);

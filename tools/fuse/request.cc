@@ -1,9 +1,10 @@
 #include "fuse/request.h"
 
+#include <algorithm>
+#include <iterator>
+
 #include <fcntl.h>
 #include <sys/sysmacros.h>
-
-#include "fuse/connection.h"
 
 namespace xip::fuse {
 namespace {
@@ -25,10 +26,20 @@ request::request(fuse_req_t req) noexcept : worker_{*this_worker()} {
   vfs::task& t = *worker_.task;
   t.who.uid = context.uid;
   t.who.gid = context.gid;
-  vfs::capability_set capabilities = context.uid == 0 ? checked : checked_for_user;
-  if (kills_privileges()) capabilities &= ~vfs::capability_bit(CAP_FSETID);
-  t.who.capabilities = capabilities;
+  t.who.capabilities = context.uid == 0 ? checked : checked_for_user;
+  t.who.groups.clear();
   t.mask = context.umask & 0777;
+}
+
+// The kernel does not say of a set-group-ID bit without execution whether the caller is in the group, and so keeps it.
+void request::give_up_set_id_bits(const vfs::node& place, fuse_req_t req) {
+  vfs::task& t = task();
+  t.who.capabilities = *t.who.capabilities & ~vfs::capability_bit(CAP_FSETID);
+  const std::uint32_t mode = place.get_inode().i_mode.load(std::memory_order_relaxed);
+  if ((mode & (S_ISGID | S_IXGRP)) != S_ISGID) return;
+  gid_t groups[256];
+  const int count = fuse_req_getgroups(req, std::size(groups), groups);
+  if (count > 0) t.who.groups.assign(groups, groups + std::min<std::size_t>(static_cast<std::size_t>(count), std::size(groups)));
 }
 
 struct ::stat host_stat(const vfs::kstat& from) noexcept {

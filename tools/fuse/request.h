@@ -32,6 +32,8 @@ class request {
   // The kernel is told of PLACE, or of what DIRECTORY has under NAME.
   [[nodiscard]] result<fuse_entry_param> entry_of(vfs::node place);
   [[nodiscard]] result<fuse_entry_param> entry_of(const vfs::node& directory, const char* name);
+  // From here on the caller has no CAP_FSETID: what changes of PLACE takes set-id bits along.
+  void give_up_set_id_bits(const vfs::node& place, fuse_req_t req);
   void forget(const fuse_entry_param& entry) noexcept { owner().inodes.forget(entry.ino, 1); }
 
  private:

@@ -24,6 +24,7 @@ struct server {
 
   mounted_image& image;
   inode_table inodes;
+  fuse_session* session = nullptr;  // to tell the kernel what it does not ask for
 };
 
 // A thread that takes requests, one after the other.
