@@ -201,6 +201,30 @@ def tmpfile():
     os.close(os.open(top, os.O_RDWR | os.O_TMPFILE, 0o600))
 
 
+def extended_attributes():
+    path = at("attributed")
+    write(path, b"x")
+    os.setxattr(path, "user.one", b"1" * 100)
+    os.setxattr(path, "user.empty", b"")
+    check("xattrs", os.getxattr(path, "user.one") == b"1" * 100 and os.getxattr(path, "user.empty") == b"")
+    check("their names", {n for n in os.listxattr(path) if n.startswith("user.")} == {"user.one", "user.empty"})
+    refused("XATTR_CREATE", errno.EEXIST, os.setxattr, path, "user.one", b"2", os.XATTR_CREATE)
+    refused("XATTR_REPLACE", errno.ENODATA, os.setxattr, path, "user.two", b"2", os.XATTR_REPLACE)
+    os.removexattr(path, "user.one")
+    refused("a removed one", errno.ENODATA, os.getxattr, path, "user.one")
+    entry = lambda tag, perm, who=0xFFFFFFFF: struct.pack("<HHI", tag, perm, who)
+    acl = struct.pack("<I", 2) + entry(1, 6) + entry(2, 4, 12345) + entry(4, 4) + entry(0x10, 4) + entry(0x20, 0)
+    os.setxattr(path, "system.posix_acl_access", acl)
+    check("an ACL", os.getxattr(path, "system.posix_acl_access") == acl and stat.S_IMODE(os.stat(path).st_mode) == 0o640)
+    os.mkdir(at("inherits"))
+    os.setxattr(at("inherits"), "system.posix_acl_default", acl)
+    os.umask(0o077)
+    write(at("inherits/file"), b"")
+    os.umask(0o022)
+    check("an ACL is inherited, the umask is not", len(os.getxattr(at("inherits/file"), "system.posix_acl_access")) == len(acl) and
+          stat.S_IMODE(os.stat(at("inherits/file")).st_mode) == 0o640)
+
+
 FS_IOC_GETFLAGS, FS_IOC_SETFLAGS, FS_IOC_FSGETXATTR, FS_IOC_GETVERSION = 0x80086601, 0x40086602, 0x801C581F, 0x80087601
 FS_IMMUTABLE_FL, FS_APPEND_FL, FS_NODUMP_FL = 0x10, 0x20, 0x40
 
@@ -271,6 +295,6 @@ def time_of_changes():
     check("and no more", os.stat(d).st_nlink == 2)
 
 
-for part in (names, rename_flags, attributes, contents, mapping, locks, tmpfile, flags, directories, time_of_changes):
+for part in (names, rename_flags, attributes, contents, mapping, locks, tmpfile, extended_attributes, flags, directories, time_of_changes):
     part()
 sys.exit(1 if wrong else 0)

@@ -106,6 +106,8 @@ if on rsync; then
   truncate -s 1M "$scratch/from/sparse"
   chmod 1751 "$scratch/from/include"
   touch -d '1999-12-31 23:59:59.123456789' "$scratch/from/dangling" "$scratch/from/docs"
+  ! has setfattr || setfattr -n user.colour -v green "$scratch/from/docs/posix.md" 2>/dev/null
+  ! has setfacl || setfacl -m u:12345:rwx -m d:u:12345:rx "$scratch/from/include" 2>/dev/null
   expect 'rsync -aHAX' rsync -aHAX --sparse "$scratch/from/" "$mnt/to/"
   same 'rsync has nothing more to do' '' "$(rsync -aHAXn --checksum --itemize-changes "$scratch/from/" "$mnt/to/" 2>&1)"
   down "$img"

@@ -99,7 +99,7 @@ bool unmount_directory(const std::string& directory, bool lazily) noexcept {
 void negotiate(fuse_conn_info& conn) noexcept {
   constexpr unsigned wanted = FUSE_CAP_ASYNC_READ | FUSE_CAP_ASYNC_DIO | FUSE_CAP_ATOMIC_O_TRUNC | FUSE_CAP_DONT_MASK |
                               FUSE_CAP_PARALLEL_DIROPS | FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO | FUSE_CAP_CACHE_SYMLINKS |
-                              FUSE_CAP_IOCTL_DIR | FUSE_CAP_EXPLICIT_INVAL_DATA;
+                              FUSE_CAP_IOCTL_DIR | FUSE_CAP_EXPLICIT_INVAL_DATA | FUSE_CAP_POSIX_ACL;
   conn.want = conn.capable & wanted;  // and none of libfuse's own wishes
   conn.max_background = 64;
   conn.congestion_threshold = 48;

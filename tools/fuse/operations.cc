@@ -10,6 +10,7 @@ fuse_lowlevel_ops operations() noexcept {
   add_attribute_operations(table);
   add_file_operations(table);
   add_directory_operations(table);
+  add_xattr_operations(table);
   return table;
 }
 

@@ -72,7 +72,8 @@ constexpr std::array<std::string_view, 27> ignored_options{"defaults",
 constexpr std::array<std::string_view, 12> ignored_prefixes{
     "x-", "X-", "comment=", "user=", "helper=", "uhelper=", "user_id=", "group_id=", "rootmode=", "max_read=", "blksize=", "fd="};
 
-constexpr std::array<std::string_view, 5> file_system_options{"dax", "dax=", "errors=", "noload", "norecovery"};
+constexpr std::array<std::string_view, 9> file_system_options{"dax", "dax=",  "errors=",    "noload",      "norecovery",
+                                                              "acl", "noacl", "user_xattr", "nouser_xattr"};
 
 void append(std::string& list, std::string_view word) {
   if (!list.empty()) list += ',';

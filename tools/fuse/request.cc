@@ -31,12 +31,12 @@ request::request(fuse_req_t req) noexcept : worker_{*this_worker()} {
   t.mask = context.umask & 0777;
 }
 
-// The kernel does not say of a set-group-ID bit without execution whether the caller is in the group, and so keeps it.
+// Some rules on set-group-ID bits have an exception for those in the group, and no request says who is.
 void request::give_up_set_id_bits(const vfs::node& place, fuse_req_t req) {
   vfs::task& t = task();
   t.who.capabilities = *t.who.capabilities & ~vfs::capability_bit(CAP_FSETID);
   const std::uint32_t mode = place.get_inode().i_mode.load(std::memory_order_relaxed);
-  if ((mode & (S_ISGID | S_IXGRP)) != S_ISGID) return;
+  if ((mode & S_ISGID) == 0) return;
   gid_t groups[256];
   const int count = fuse_req_getgroups(req, std::size(groups), groups);
   if (count > 0) t.who.groups.assign(groups, groups + std::min<std::size_t>(static_cast<std::size_t>(count), std::size(groups)));

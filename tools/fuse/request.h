@@ -79,6 +79,15 @@ struct bytes_answer {
   int send(fuse_req_t req) const noexcept { return fuse_reply_buf(req, reinterpret_cast<const char*>(bytes.data()), bytes.size()); }
   void undo(request&) const noexcept {}
 };
+struct attribute_answer {
+  std::span<const std::byte> value;
+  std::size_t bytes;
+  bool size_only;
+  int send(fuse_req_t req) const noexcept {
+    return size_only ? fuse_reply_xattr(req, bytes) : fuse_reply_buf(req, reinterpret_cast<const char*>(value.data()), value.size());
+  }
+  void undo(request&) const noexcept {}
+};
 struct link_answer {
   std::string target;
   int send(fuse_req_t req) const noexcept { return fuse_reply_readlink(req, target.c_str()); }

@@ -46,5 +46,6 @@ void add_name_operations(fuse_lowlevel_ops& table) noexcept;
 void add_attribute_operations(fuse_lowlevel_ops& table) noexcept;
 void add_file_operations(fuse_lowlevel_ops& table) noexcept;
 void add_directory_operations(fuse_lowlevel_ops& table) noexcept;
+void add_xattr_operations(fuse_lowlevel_ops& table) noexcept;
 
 }  // namespace xip::fuse
