@@ -51,6 +51,18 @@ result<std::size_t> ext4_file_read_iter(vfs::kiocb& iocb, vfs::iov_iter& to) {
   return done;
 }
 
+// As a read: nobody cuts the file while the sink takes its bytes.
+result<std::size_t> ext4_file_splice_read(vfs::kiocb& iocb, std::size_t bytes, vfs::splice_sink& sink) {
+  vfs::inode& inode = *iocb.ki_filp.f_inode;
+  const auto splice = [&]() -> result<std::size_t> {
+    shared_guard guard{inode.i_rwsem};
+    return xip_mapping_splice(iocb, bytes, sink, ext4_xip_ops);
+  };
+  auto done = splice();
+  if (done.has_value()) file_accessed(iocb.ki_filp);
+  return done;
+}
+
 // ---- write
 
 // Makes a write known to the slices' hooks as long as it runs.
@@ -219,6 +231,7 @@ const vfs::file_operations ext4_file_operations{
     .llseek = ext4_llseek,
     .read_iter = ext4_file_read_iter,
     .write_iter = ext4_file_write_iter,
+    .splice_read = ext4_file_splice_read,
     .release = ext4_release_file,
     .fsync = ext4_fsync,
     .fallocate = ext4_fallocate,

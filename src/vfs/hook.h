@@ -37,6 +37,7 @@ inline constexpr lock_class rmdir{".rmdir", lock_kind::pseudo};
 inline constexpr lock_class set_acl{".set_acl", lock_kind::pseudo};
 inline constexpr lock_class setattr{".setattr", lock_kind::pseudo};
 inline constexpr lock_class setxattr{".setxattr", lock_kind::pseudo};
+inline constexpr lock_class splice_read{".splice_read", lock_kind::pseudo};
 inline constexpr lock_class statfs{".statfs", lock_kind::pseudo};
 inline constexpr lock_class symlink{".symlink", lock_kind::pseudo};
 inline constexpr lock_class sync_fs{".sync_fs", lock_kind::pseudo};

@@ -157,6 +157,17 @@ result<std::size_t> task::pwritev2(int fd, const iovec* iov, int count, loff_t p
   return system_call(*this, [&] { return transfer_vector<vfs_write>(*this, fd, iov, count, pos, flags); });
 }
 
+result<std::size_t> task::splice_read(int fd, loff_t pos, std::size_t bytes, splice_sink& sink) {
+  return system_call(*this, [&]() -> result<std::size_t> {
+    const fd_ref f = files->get(fd);
+    if (!f || (f->f_mode & fmode_read) == 0) return fail(EBADF);
+    XIP_TRY(verify_area(pos, bytes));
+    if (f->f_op == nullptr || f->f_op->splice_read == nullptr) return fail(EOPNOTSUPP);
+    kiocb iocb{*f, pos, f->f_iocb_flags.load(std::memory_order_relaxed), limits.fsize};
+    return call_hook(hook::splice_read, f->f_op->splice_read, iocb, std::min(bytes, max_rw_count), sink);
+  });
+}
+
 // ---- lseek
 
 namespace {

@@ -3,8 +3,10 @@
 #include <cerrno>
 #include <csignal>
 #include <cstddef>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <string_view>
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -13,7 +15,9 @@
 #include <spawn.h>
 #include <sys/eventfd.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -81,6 +85,20 @@ void sync_mount(const std::string& directory) noexcept {
   const int fd = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd < 0) return;
   static_cast<void>(::syncfs(fd));
+  ::close(fd);
+}
+
+// The kernel reads ahead 128 KiB of a FUSE file, in requests of that size; one of 1 MiB costs one round trip in place of eight. Only root may say so, and
+// without it all is as well, but slower.
+void widen_readahead(const std::string& directory) noexcept {
+  struct ::stat root{};
+  if (::stat(directory.c_str(), &root) != 0) return;
+  char path[64];
+  std::snprintf(path, sizeof path, "/sys/class/bdi/%u:%u/read_ahead_kb", gnu_dev_major(root.st_dev), gnu_dev_minor(root.st_dev));
+  const int fd = ::open(path, O_WRONLY | O_CLOEXEC);
+  if (fd < 0) return;
+  constexpr std::string_view kilobytes = "1024";
+  static_cast<void>(::write(fd, kilobytes.data(), kilobytes.size()));
   ::close(fd);
 }
 
@@ -163,6 +181,7 @@ result<> connection::start(unsigned count, std::function<void(unsigned)> prepare
     }
   }
   if (running_.fetch_sub(1) == 1) static_cast<void>(::eventfd_write(ended_, 1));
+  if (started.has_value()) widen_readahead(settings_.directory);
   return started;
 }
 

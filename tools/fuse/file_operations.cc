@@ -65,10 +65,41 @@ void release(fuse_req_t req, fuse_ino_t, fuse_file_info* info) {
   });
 }
 
+// The kernel takes the bytes from the image's own memory while the file holds still.
+struct direct_reply : vfs::splice_sink {
+  explicit direct_reply(fuse_req_t r) noexcept : req{r} { take = hand_over; }
+
+  static result<> hand_over(splice_sink& sink, std::span<const iovec> pieces, std::size_t) {
+    auto& self = static_cast<direct_reply&>(sink);
+    if (met_lost_memory()) return fail(EIO);
+    self.sent = true;
+    static_cast<void>(fuse_reply_iov(self.req, pieces.data(), static_cast<int>(pieces.size())));
+    return {};
+  }
+
+  fuse_req_t req;
+  bool sent = false;
+};
+
+// All that there is of TO: fewer bytes than asked for are the end of the file to the kernel, never a place that cannot be read.
+[[nodiscard]] result<std::size_t> read_fully(vfs::task& t, int fd, std::span<std::byte> to, off_t offset) {
+  std::size_t done = 0;
+  while (done < to.size()) {
+    const std::size_t more = XIP_TRY(t.pread(fd, to.data() + done, to.size() - done, offset + static_cast<off_t>(done)));
+    if (more == 0) break;
+    done += more;
+  }
+  return done;
+}
+
 void read(fuse_req_t req, fuse_ino_t, std::size_t bytes, off_t offset, fuse_file_info* info) {
-  answer(req, [&](request& r) -> result<bytes_answer> {
+  direct_reply direct{req};
+  answer(req, [&](request& r) -> result<read_answer> {
+    const auto spliced = r.task().splice_read(fd_of(*info), offset, bytes, direct);
+    if (direct.sent) return read_answer{{}, true};
+    if (!spliced.has_value() && spliced.error() != EOPNOTSUPP) return fail(spliced.error());
     const auto to = r.bytes().first(std::min(bytes, r.bytes().size()));
-    return bytes_answer{to.first(XIP_TRY(r.task().pread(fd_of(*info), to.data(), to.size(), offset)))};
+    return read_answer{to.first(XIP_TRY(read_fully(r.task(), fd_of(*info), to, offset))), false};
   });
 }
 

@@ -74,9 +74,12 @@ struct create_answer {
     r.forget(entry);
   }
 };
-struct bytes_answer {
+struct read_answer {
   std::span<const std::byte> bytes;
-  int send(fuse_req_t req) const noexcept { return fuse_reply_buf(req, reinterpret_cast<const char*>(bytes.data()), bytes.size()); }
+  bool sent;  // already, or tried to be
+  int send(fuse_req_t req) const noexcept {
+    return sent ? 0 : fuse_reply_buf(req, reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  }
   void undo(request&) const noexcept {}
 };
 struct attribute_answer {

@@ -107,6 +107,13 @@ struct fiemap_context {
 // The new value of an attribute; none: it is to go. VALUE.data() of an empty value may be null.
 using xattr_value = std::optional<std::span<const std::byte>>;
 
+// Takes what splice_read brings, all of it at once. Linux: struct splice_desc, in its place.
+struct splice_sink {
+  // PIECES are BYTES bytes of device memory, or zeros, which hold still and may be read until it returns; they are not to be written. The file's i_rwsem
+  // is held shared: the sink calls nothing of this file system.
+  result<> (*take)(splice_sink& sink, std::span<const iovec> pieces, std::size_t bytes) = nullptr;
+};
+
 struct inode_operations {
   // The named inode, counted; null when there is no such name.
   result<inode*> (*lookup)(inode& dir, std::string_view name) = nullptr;
@@ -152,6 +159,9 @@ struct file_operations {
                            int whence) = nullptr;  // SEEK_DATA, SEEK_HOLE, and of a directory SEEK_END; the VFS does the others
   result<std::size_t> (*read_iter)(kiocb& iocb, iov_iter& to) = nullptr;
   result<std::size_t> (*write_iter)(kiocb& iocb, iov_iter& from) = nullptr;
+  // Up to BYTES bytes from ki_pos on to SINK, without a copy: fewer only at the end of the file. What was taken (0 at the end: the sink is called all the
+  // same). EOPNOTSUPP: these bytes cannot be had so, and read_iter can bring them.
+  result<std::size_t> (*splice_read)(kiocb& iocb, std::size_t bytes, splice_sink& sink) = nullptr;
   result<> (*iterate_shared)(file& f, dir_context& ctx) = nullptr;
   result<> (*open)(inode& i, file& f) = nullptr;
   void (*release)(inode& i, file& f) noexcept = nullptr;

@@ -68,6 +68,8 @@ struct task {
   result<std::size_t> writev(int fd, const iovec* iov, int count);
   result<std::size_t> preadv2(int fd, const iovec* iov, int count, loff_t pos, int flags);  // pos -1: the file position
   result<std::size_t> pwritev2(int fd, const iovec* iov, int count, loff_t pos, int flags);
+  // Bytes from POS on for SINK to take where they lie (xip/vfs/ops.h). EOPNOTSUPP: pread can bring them.
+  result<std::size_t> splice_read(int fd, loff_t pos, std::size_t bytes, splice_sink& sink);
   result<loff_t> lseek(int fd, loff_t offset, int whence);
 
   result<> truncate(std::string_view path, loff_t size);

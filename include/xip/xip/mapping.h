@@ -8,6 +8,7 @@
 #include <xip/base/units.h>
 #include <xip/vfs/file.h>
 #include <xip/vfs/iov_iter.h>
+#include <xip/vfs/ops.h>
 #include <xip/xip/xip_ops.h>
 
 namespace xip {
@@ -17,6 +18,11 @@ namespace xip {
 // that breaks its promises), or what get_blocks says, if no byte was read.
 // S_DAX inodes go through windows; others through one batch of requests for the whole call.
 [[nodiscard]] result<std::size_t> xip_mapping_read(vfs::kiocb& iocb, vfs::iov_iter& to, const xip_ops& ops) noexcept;
+
+// The same bytes for SINK to take where they lie, in one call under the same lock; ki_pos moves. An error of any of them is the answer for all.
+// EOPNOTSUPP: no S_DAX inode, or too many pieces.
+[[nodiscard]] result<std::size_t> xip_mapping_splice(vfs::kiocb& iocb, std::size_t bytes, vfs::splice_sink& sink,
+                                                     const xip_ops& ops) noexcept;
 
 // Writes FROM at iocb.ki_pos; i_rwsem held exclusive. Counts only bytes that are in written extents and drained. i_size is raised by
 // ops.set_size in the last slice's handle when the write ends in a slice; after a plain overwrite past i_size (preallocated, written blocks) the caller raises it.
