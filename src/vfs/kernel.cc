@@ -22,6 +22,7 @@ kernel::impl::impl(kernel_options&& o, std::pmr::memory_resource& m)
       points{o.points},
       protection{o.protection},
       dentry_limit{o.dentry_limit},
+      shrink_above{o.dentry_limit},
       file_systems{&memory},
       mounts{&memory} {}
 

@@ -51,6 +51,7 @@ struct kernel::impl {
   const protection_sysctls protection;
   const std::size_t dentry_limit;
   std::atomic<std::size_t> nr_dentry{0};
+  std::atomic<std::size_t> shrink_above;  // at least the limit
   std::atomic<bool> shrinking{false};
 
   // Held over a whole mount, umount or remount (exclusive) or sync (shared).

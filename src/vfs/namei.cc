@@ -8,6 +8,8 @@
 #include "vfs/namei.h"
 #include "vfs/hook.h"
 
+#include <algorithm>
+
 #include <xip/vfs/ops.h>
 
 #include "vfs/attr.h"
@@ -24,14 +26,17 @@ namespace {
   return first == std::string_view::npos ? std::string_view{} : text.substr(first);
 }
 
-// Too many names are cached: drops what nobody uses. One thread at a time; the others walk on.
+// Too many names are cached: drops what nobody uses. One thread at a time; the others walk on. Where most are in use (held by nodes, or open) that
+// finds little, and is not tried again before a quarter more has come.
 void shrink_if_needed(kernel& k) noexcept {
   kernel::impl& i = k.internals();
-  if (i.nr_dentry.load(std::memory_order_relaxed) <= i.dentry_limit) [[likely]]
+  if (i.nr_dentry.load(std::memory_order_relaxed) <= i.shrink_above.load(std::memory_order_relaxed)) [[likely]]
     return;
   if (i.shrinking.exchange(true, std::memory_order_acquire)) return;
   shrink_caches(k, true);
   if (i.nr_dentry.load(std::memory_order_relaxed) > i.dentry_limit) shrink_caches(k, false);
+  const std::size_t left = i.nr_dentry.load(std::memory_order_relaxed);
+  i.shrink_above.store(std::max(i.dentry_limit, left + left / 4), std::memory_order_relaxed);
   i.shrinking.store(false, std::memory_order_release);
 }
 

@@ -105,6 +105,20 @@ TEST_F(small_cache, names_beyond_the_limit_push_out_others) {
   EXPECT_LT(known, 200u);
 }
 
+TEST_F(small_cache, names_in_use_do_not_make_each_walk_push_out_the_others) {
+  ASSERT_OK(t.mkdir("/d", 0755));
+  std::vector<node> used;
+  for (int n = 0; n < 300; ++n) {
+    const std::string name = "/d/used " + std::to_string(n);
+    ASSERT_OK(t.mknod(name, S_IFREG | 0644, 0));
+    used.push_back(*t.lookup_node(AT_FDCWD, name, 0));
+  }
+  for (int n = 0; n < 10; ++n) EXPECT_ERRNO(ENOENT, t.stat("/d/" + std::to_string(n)));
+  disk.lookups = 0;
+  for (int n = 0; n < 10; ++n) EXPECT_ERRNO(ENOENT, t.stat("/d/" + std::to_string(n)));
+  EXPECT_LT(disk.lookups, 5u) << "dropped once at most";
+}
+
 TEST_F(caches, a_failed_look_up_is_not_remembered) {
   write_file("/f", "");
   k->drop_caches();
