@@ -116,7 +116,8 @@ void lay_out_xattrs(std::span<std::byte> area, std::size_t entries, const xattr_
       std::memcpy(area.data() + end, item.value.data(), item.value.size());
     }
     store_at(area, at, entry);
-    std::memcpy(area.data() + at + sizeof entry, item.name.data(), item.name.size());
+    if (!item.name.empty())
+      std::memcpy(area.data() + at + sizeof entry, item.name.data(), item.name.size());  // an access control list has none
     at += xattr_entry_bytes(item.name.size());
   }
 }
