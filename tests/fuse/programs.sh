@@ -59,6 +59,7 @@ if on fio; then
   for engine in psync libaio; do
     for pattern in randwrite write; do
       for direct in 0 1; do
+        cd "$scratch" || exit 1 # fio leaves notes where it runs
         expect "fio $engine $pattern direct=$direct" fio --name=v --directory="$mnt" --size="$(more 8m 128m)" --rw=$pattern --bsrange=4k-64k \
           --ioengine=$engine --iodepth=8 --direct=$direct --numjobs=2 --verify=crc32c --do_verify=1 --verify_fatal=1 --output="$scratch/fio"
       done
