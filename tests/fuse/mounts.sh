@@ -22,4 +22,4 @@ up() { expect "mount of ${1##*/}" timeout 60 "$xip" mount "$1" "$mnt" ${2:+-o "$
 # free IMAGE: waits until whoever had it mounted has finished with it
 free() { expect "${1##*/} is free" timeout 60 flock "$1" true; }
 # down IMAGE: unmounts $mnt, and the image is sound
-down() { expect "umount of ${1##*/}" umount "$mnt"; free "$1"; clean "after unmounting ${1##*/}" "$1"; }
+down() { expect "umount of ${1##*/}" unmount "$mnt"; free "$1"; clean "after unmounting ${1##*/}" "$1"; }

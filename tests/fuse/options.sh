@@ -91,7 +91,7 @@ mkdir "$scratch/second"
 refuse 'a second mount' 1 'in use' "$xip" mount "$img" "$scratch/second"
 refuse 'a verb' 1 'in use' "$xip" ls "$img:/"
 dd if=/dev/zero of="$mnt/zeros" bs=1M count=8 status=none
-umount "$mnt"
+unmount "$mnt"
 expect 'right behind umount' "$xip" ls "$img:/zeros"
 clean 'umount' "$img"
 
@@ -145,14 +145,14 @@ truncate -s 1M "$scratch/cut.img"
 echo 3 >/proc/sys/vm/drop_caches 2>/dev/null
 expect 'reading what is gone is an error' sh -c '! cat "$1/big" >/dev/null 2>&1' sh "$mnt"
 expect 'and the server lives' pgrep -f "mount $scratch/cut.img $mnt"
-umount "$mnt"
+unmount "$mnt"
 free "$scratch/cut.img"
 
 # In the foreground messages go to standard error.
 "$xip" mount -f "$img" "$mnt" 2>"$scratch/said" &
 server=$!
 until mountpoint -q "$mnt"; do kill -0 $server 2>/dev/null || { fail 'foreground'; cat "$scratch/said"; break; }; done
-umount "$mnt"
+unmount "$mnt"
 wait $server; same 'foreground ends with' 0 $?
 
 # mount(8) and fstab, through a helper in sbin.

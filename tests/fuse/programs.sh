@@ -117,6 +117,6 @@ fi
 if [ "$(id -u)" = 0 ] && mount -o loop,ro "$img" "$mnt" 2>/dev/null; then
   expect 'the host reads it all' sh -c 'find "$1" -type f -print0 | xargs -0 cat >/dev/null' sh "$mnt"
   [ ! -d "$mnt/src" ] || expect 'and the same' diff -r "$source/src" "$mnt/src"
-  umount "$mnt"
+  unmount "$mnt"
 fi
 finish

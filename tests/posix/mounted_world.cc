@@ -22,7 +22,10 @@ fuse_mount::~fuse_mount() {
 bool fuse_mount::unmount() {
   if (!mounted_) return true;
   mounted_ = false;
-  if (run_command({"umount", place_.string()}).status != 0) return false;
+  // Something of the host that looks into every mount may be in this one for a moment.
+  bool unmounted = false;
+  for (int n = 0; n < 500 && !unmounted; ++n) unmounted = run_command({"umount", place_.string()}).status == 0;
+  if (!unmounted) return false;
   const int fd = ::open(image_.c_str(), O_RDONLY | O_CLOEXEC);
   const bool is_free = fd >= 0 && ::flock(fd, LOCK_EX) == 0;
   ::close(fd);

@@ -69,7 +69,7 @@ class mounted_directory {
   explicit mounted_directory(std::string directory) : directory_{std::move(directory)} { ::mkdir(directory_.c_str(), 0755); }
   ~mounted_directory() {
     if (fd_ >= 0) ::close(fd_);
-    if (mounted_) static_cast<void>(fuse::unmount_directory(directory_, false));
+    if (mounted_ && !fuse::unmount_directory(directory_, false)) static_cast<void>(fuse::unmount_directory(directory_, true));
     if (server_ > 0) ::waitpid(server_, nullptr, 0);
     ::rmdir(directory_.c_str());
   }
