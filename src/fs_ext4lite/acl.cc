@@ -27,7 +27,7 @@ namespace {
   if (bytes.size() < sizeof(ext4_acl_header)) return bad_acl(inode, type, fmt::format("has {} bytes", bytes.size()));
   const std::uint32_t version = load_at<ext4_acl_header>(bytes, 0).a_version;
   if (version != acl_version) return bad_acl(inode, type, fmt::format("has version {}, not {}", version, acl_version));
-  std::vector<vfs::posix_acl_entry> entries;
+  std::pmr::vector<vfs::posix_acl_entry> entries{&inode.i_sb.memory()};
   for (std::size_t at = sizeof(ext4_acl_header); at < bytes.size();) {
     const auto cut = [&] { return bad_acl(inode, type, fmt::format("ends within the entry at {}", at)); };
     if (bytes.size() - at < sizeof(ext4_acl_entry_short)) return cut();
@@ -45,8 +45,8 @@ namespace {
   return acl;
 }
 
-[[nodiscard]] std::vector<std::byte> acl_to_disk(const vfs::posix_acl& acl) {
-  std::vector<std::byte> bytes;
+[[nodiscard]] std::pmr::vector<std::byte> acl_to_disk(const vfs::posix_acl& acl) {
+  std::pmr::vector<std::byte> bytes{acl.entries.get_allocator()};
   const auto append = [&bytes](const auto& value) {
     const auto raw = std::as_bytes(std::span{&value, 1});
     bytes.insert(bytes.end(), raw.begin(), raw.end());
@@ -82,7 +82,7 @@ std::uint32_t credits_inherit(const ext4_inode_info& dir) noexcept { return dir.
 result<vfs::acl_ref> ext4_get_inode_acl(const vfs::inode& i, vfs::acl_type type) {
   return without_exceptions([&]() -> result<vfs::acl_ref> {
     const ext4_inode_info& inode = info_of(i);
-    std::vector<std::byte> value(i.i_sb.s_blocksize);
+    std::pmr::vector<std::byte> value(i.i_sb.s_blocksize, &i.i_sb.memory());
     const auto bytes = xattr_get(inode, index_of(type), {}, value);
     if (!bytes && bytes.error() == ENODATA) return vfs::acl_ref{};
     return acl_from_disk(inode, type, std::span{value}.first(XIP_TRY(bytes)));
@@ -90,7 +90,7 @@ result<vfs::acl_ref> ext4_get_inode_acl(const vfs::inode& i, vfs::acl_type type)
 }
 
 result<> store_acl(handle& h, ext4_inode_info& inode, vfs::acl_type type, vfs::acl_ref acl) {
-  const std::vector<std::byte> bytes = acl ? acl_to_disk(*acl) : std::vector<std::byte>{};
+  const std::pmr::vector<std::byte> bytes = acl ? acl_to_disk(*acl) : std::pmr::vector<std::byte>{};
   XIP_TRY(xattr_set(h, inode, index_of(type), {}, acl ? vfs::xattr_value{bytes} : std::nullopt, 0));
   vfs::set_cached_acl(inode, type, std::move(acl));
   return {};

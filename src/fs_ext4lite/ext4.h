@@ -370,7 +370,7 @@ void dir_release(vfs::inode& dir, vfs::file& f) noexcept;
 
 [[nodiscard]] result<std::size_t> ext4_getxattr(const vfs::inode& i, std::string_view name, std::span<std::byte> to);
 [[nodiscard]] result<> ext4_setxattr(vfs::inode& i, std::string_view name, vfs::xattr_value value, int flags);
-[[nodiscard]] result<> ext4_listxattr(const vfs::inode& i, std::string& names);
+[[nodiscard]] result<> ext4_listxattr(const vfs::inode& i, std::pmr::string& names);
 [[nodiscard]] result<vfs::acl_ref> ext4_get_inode_acl(const vfs::inode& i, vfs::acl_type type);
 [[nodiscard]] result<> ext4_set_acl(vfs::inode& i, vfs::acl_type type, vfs::acl_ref acl);
 // The inode goes: drop its share of the xattr block, free the block with the last share. credits: credits_xattr_release.

@@ -55,7 +55,7 @@ struct resolved_name {
 }
 
 // What a list of names says of ITEM; nothing of what cannot be had by any name.
-void append_name(const vfs::inode& i, const xattr_view& item, std::string& names) {
+void append_name(const vfs::inode& i, const xattr_view& item, std::pmr::string& names) {
   const bool acls = (i.i_sb.s_flags.load(std::memory_order_relaxed) & vfs::sb_posixacl) != 0;
   for (const prefix& p : acl_names)
     if (acls && item.is(p.index, {})) (names += p.text) += '\0';
@@ -69,6 +69,7 @@ void append_name(const vfs::inode& i, const xattr_view& item, std::string& names
 // ---- what an inode has ---------------------------------------------------------------------------------------------------------------------
 
 struct attributes {
+  explicit attributes(std::pmr::memory_resource& memory) noexcept : in_body{&memory}, in_block{&memory} {}
   inode_slot slot;
   xattr_views in_body;  // of the slot
   dev::buffer_ref block;
@@ -80,7 +81,7 @@ struct attributes {
   now.slot = XIP_TRY(inode_slot_of(sb, inode.i_ino));
   const std::span<const std::byte> slot = now.slot.buffer->data().subspan(now.slot.offset, sb.s_inode_size);
   if (has_xattrs_in_body(inode, slot)) {
-    auto found = read_xattrs({slot.subspan(xattr_body_offset(inode) + sizeof(ext4_xattr_ibody_header)), 0});
+    auto found = read_xattrs({slot.subspan(xattr_body_offset(inode) + sizeof(ext4_xattr_ibody_header)), 0}, sb.memory());
     if (!found)
       return corrupted(inode, fmt::format("attributes in the inode (block {}): {}", now.slot.buffer->block().value(), found.error()));
     now.in_body = std::move(*found);
@@ -89,7 +90,7 @@ struct attributes {
 }
 
 [[nodiscard]] result<attributes> read_attributes(const ext4_inode_info& inode) XIP_REQUIRES_SHARED(inode.xattr_sem) {
-  attributes now;
+  attributes now{inode.i_sb.memory()};
   XIP_TRY(read_body(inode, now));
   now.block = XIP_TRY(read_xattr_block(inode, now.in_block));
   return now;
@@ -105,8 +106,12 @@ template <class Views>
 // One attribute of an inode gets another value, or goes.
 class attribute_change {
  public:
-  attribute_change(handle& h, ext4_inode_info& inode, attributes&& now) noexcept
-      : h_{h}, inode_{inode}, now_{std::move(now)}, body_{now_.in_body}, block_{now_.in_block} {}
+  attribute_change(handle& h, ext4_inode_info& inode, attributes&& now)
+      : h_{h},
+        inode_{inode},
+        now_{std::move(now)},
+        body_{now_.in_body, now_.in_body.get_allocator()},
+        block_{now_.in_block, now_.in_block.get_allocator()} {}
 
   void remove(std::uint8_t index, std::string_view name) {
     // A corrupt image may have it twice.
@@ -133,7 +138,7 @@ class attribute_change {
 
   [[nodiscard]] result<> make() {
     inode_.xattr_sem.assert_held();
-    const std::vector<std::byte> body = body_changed_ ? lay_out_body() : std::vector<std::byte>{};
+    const bytes body = body_changed_ ? lay_out_body() : bytes{};
     const std::uint64_t block_before = inode_.i_file_acl.load(std::memory_order_relaxed);
     XIP_TRY(start_changing(h_));
     const result<> moved = block_changed_ ? set_xattr_block(h_, inode_, block_) : result<>{};
@@ -144,18 +149,20 @@ class attribute_change {
   }
 
  private:
+  using bytes = std::pmr::vector<std::byte>;
+
   [[nodiscard]] std::size_t body_room() const noexcept {
     const std::size_t room = xattr_body_bytes(inode_);
     return room < sizeof(ext4_xattr_ibody_header) ? 0 : room - sizeof(ext4_xattr_ibody_header);
   }
   [[nodiscard]] bool body_fits() const noexcept { return xattrs_fit(body_room(), 0, body_); }
 
-  [[nodiscard]] std::vector<std::byte> lay_out_body() const {
-    std::vector<std::byte> bytes(xattr_body_bytes(inode_));
-    if (body_.empty()) return bytes;
-    store_at(std::span{bytes}, 0, ext4_xattr_ibody_header{le32{xattr_magic}});
-    lay_out_xattrs(std::span{bytes}.subspan(sizeof(ext4_xattr_ibody_header)), 0, body_);
-    return bytes;
+  [[nodiscard]] bytes lay_out_body() const {
+    bytes body(xattr_body_bytes(inode_), &inode_.i_sb.memory());
+    if (body_.empty()) return body;
+    store_at(std::span{body}, 0, ext4_xattr_ibody_header{le32{xattr_magic}});
+    lay_out_xattrs(std::span{body}.subspan(sizeof(ext4_xattr_ibody_header)), 0, body_);
+    return body;
   }
 
   handle& h_;
@@ -171,7 +178,7 @@ class attribute_change {
 
 result<std::size_t> xattr_get(const ext4_inode_info& inode, std::uint8_t index, std::string_view name, std::span<std::byte> to) {
   shared_guard guard{inode.xattr_sem};
-  attributes now;
+  attributes now{inode.i_sb.memory()};
   XIP_TRY(read_body(inode, now));
   auto found = find(now.in_body, index, name);
   if (found == now.in_body.end()) {
@@ -233,7 +240,7 @@ result<> ext4_setxattr(vfs::inode& i, std::string_view name, vfs::xattr_value va
   });
 }
 
-result<> ext4_listxattr(const vfs::inode& i, std::string& names) {
+result<> ext4_listxattr(const vfs::inode& i, std::pmr::string& names) {
   return without_exceptions([&]() -> result<> {
     const ext4_inode_info& inode = info_of(i);
     shared_guard guard{inode.xattr_sem};

@@ -18,7 +18,8 @@ struct stretch {
 
 class area_reader {
  public:
-  explicit area_reader(const xattr_area& area) noexcept : bytes_{area.bytes}, at_{area.entries} {}
+  area_reader(const xattr_area& area, std::pmr::memory_resource& memory) noexcept
+      : bytes_{area.bytes}, at_{area.entries}, found_{&memory}, entries_{&memory}, values_{&memory} {}
 
   [[nodiscard]] std::expected<xattr_views, std::string> read() {
     while (!is_last())
@@ -80,8 +81,8 @@ class area_reader {
   std::size_t at_;
   std::string why_;
   xattr_views found_;
-  std::vector<ext4_xattr_entry> entries_;
-  std::vector<stretch> values_;
+  std::pmr::vector<ext4_xattr_entry> entries_;
+  std::pmr::vector<stretch> values_;
 };
 
 // The words of a value; what is missing of the last one is zero.
@@ -93,7 +94,9 @@ class area_reader {
 
 }  // namespace
 
-std::expected<xattr_views, std::string> read_xattrs(const xattr_area& area) { return area_reader{area}.read(); }
+std::expected<xattr_views, std::string> read_xattrs(const xattr_area& area, std::pmr::memory_resource& memory) {
+  return area_reader{area, memory}.read();
+}
 
 bool xattrs_fit(std::size_t size, std::size_t entries, const xattr_views& items) noexcept {
   std::size_t need = entries + sizeof(le32);

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <expected>
+#include <memory_resource>
 #include <span>
 #include <string>
 #include <string_view>
@@ -30,7 +31,7 @@ struct xattr_view {
   std::uint32_t hash = 0;  // e_hash: of a block's entry
   [[nodiscard]] bool is(std::uint8_t index, std::string_view text) const noexcept { return name_index == index && name == text; }
 };
-using xattr_views = std::vector<xattr_view>;
+using xattr_views = std::pmr::vector<xattr_view>;
 
 // What an entry takes, and what its value takes.
 [[nodiscard]] constexpr std::size_t xattr_entry_bytes(std::size_t name_bytes) noexcept {
@@ -39,8 +40,8 @@ using xattr_views = std::vector<xattr_view>;
 [[nodiscard]] constexpr std::size_t xattr_value_bytes(std::size_t bytes) noexcept { return (bytes + 3) & ~std::size_t{3}; }
 
 // The attributes of AREA, or what is wrong with it: an entry or value that is not within it, a value that lies over another or over the entries, a
-// name with a zero byte, a value that is to be in an inode of its own.
-[[nodiscard]] std::expected<xattr_views, std::string> read_xattrs(const xattr_area& area);
+// name with a zero byte, a value that is to be in an inode of its own. MEMORY is for the answer and on the way to it.
+[[nodiscard]] std::expected<xattr_views, std::string> read_xattrs(const xattr_area& area, std::pmr::memory_resource& memory);
 
 // ITEMS have room in an area of SIZE bytes whose entries begin at ENTRIES.
 [[nodiscard]] bool xattrs_fit(std::size_t size, std::size_t entries, const xattr_views& items) noexcept;

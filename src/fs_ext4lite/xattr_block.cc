@@ -53,7 +53,7 @@ constexpr std::size_t first_entry = sizeof(ext4_xattr_header);
 }
 
 [[nodiscard]] result<xattr_views> read_entries(const ext4_inode_info& inode, const dev::buffer& b) {
-  auto found = read_xattrs({b.data(), first_entry});
+  auto found = read_xattrs({b.data(), first_entry}, inode.i_sb.memory());
   if (!found) return bad_block(inode, b, found.error());
   return std::move(*found);
 }
@@ -111,7 +111,8 @@ constexpr std::size_t first_entry = sizeof(ext4_xattr_header);
 // The block of one inode becomes another one, while s_xattr_lock is held.
 class block_change {
  public:
-  block_change(handle& h, ext4_inode_info& inode, const xattr_views& items) : h_{h}, sb_{h.sb()}, inode_{inode}, items_{items} {}
+  block_change(handle& h, ext4_inode_info& inode, const xattr_views& items) 
+      : h_{h}, sb_{h.sb()}, inode_{inode}, items_{items, &sb_.memory()}, fresh_{&sb_.memory()} {}
 
   [[nodiscard]] result<> make() {
     sb_.s_xattr_lock.assert_held();
@@ -149,7 +150,7 @@ class block_change {
       if (e.hash != hash || (old_ && e.block == old_->block())) continue;
       dev::buffer_ref b = sb_.s_buffers->find(e.block);
       if (!b || !b->verified() || share_count(*b) >= xattr_refcount_max) continue;
-      const auto there = read_xattrs({b->data(), first_entry});
+      const auto there = read_xattrs({b->data(), first_entry}, sb_.memory());
       if (there && same_xattrs(*there, items_)) return b;
     }
     return {};
@@ -212,7 +213,7 @@ class block_change {
   xattr_views items_;
   dev::buffer_ref old_;
   held_bitmaps held_;
-  std::vector<std::byte> fresh_;
+  std::pmr::vector<std::byte> fresh_;
 };
 
 }  // namespace
@@ -244,7 +245,7 @@ result<> set_xattr_block(handle& h, ext4_inode_info& inode, const xattr_views& i
 // The inode and its block's count change under one handle, with which the inode is written by the caller.
 result<> xattr_release(handle& h, ext4_inode_info& inode) {
   exclusive_guard guard{inode.xattr_sem};
-  return set_xattr_block(h, inode, {});
+  return set_xattr_block(h, inode, xattr_views{&inode.i_sb.memory()});
 }
 
 }  // namespace xip::ext4lite

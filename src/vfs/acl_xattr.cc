@@ -58,7 +58,7 @@ void store(std::span<std::byte> to, std::size_t at, const T& value) noexcept {
   if (load<acl_xattr_header>(value, 0).a_version != xattr_version) return fail(EOPNOTSUPP);
   const std::span<const std::byte> rest = value.subspan(sizeof(acl_xattr_header));
   if (rest.size() % sizeof(acl_xattr_entry) != 0) return fail(EINVAL);
-  std::vector<posix_acl_entry> entries;
+  std::pmr::vector<posix_acl_entry> entries{&memory};
   for (std::size_t at = 0; at < rest.size(); at += sizeof(acl_xattr_entry))
     entries.push_back(XIP_TRY(entry_from(load<acl_xattr_entry>(rest, at))));
   if (entries.empty()) return acl_ref{};

@@ -24,7 +24,7 @@ void acl_ref::reset() noexcept {
   free_object(*acl->entries.get_allocator().resource(), const_cast<posix_acl*>(acl));
 }
 
-acl_ref make_posix_acl(std::pmr::memory_resource& memory, const std::vector<posix_acl_entry>& entries) {
+acl_ref make_posix_acl(std::pmr::memory_resource& memory, std::span<const posix_acl_entry> entries) {
   posix_acl* made = make_object<posix_acl>(memory, memory);
   acl_ref counted{made};
   made->entries.assign(entries.begin(), entries.end());
@@ -177,21 +177,21 @@ result<> posix_acl_update_mode(const inode& i, std::uint32_t& mode, acl_ref& acl
 namespace {
 
 // The entry that stands for the group's bits of a mode: the mask, or the file's group where there is no mask. Null: the list is broken.
-[[nodiscard]] posix_acl_entry* group_class(std::vector<posix_acl_entry>& entries) noexcept {
+[[nodiscard]] posix_acl_entry* group_class(std::pmr::vector<posix_acl_entry>& entries) noexcept {
   posix_acl_entry* found = nullptr;
   for (posix_acl_entry& e : entries)
     if (e.e_tag == acl_mask || (e.e_tag == acl_group_obj && found == nullptr)) found = &e;
   return found;
 }
 
-[[nodiscard]] std::vector<posix_acl_entry> copy_of(const posix_acl& acl) { return {acl.entries.begin(), acl.entries.end()}; }
+[[nodiscard]] std::pmr::vector<posix_acl_entry> copy_of(const posix_acl& acl) { return {acl.entries, acl.entries.get_allocator()}; }
 
 }  // namespace
 
 result<acl_ref> posix_acl_chmod(const inode& i, std::uint32_t mode) {
   const acl_ref old = XIP_TRY(get_inode_acl(i, acl_type::access));
   if (!old) return acl_ref{};
-  std::vector<posix_acl_entry> entries = copy_of(*old);
+  std::pmr::vector<posix_acl_entry> entries = copy_of(*old);
   posix_acl_entry* const group = group_class(entries);
   if (group == nullptr) return fail(EIO);
   group->e_perm = (mode >> 3) & 7;
@@ -210,7 +210,7 @@ result<inherited_acls> posix_acl_create(const inode& dir, std::uint32_t& mode) {
     mode &= ~current_umask();
     return inherited;
   }
-  std::vector<posix_acl_entry> entries = copy_of(*given);
+  std::pmr::vector<posix_acl_entry> entries = copy_of(*given);
   posix_acl_entry* const group = group_class(entries);
   if (group == nullptr) return fail(EIO);
   bool needed = false;

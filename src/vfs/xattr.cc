@@ -59,7 +59,7 @@ constexpr std::string_view capability_name = XATTR_NAME_CAPS;
 }
 
 // Names of what the caller may not know are cut out.
-void hide_trusted(std::string& names) {
+void hide_trusted(std::pmr::string& names) {
   if (capable(CAP_SYS_ADMIN)) return;
   for (std::size_t at = 0; at < names.size();) {
     const std::size_t bytes = std::strlen(names.c_str() + at) + 1;
@@ -111,8 +111,8 @@ result<> vfs_removexattr(inode& i, std::string_view name) {
   return change_xattr(i, name, std::nullopt, XATTR_REPLACE);
 }
 
-result<std::string> vfs_listxattr(const inode& i) {
-  std::string names;
+result<std::pmr::string> vfs_listxattr(const inode& i) {
+  std::pmr::string names{&i.i_sb.memory()};
   if (i.i_op == nullptr || i.i_op->listxattr == nullptr) return names;
   XIP_TRY(call_hook(hook::listxattr, i.i_op->listxattr, i, names));
   hide_trusted(names);

@@ -21,7 +21,7 @@ namespace xip::vfs {
 [[nodiscard]] result<> vfs_setxattr(inode& i, std::string_view name, std::span<const std::byte> value, int flags);
 [[nodiscard]] result<> vfs_removexattr(inode& i, std::string_view name);
 // The names that the caller may see, each with a zero byte.
-[[nodiscard]] result<std::string> vfs_listxattr(const inode& i);
+[[nodiscard]] result<std::pmr::string> vfs_listxattr(const inode& i);
 // MASK: may_read or may_write. What the namespace of NAME and I's kind and mode allow. Linux: xattr_permission.
 [[nodiscard]] result<> xattr_permission(const inode& i, std::string_view name, unsigned mask) noexcept;
 

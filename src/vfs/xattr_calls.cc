@@ -44,8 +44,8 @@ template <class Act>
 
 [[nodiscard]] subject open_file(int fd) noexcept { return {fd, {}, AT_EMPTY_PATH}; }
 
-[[nodiscard]] result<std::vector<std::byte>> copy_in(task& t, const void* from, std::size_t bytes) {
-  std::vector<std::byte> value(bytes);
+[[nodiscard]] result<std::pmr::vector<std::byte>> copy_in(task& t, const void* from, std::size_t bytes) {
+  std::pmr::vector<std::byte> value(bytes, &t.owner.memory());
   const iovec segment{const_cast<void*>(from), bytes};
   iov_iter iter{iter_direction::source, {&segment, 1}, bytes, t.uaccess};
   if (iter.copy_from_iter(value.data(), bytes) != bytes) return fail(EFAULT);
@@ -63,7 +63,7 @@ template <class Act>
     if ((flags & ~(XATTR_CREATE | XATTR_REPLACE)) != 0) return fail(EINVAL);
     XIP_TRY(check_name(name));
     if (size > XATTR_SIZE_MAX) return fail(E2BIG);
-    const std::vector<std::byte> value = XIP_TRY(copy_in(t, from, size));
+    const std::pmr::vector<std::byte> value = XIP_TRY(copy_in(t, from, size));
     return with_place(t, s, [&](const path_ref& p) -> result<> {
       const write_access access = XIP_TRY(write_access::want(p.mnt()));
       return vfs_setxattr(p.get_inode(), name, value, flags);
@@ -74,7 +74,7 @@ template <class Act>
 [[nodiscard]] result<std::size_t> get(task& t, const subject& s, std::string_view name, void* to, std::size_t size) {
   return system_call(t, [&]() -> result<std::size_t> {
     XIP_TRY(check_name(name));
-    std::vector<std::byte> value(std::min<std::size_t>(size, XATTR_SIZE_MAX));
+    std::pmr::vector<std::byte> value(std::min<std::size_t>(size, XATTR_SIZE_MAX), &t.owner.memory());
     const auto bytes = with_place(t, s, [&](const path_ref& p) { return vfs_getxattr(p.get_inode(), name, value); });
     if (!bytes) return bytes.error() == ERANGE && size >= XATTR_SIZE_MAX ? fail(E2BIG) : bytes;
     if (size != 0) XIP_TRY(copy_out(t, std::span{value}.first(*bytes), to));
@@ -84,7 +84,7 @@ template <class Act>
 
 [[nodiscard]] result<std::size_t> list(task& t, const subject& s, char* to, std::size_t size) {
   return system_call(t, [&]() -> result<std::size_t> {
-    const std::string names = XIP_TRY(with_place(t, s, [](const path_ref& p) { return vfs_listxattr(p.get_inode()); }));
+    const std::pmr::string names = XIP_TRY(with_place(t, s, [](const path_ref& p) { return vfs_listxattr(p.get_inode()); }));
     if (size == 0) return names.size();
     if (names.size() > XATTR_LIST_MAX && size >= XATTR_LIST_MAX) return fail(E2BIG);
     if (names.size() > size) return fail(ERANGE);

@@ -12,6 +12,7 @@ namespace xip::ext4lite::test {
 namespace {
 
 using bytes = std::vector<std::byte>;
+std::pmr::memory_resource& memory = *std::pmr::new_delete_resource();
 
 // An area of SIZE bytes whose first entry has a name of LENGTH letters.
 [[nodiscard]] bytes area_of_one(std::size_t size, std::uint8_t length) {
@@ -23,7 +24,7 @@ using bytes = std::vector<std::byte>;
   return area;
 }
 [[nodiscard]] std::string fault_of(const bytes& area) {
-  const auto read = read_xattrs({area, 0});
+  const auto read = read_xattrs({area, 0}, memory);
   return read ? "" : read.error();
 }
 
@@ -49,7 +50,7 @@ TEST(xattr_area, is_read_as_it_was_laid_out) {
   ASSERT_TRUE(xattrs_fit(need, 8, items));
   bytes area(need, std::byte{0xEE});
   lay_out_xattrs(area, 8, items);
-  const auto read = read_xattrs({area, 8});
+  const auto read = read_xattrs({area, 8}, memory);
   ASSERT_TRUE(read) << read.error();
   EXPECT_TRUE(same_xattrs(*read, items));
   EXPECT_EQ(area[7], std::byte{0xEE});
@@ -67,7 +68,7 @@ TEST(xattr_area, of_any_bytes_is_read_or_refused) {
     lay_out_xattrs(area, 0, items);
     for (unsigned n = 1 + below(3); n-- > 0;) area[below(60)] = static_cast<std::byte>(below(256));
     area.shrink_to_fit();
-    const auto read = read_xattrs({area, 0});
+    const auto read = read_xattrs({area, 0}, memory);
     if (!read) {
       ++refused;
       continue;

@@ -309,7 +309,7 @@ result<> ram_setxattr(inode& i, std::string_view name, xattr_value value, int fl
   return {};
 }
 
-result<> ram_listxattr(const inode& i, std::string& names) {
+result<> ram_listxattr(const inode& i, std::pmr::string& names) {
   mutex_guard guard{disk_of(i).lock};
   for (const auto& [name, value] : node_of(i).xattrs) (names += name) += '\0';
   return {};

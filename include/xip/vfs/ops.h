@@ -147,7 +147,7 @@ struct inode_operations {
   // FLAGS: XATTR_CREATE (EEXIST), XATTR_REPLACE (ENODATA). Removing what is not there is ENODATA with XATTR_REPLACE only. ENOSPC.
   result<> (*setxattr)(inode& i, std::string_view name, xattr_value value, int flags) = nullptr;
   // Appends each name and a zero byte, access control lists' too; whether the caller may see trusted ones is the VFS's to know.
-  result<> (*listxattr)(const inode& i, std::string& names) = nullptr;
+  result<> (*listxattr)(const inode& i, std::pmr::string& names) = nullptr;
   // For get_inode_acl, which remembers the answer; none: there is none.
   result<acl_ref> (*get_inode_acl)(const inode& i, acl_type type) = nullptr;
   // Makes ACL (none: no list) the list of I: an access list brings its mode (posix_acl_update_mode). The caller may, and the list is valid.

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory_resource>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -72,7 +73,7 @@ class acl_ref {
 };
 
 // A list of these entries in MEMORY; bad_alloc.
-[[nodiscard]] acl_ref make_posix_acl(std::pmr::memory_resource& memory, const std::vector<posix_acl_entry>& entries);
+[[nodiscard]] acl_ref make_posix_acl(std::pmr::memory_resource& memory, std::span<const posix_acl_entry> entries);
 
 // ---- what an inode remembers of its lists
 
