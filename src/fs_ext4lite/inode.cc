@@ -169,9 +169,9 @@ void read_device_number(ext4_inode_info& inode) noexcept {
   XIP_TRY(check_links(inode, raw, orphan));
   XIP_TRY(read_inode(inode, raw));
   // Most inodes have no attributes, and it is known then that they have no lists.
-  if (inode.i_file_acl.load(std::memory_order_relaxed) != 0 || has_xattrs_in_body(inode, bytes)) {
-    vfs::forget_cached_acl(inode, vfs::acl_type::access);
-    vfs::forget_cached_acl(inode, vfs::acl_type::default_);
+  if (inode.i_file_acl.load(std::memory_order_relaxed) == 0 && !has_xattrs_in_body(inode, bytes)) {
+    vfs::set_cached_acl(inode, vfs::acl_type::access, {});
+    vfs::set_cached_acl(inode, vfs::acl_type::default_, {});
   }
   // What was changed before it left memory may not be durable yet: the next fsync waits for whatever is running. Linux: __ext4_iget.
   if (sb.s_written.load(std::memory_order_acquire)) {

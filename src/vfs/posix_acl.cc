@@ -36,8 +36,7 @@ acl_ref make_posix_acl(std::pmr::memory_resource& memory, std::span<const posix_
 // What was read from the file system may be stored only if no list was stored meanwhile: the reader holds no lock of the inode, and might bring back the
 // list that has just been replaced. So each change is counted, and the reader says which count it began with.
 struct acl_cache_access {
-  // Nothing is known. No list lies there.
-  [[nodiscard]] static const posix_acl* unknown() noexcept { return reinterpret_cast<const posix_acl*>(~std::uintptr_t{0}); }
+  [[nodiscard]] static const posix_acl* unknown() noexcept { return acl_cache::unknown(); }
 
   [[nodiscard]] static acl_cache& of(const inode& i, acl_type type) noexcept {
     return type == acl_type::access ? i.i_acl : i.i_default_acl;
@@ -96,8 +95,6 @@ result<acl_ref> get_inode_acl(const inode& i, acl_type type) noexcept {
 }
 
 void set_cached_acl(inode& i, acl_type type, acl_ref acl) noexcept { acl_cache_access::store(i, type, acl.release()); }
-
-void forget_cached_acl(inode& i, acl_type type) noexcept { acl_cache_access::store(i, type, acl_cache_access::unknown()); }
 
 // ---- rules
 

@@ -40,8 +40,6 @@ void load(inode& i, ram_node& n) noexcept {
   i.i_rdev = n.rdev;
   i.i_size = static_cast<loff_t>(n.data.size());
   i.set_times(n.times);
-  forget_cached_acl(i, acl_type::access);
-  forget_cached_acl(i, acl_type::default_);
   set_tables(i);
 }
 

@@ -58,16 +58,18 @@ struct inode_times {
   timespec64 atime, mtime, ctime, btime;
 };
 
-// What is known of one of an inode's access control lists (posix_acl.h). As it is made: that there is none.
+// What is known of one of an inode's access control lists (posix_acl.h). As it is made: nothing, so that nobody is let in by a list that was not read.
 class acl_cache {
  public:
   // There is none, and that is known. No lock is needed to ask.
   [[nodiscard]] bool is_none() const noexcept { return acl_.load(std::memory_order_acquire) == nullptr; }
 
  private:
-  friend struct acl_cache_access;               // posix_acl.cc
-  std::atomic<const posix_acl*> acl_{nullptr};  // counted; changed under i_lock
-  std::uint32_t changes_ = 0;                   // how often it was; under i_lock
+  friend struct acl_cache_access;  // posix_acl.cc
+  [[nodiscard]] static const posix_acl* unknown() noexcept { return reinterpret_cast<const posix_acl*>(~std::uintptr_t{0}); }
+
+  std::atomic<const posix_acl*> acl_{unknown()};  // counted; null: no list lies there; changed under i_lock
+  std::uint32_t changes_ = 0;                     // how often it was; under i_lock
 };
 
 // inode.i_state: what the inode cache is doing with it.

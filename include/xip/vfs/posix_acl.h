@@ -79,10 +79,9 @@ class acl_ref {
 
 // The list of I, from its cache or from the file system; none: I has none, or the mount looks at none. Takes what the file system's get_inode_acl takes.
 [[nodiscard]] result<acl_ref> get_inode_acl(const inode& i, acl_type type) noexcept;
-// The file system has made ACL (none: no list) the list of I: under i_rwsem exclusive, or while nobody else has I.
+// The file system has made ACL (none: no list) the list of I: under i_rwsem exclusive, or while nobody else has I. Until it
+// does so for the first time nothing is known, and its get_inode_acl is asked when somebody wants to know.
 void set_cached_acl(inode& i, acl_type type, acl_ref acl) noexcept;
-// Nothing is known of I's list: the file system is asked when somebody wants to know. What every inode that may have one starts with.
-void forget_cached_acl(inode& i, acl_type type) noexcept;
 
 // ---- rules, for file systems
 
