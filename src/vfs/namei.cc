@@ -240,7 +240,7 @@ result<> nameidata::walk(bool to_parent) {
     if (c.name.empty()) break;
     const inode& dir = now_.get_inode();
     if (!dir.is_dir()) return fail(ENOTDIR);
-    XIP_TRY(may_lookup(dir));
+    XIP_TRY(may_lookup(dir, has(lookup_cached) ? may_not_block : 0));
     if (to_parent && c.is_last) {
       last_ = c.name;
       last_type_ = c.name == "." ? last_type::dot : c.name == ".." ? last_type::dotdot : last_type::normal;

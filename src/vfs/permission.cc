@@ -30,8 +30,10 @@ namespace {
   const bool has_acl = may_have_acl(i);
   if (((mask & 7) * 0111 & ~mode) == 0 && !has_acl) return {};  // everybody may
   if (current_fsuid() == uid_of(i)) return answer((mask & ~(mode >> 6) & 7) == 0);
-  if (has_acl && (mode & 070) != 0)
+  if (has_acl && (mode & 070) != 0) {
+    if ((mask & may_not_block) != 0 && !is_acl_cached(i, acl_type::access)) return fail(EAGAIN);
     if (const acl_ref acl = XIP_TRY(get_inode_acl(i, acl_type::access))) return posix_acl_permission(i, *acl, mask);
+  }
   // Where the classes of group and others grant the same, it does not matter which of them it is.
   const bool groups_matter = ((mask & (mode ^ (mode >> 3))) & 7) != 0;
   return answer((mask & ~(groups_matter && in_group(gid_of(i)) ? mode >> 3 : mode) & 7) == 0);
@@ -77,10 +79,10 @@ result<> inode_permission(const inode& i, unsigned mask) noexcept {
   return generic_permission(i, mask);
 }
 
-result<> may_lookup(const inode& dir) noexcept {
+result<> may_lookup(const inode& dir, unsigned how) noexcept {
   if ((mode_of(dir) & 0111) == 0111 && !may_have_acl(dir)) [[likely]]
     return {};
-  return generic_permission(dir, may_exec);
+  return generic_permission(dir, may_exec | how);
 }
 
 result<> may_create(const inode& dir) noexcept {

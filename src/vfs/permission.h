@@ -13,11 +13,12 @@ namespace xip::vfs {
 inline constexpr unsigned may_exec = 1;  // R_OK, W_OK, X_OK
 inline constexpr unsigned may_write = 2;
 inline constexpr unsigned may_read = 4;
+inline constexpr unsigned may_not_block = 0x80;  // EAGAIN where a list would have to be read from the medium
 
 // EACCES; EROFS and EPERM (immutable) for writing. Linux: inode_permission.
 [[nodiscard]] result<> inode_permission(const inode& i, unsigned mask) noexcept;
-// To search a directory: permission to execute, on the way of every walk.
-[[nodiscard]] result<> may_lookup(const inode& dir) noexcept;
+// To search a directory: permission to execute, on the way of every walk. HOW: may_not_block, or nothing.
+[[nodiscard]] result<> may_lookup(const inode& dir, unsigned how = 0) noexcept;
 // A new name in DIR. ENOENT: DIR was removed.
 [[nodiscard]] result<> may_create(const inode& dir) noexcept;
 // Removing VICTIM's name from DIR. EACCES, EPERM (sticky, append-only, immutable), ENOTDIR, EISDIR, EBUSY (a root), ENOENT.

@@ -94,6 +94,8 @@ result<acl_ref> get_inode_acl(const inode& i, acl_type type) noexcept {
   return found;
 }
 
+bool is_acl_cached(const inode& i, acl_type type) noexcept { return acl_cache_access::look(i, type).is_known; }
+
 void set_cached_acl(inode& i, acl_type type, acl_ref acl) noexcept { acl_cache_access::store(i, type, acl.release()); }
 
 // ---- rules

@@ -227,6 +227,21 @@ TEST_F(acls, change_under_readers) {
   run_at_once(std::move(bodies));
 }
 
+// A walk that may not wait does not ask the file system for a list. Once it is known, it decides.
+TEST_F(acls, are_not_read_by_a_walk_that_may_not_wait) {
+  write_file("/m/d/g", "g");
+  ASSERT_OK(set_access(t, "/m/d", {owner_gets(7), user(1001, 0), group_gets(7), mask(7), others_get(7)}));
+  const auto cached = [](task& by) { return by.openat2(AT_FDCWD, "/m/d/g", {.flags = O_RDONLY, .resolve = RESOLVE_CACHED}); };
+  mount_again();
+  ASSERT_OK(t.stat("/m/d/g"));
+  ASSERT_OK(other->stat("/m/f"));
+  EXPECT_OK(cached(t)) << "its mode decides for the owner";
+  EXPECT_ERRNO(EAGAIN, cached(*other));
+  EXPECT_OK(other->open("/m/d/g", O_RDONLY));
+  EXPECT_OK(cached(*other));
+  EXPECT_ERRNO(EACCES, cached(*friend_of));
+}
+
 TEST(acls_off, mean_nothing) {
   counting_resource memory;
   ram_device disk;

@@ -79,6 +79,8 @@ class acl_ref {
 
 // The list of I, from its cache or from the file system; none: I has none, or the mount looks at none. Takes what the file system's get_inode_acl takes.
 [[nodiscard]] result<acl_ref> get_inode_acl(const inode& i, acl_type type) noexcept;
+// get_inode_acl need not ask the file system.
+[[nodiscard]] bool is_acl_cached(const inode& i, acl_type type) noexcept;
 // The file system has made ACL (none: no list) the list of I: under i_rwsem exclusive, or while nobody else has I. Until it
 // does so for the first time nothing is known, and its get_inode_acl is asked when somebody wants to know.
 void set_cached_acl(inode& i, acl_type type, acl_ref acl) noexcept;
