@@ -44,7 +44,12 @@ constexpr std::string_view capability_name = XATTR_NAME_CAPS;
   std::memcpy(&magic, value.data(), sizeof magic);
   const std::uint32_t revision = value.size() == XATTR_CAPS_SZ_2 ? VFS_CAP_REVISION_2 : VFS_CAP_REVISION_3;
   if ((magic & ~std::uint32_t{VFS_CAP_FLAGS_EFFECTIVE}) != revision) return fail(EINVAL);
-  return capable(CAP_SETFCAP) ? result<>{} : fail(EPERM);
+  if (!capable(CAP_SETFCAP)) return fail(EPERM);
+  if (value.size() == XATTR_CAPS_SZ_2) return {};
+  // Whose root it is stands last.
+  le32 root;
+  std::memcpy(&root, value.last(sizeof root).data(), sizeof root);
+  return root != ~std::uint32_t{0} ? result<>{} : fail(EINVAL);
 }
 
 // VALUE none: it goes. i_rwsem is taken here.

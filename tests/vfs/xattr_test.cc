@@ -132,6 +132,10 @@ TEST_F(xattrs, labels_and_capabilities_need_capabilities) {
   std::string flagged = capability();
   flagged[1] = 1;  // no flag that is known
   EXPECT_ERRNO(EINVAL, set(t, "/f", "security.capability", flagged));
+  const std::string of_a_root = std::string{"\1\0\0\3", 4} + std::string(16, '\0');
+  EXPECT_ERRNO(EINVAL, set(t, "/f", "security.capability", of_a_root + std::string(4, '\xff'))) << "nobody's";
+  EXPECT_ERRNO(EPERM, set(*owner, "/f", "security.capability", of_a_root + std::string(4, '\xff')));
+  EXPECT_OK(set(t, "/f", "security.capability", of_a_root + std::string{"\xff\xff\xff\x7f"}));
   EXPECT_OK(set(t, "/f", "security.capability", capability()));
   EXPECT_ERRNO(EPERM, owner->removexattr("/f", "security.capability"));
   EXPECT_OK(t.removexattr("/f", "security.capability"));
