@@ -1,0 +1,76 @@
+// Attributes and lists where there is no room for them, where the image may not have them, and where a caller does not wait.
+#include <linux/fs.h>
+
+#include <sys/uio.h>
+
+#include <gtest/gtest.h>
+
+#include <fmt/format.h>
+
+#include "fs_ext4lite/attributes.h"
+#include "fs_ext4lite/image.h"
+#include "fs_ext4lite/tree.h"
+
+namespace xip::ext4lite::test {
+namespace {
+
+// A file takes every block that is free.
+void fill_up(vfs::task& t) {
+  const auto fd = t.open("/filler", O_CREAT | O_WRONLY, 0644);
+  ASSERT_TRUE(fd);
+  const std::string text = pattern(1024);
+  while (t.write(*fd, text.data(), text.size()).value_or(0) != 0) {
+  }
+  ASSERT_TRUE(t.close(*fd));
+  ASSERT_EQ(t.statfs("/")->bfree, 0u);
+}
+
+[[nodiscard]] int create(vfs::task& t, std::string_view path) {
+  const auto fd = t.open(path, O_CREAT | O_EXCL | O_WRONLY, 0666);
+  if (fd) (void)t.close(*fd);
+  return errno_of(fd);
+}
+[[nodiscard]] int create_without_name(vfs::task& t, std::string_view directory) {
+  const auto fd = t.open(directory, O_TMPFILE | O_WRONLY, 0666);
+  if (fd) (void)t.close(*fd);
+  return errno_of(fd);
+}
+[[nodiscard]] int leave_whiteout(vfs::task& t, const std::string& directory) {
+  return errno_of(t.renameat2(AT_FDCWD, directory + "/old", AT_FDCWD, directory + "/moved", RENAME_WHITEOUT));
+}
+
+// Their numbers are USERS users, who all may everything.
+[[nodiscard]] std::string list_of(std::uint32_t users) {
+  std::vector<vfs::posix_acl_entry> entries{{vfs::acl_user_obj, 7}};
+  for (std::uint32_t id = 1; id <= users; ++id) entries.push_back({vfs::acl_user, 7, id});
+  for (const std::uint16_t tag : {vfs::acl_group_obj, vfs::acl_mask, vfs::acl_other}) entries.push_back({tag, 7});
+  return acl_value(entries);
+}
+
+// What is inherited may need no block, or one: only then does making fail where none is free, whichever way it is made.
+TEST(inherited_lists, need_a_block_only_where_the_inode_is_too_small) {
+  const image disk = make_image("-b 1024 -I 256", "4M");
+  mounted fs{disk};
+  vfs::task& t = fs.task();
+  for (const auto& [directory, users] : {std::pair{"/short", 1u}, {"/long", 30u}}) {
+    ASSERT_TRUE(t.mkdir(directory, 0777));
+    ASSERT_EQ(create(t, std::string{directory} + "/old"), 0);
+    ASSERT_EQ(set_xattr(t, directory, acl_default_name, list_of(users)), 0);
+    ASSERT_EQ(set_xattr(t, directory, "trusted.more", pattern(200)), 0) << "the directory has a block";
+  }
+  fill_up(t);
+  EXPECT_EQ(create(t, "/short/new"), 0);
+  EXPECT_NE(get_xattr(t, "/short/new", acl_access_name), "ENODATA");
+  EXPECT_EQ(create_without_name(t, "/short"), 0);
+  EXPECT_EQ(leave_whiteout(t, "/short"), 0);
+  EXPECT_EQ(errno_of(t.mkdir("/short/directory", 0777)), ENOSPC) << "it has a block of names";
+  EXPECT_EQ(create(t, "/long/new"), ENOSPC);
+  EXPECT_EQ(create_without_name(t, "/long"), ENOSPC);
+  EXPECT_EQ(leave_whiteout(t, "/long"), ENOSPC);
+  EXPECT_EQ(names_in(t, "/long"), (std::vector<std::string>{".", "..", "old"}));
+  EXPECT_EQ(errno_of(t.symlink("old", "/long/link")), 0) << "it inherits nothing";
+  fs.umount_and_check(disk);
+}
+
+}  // namespace
+}  // namespace xip::ext4lite::test
