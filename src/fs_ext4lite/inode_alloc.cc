@@ -239,6 +239,13 @@ void init_inode(const ext4_sb_info& sb, ext4_inode_info& inode, const ext4_inode
   set_aops_and_ops(inode);
 }
 
+// An image without the feature gets no attributes: what is made there goes by the umask, as if DIR had no list.
+[[nodiscard]] result<vfs::inherited_acls> inherit(const ext4_inode_info& dir, std::uint32_t& mode) {
+  if (sbi_of(dir).has_compat(compat_ext_attr)) return vfs::posix_acl_create(dir, mode);
+  if (!S_ISLNK(mode)) mode &= ~vfs::current_umask();
+  return vfs::inherited_acls{};
+}
+
 }  // namespace
 
 bool inode_number_valid(const ext4_sb_info& sb, ino_t number) noexcept {
@@ -247,7 +254,7 @@ bool inode_number_valid(const ext4_sb_info& sb, ino_t number) noexcept {
 
 result<ext4_inode_info*> new_inode(handle& h, ext4_inode_info& dir, std::uint32_t mode, std::string_view name) {
   ext4_sb_info& sb = h.sb();
-  vfs::inherited_acls inherited = XIP_TRY(vfs::posix_acl_create(dir, mode));
+  vfs::inherited_acls inherited = XIP_TRY(inherit(dir, mode));
   XIP_TRY(XIP_FAIL_POINT(ext4_alloc_inode, dir.i_ino.value()));
   const bool directory = S_ISDIR(mode);
   const ino_t number = XIP_TRY(take_number(h, directory ? group_for_directory(sb, dir, name) : group_for_file(sb, dir), directory));

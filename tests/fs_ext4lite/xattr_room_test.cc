@@ -72,5 +72,31 @@ TEST(inherited_lists, need_a_block_only_where_the_inode_is_too_small) {
   fs.umount_and_check(disk);
 }
 
+// An image that lost the feature may have a default list still.
+TEST(inherited_lists, are_not_written_without_the_feature) {
+  const image disk = make_image("-b 1024 -I 256", "4M");
+  {
+    mounted fs{disk};
+    ASSERT_TRUE(fs.task().mkdir("/d", 0777));
+    ASSERT_EQ(set_xattr(fs.task(), "/d", acl_default_name, list_of(1)), 0);
+    ASSERT_EQ(create(fs.task(), "/d/old"), 0);
+    fs.umount_and_check(disk);
+  }
+  debugfs(disk.path(), "feature -ext_attr", true);
+  mounted fs{disk};
+  vfs::task& t = fs.task();
+  t.umask(027);
+  ASSERT_EQ(create(t, "/d/new"), 0);
+  ASSERT_TRUE(t.mkdir("/d/directory", 0777));
+  ASSERT_TRUE(t.symlink("new", "/d/link"));
+  ASSERT_EQ(leave_whiteout(t, "/d"), 0);
+  for (const char* path : {"/d/new", "/d/directory", "/d/link", "/d/old"}) EXPECT_EQ(xattrs_of(t, path), xattr_map{}) << path;
+  EXPECT_EQ(t.stat("/d/new")->mode & 0777, 0640u) << "the umask decides";
+  EXPECT_EQ(t.stat("/d/directory")->mode & 0777, 0750u);
+  EXPECT_EQ(t.lstat("/d/link")->mode & 0777, 0777u);
+  EXPECT_NE(get_xattr(t, "/d/moved", acl_access_name), "ENODATA") << "what is there stays";
+  EXPECT_TRUE(fs.umount()) << fs.log();
+}
+
 }  // namespace
 }  // namespace xip::ext4lite::test
