@@ -98,5 +98,64 @@ TEST(inherited_lists, are_not_written_without_the_feature) {
   EXPECT_TRUE(fs.umount()) << fs.log();
 }
 
+const std::string capability = std::string{"\1\0\0\2", 4} + std::string(16, '\0');
+
+// Two files share a block: the one that is written needs another without its capabilities.
+TEST(capabilities, that_cannot_go_stop_a_write) {
+  const image disk = make_image("-b 1024 -I 128", "4M");
+  mounted fs{disk};
+  vfs::task& t = fs.task();
+  for (const char* path : {"/f", "/g"}) {
+    write_file(t, path, "old");
+    ASSERT_TRUE(t.chmod(path, 06777));
+    ASSERT_EQ(set_xattr(t, path, "security.capability", capability), 0);
+    ASSERT_EQ(set_xattr(t, path, "user.more", pattern(100)), 0);
+  }
+  fill_up(t);
+  const vfs::task_ptr user{*fs.kernel().make_task({.uid = 1000, .gid = 1000})};
+  const auto fd = user->open("/f", O_WRONLY);
+  ASSERT_TRUE(fd);
+  EXPECT_EQ(errno_of(user->pwrite(*fd, "new", 3, 0)), ENOSPC);
+  EXPECT_EQ(errno_of(user->truncate("/f", 1)), ENOSPC);
+  EXPECT_EQ(read_file(t, "/f"), "old");
+  EXPECT_EQ(t.stat("/f")->mode & 07777, 06777u) << "nothing was done by half";
+  EXPECT_EQ(get_xattr(t, "/f", "security.capability"), capability);
+  ASSERT_TRUE(t.unlink("/filler"));
+  EXPECT_EQ(user->pwrite(*fd, "new", 3, 0).value_or(0), 3u);
+  ASSERT_TRUE(user->close(*fd));
+  EXPECT_EQ(read_file(t, "/f"), "new");
+  EXPECT_EQ(t.stat("/f")->mode & 07777, 0777u);
+  EXPECT_EQ(get_xattr(t, "/f", "security.capability"), "ENODATA");
+  EXPECT_EQ(get_xattr(t, "/g", "security.capability"), capability);
+  fs.umount_and_check(disk);
+}
+
+// The first owner that goes takes the block with it. The other one is told apart from a file without attributes, and its block is not freed again.
+TEST(shared_blocks, that_count_too_few_owners_are_said) {
+  const image disk = make_image("-b 1024 -I 128 -O ^metadata_csum", "4M");
+  std::uint64_t block = 0;
+  {
+    mounted fs{disk};
+    for (const char* path : {"/a", "/b"}) {
+      write_file(fs.task(), path, "f");
+      ASSERT_EQ(set_xattr(fs.task(), path, "user.a", pattern(100)), 0);
+    }
+    fs.umount_and_check(disk);
+    const std::string output = debugfs(disk.path(), "stat /a");
+    block = std::stoull(output.substr(output.find("File ACL: ") + 10));
+  }
+  ASSERT_EQ(disk.peek_value<le32>(block * 1024 + 4), 2u);
+  disk.poke_value(block * 1024 + 4, le32{1});
+  {
+    mounted fs{disk, "errors=continue"};
+    ASSERT_TRUE(fs.task().unlink("/a"));
+    ASSERT_TRUE(fs.task().unlink("/b"));
+    EXPECT_NE(fs.log().find(fmt::format("block {}", block)), std::string::npos) << fs.log();
+    EXPECT_TRUE(fs.umount()) << fs.log();
+  }
+  const command_outcome repaired = run_command({"/sbin/e2fsck", "-fy", disk.path()});
+  EXPECT_TRUE(repaired.status == 0 || repaired.status == 1) << repaired.output;
+}
+
 }  // namespace
 }  // namespace xip::ext4lite::test
