@@ -142,7 +142,7 @@ class open_write_scope {
   if (!has_extents(inode)) XIP_TRY(limit_to_block_map(iocb, from, inode));
   const std::size_t count = from.count();
   if ((iocb.ki_flags & vfs::iocb_nowait) != 0 && !XIP_TRY(overwrites_only(inode, iocb.ki_pos, count))) return fail(EAGAIN);
-  XIP_TRY(vfs::file_modified(iocb.ki_filp));
+  XIP_TRY(vfs::kiocb_modified(iocb));
   const loff_t size = i_size_read(inode);
   if (iocb.ki_pos + static_cast<loff_t>(count) > size) return write_past_size(iocb, from, inode, size);
   open_write_scope write{inode};

@@ -149,13 +149,26 @@ namespace {
 
 }  // namespace
 
-result<> file_modified(file& f) {
-  inode& i = *f.f_inode;
-  XIP_TRY(remove_file_capability(i));  // first: it may fail
+namespace {
+
+[[nodiscard]] result<> modified(inode& i) {
   const bool mode_changed = remove_privileges(i);
   if (!update_mtime_ctime(i) && !mode_changed) return {};
   if (i.i_op == nullptr || i.i_op->update_time == nullptr) return {};
   return call_hook(hook::update_time, i.i_op->update_time, i);
+}
+
+}  // namespace
+
+result<> file_modified(file& f) {
+  XIP_TRY(remove_file_capability(*f.f_inode));  // first: it may fail
+  return modified(*f.f_inode);
+}
+
+result<> kiocb_modified(kiocb& iocb) {
+  inode& i = *iocb.ki_filp.f_inode;
+  if ((iocb.ki_flags & iocb_nowait) != 0 && may_have_file_capability(i)) return fail(EAGAIN);
+  return file_modified(iocb.ki_filp);
 }
 
 void generic_fillattr(const inode& i, kstat& stat) noexcept {

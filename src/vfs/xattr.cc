@@ -124,6 +124,8 @@ result<std::pmr::string> vfs_listxattr(const inode& i) {
   return names;
 }
 
+bool may_have_file_capability(const inode& i) noexcept { return i.is_reg() && !has_flag(i, s_nosec); }
+
 result<> remove_file_capability(inode& i) {
   if (has_flag(i, s_nosec)) [[likely]]
     return {};

@@ -25,6 +25,8 @@ namespace xip::vfs {
 // MASK: may_read or may_write. What the namespace of NAME and I's kind and mode allow. Linux: xattr_permission.
 [[nodiscard]] result<> xattr_permission(const inode& i, std::string_view name, unsigned mask) noexcept;
 
+// I may have capabilities, for all that is known without asking the file system. Under i_rwsem.
+[[nodiscard]] bool may_have_file_capability(const inode& i) noexcept;
 // i_rwsem exclusive, no handle open: a regular file that is changed loses its capabilities, whoever changes it. Linux: the part of file_remove_privs
 // that security_inode_killpriv does.
 [[nodiscard]] result<> remove_file_capability(inode& i);

@@ -130,6 +130,32 @@ TEST(capabilities, that_cannot_go_stop_a_write) {
   fs.umount_and_check(disk);
 }
 
+// Neither looking for capabilities nor taking them away is done by a write that may not wait.
+TEST(capabilities, let_a_write_that_may_not_wait_fail) {
+  const image disk = make_image("-b 4096", "8M");
+  mounted fs{disk, "dax=always"};
+  vfs::task& t = fs.task();
+  write_file(t, "/f", pattern(4096));
+  fs.kernel().drop_caches();
+  const auto fd = t.open("/f", O_WRONLY | O_DIRECT);
+  ASSERT_TRUE(fd);
+  const std::string text = pattern(4096, 1);
+  const iovec segment{const_cast<char*>(text.data()), text.size()};
+  const auto write_now = [&] { return errno_of(t.pwritev2(*fd, &segment, 1, 0, RWF_NOWAIT)); };
+  const auto write = [&] { return errno_of(t.pwritev2(*fd, &segment, 1, 0, 0)); };
+  EXPECT_EQ(write_now(), EAGAIN) << "nothing is known of them";
+  EXPECT_EQ(write(), 0);
+  EXPECT_EQ(write_now(), 0);
+  ASSERT_EQ(set_xattr(t, "/f", "security.capability", capability), 0);
+  EXPECT_EQ(write_now(), EAGAIN);
+  EXPECT_EQ(get_xattr(t, "/f", "security.capability"), capability);
+  EXPECT_EQ(write(), 0);
+  EXPECT_EQ(write_now(), 0);
+  EXPECT_EQ(get_xattr(t, "/f", "security.capability"), "ENODATA");
+  ASSERT_TRUE(t.close(*fd));
+  fs.umount_and_check(disk);
+}
+
 // The first owner that goes takes the block with it. The other one is told apart from a file without attributes, and its block is not freed again.
 TEST(shared_blocks, that_count_too_few_owners_are_said) {
   const image disk = make_image("-b 1024 -I 128 -O ^metadata_csum", "4M");

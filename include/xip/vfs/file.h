@@ -63,6 +63,8 @@ struct kiocb {
 [[nodiscard]] result<std::size_t> generic_write_checks(kiocb& iocb, iov_iter& from);
 // Linux's file_modified, under i_rwsem exclusive: clears set-id bits as the caller's credentials demand, updates mtime and ctime.
 [[nodiscard]] result<> file_modified(file& f);
+// The same for a write: EAGAIN with iocb_nowait where capabilities would have to be removed, or looked for on the medium. Linux: kiocb_modified.
+[[nodiscard]] result<> kiocb_modified(kiocb& iocb);
 // Linux's file_accessed: relatime rules; call with no lock held.
 void file_accessed(file& f) noexcept;
 
