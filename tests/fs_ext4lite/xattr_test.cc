@@ -245,7 +245,8 @@ TEST(attribute_blocks, of_a_former_mount_are_found) {
   EXPECT_EQ(file_acl(disk, "/a"), file_acl(disk, "/b"));
 }
 
-// A block that was freed and holds a file's data now is nobody's attributes, whatever it looks like.
+// A block that was freed and holds a file's data now is nobody's attributes, whatever it looks like. That it is forgotten when it is freed
+// is xattr_index_test's to show: here it is out of the buffer cache too.
 TEST(attribute_blocks, that_are_freed_are_not_shared) {
   const image disk = make_image("-b 4096", "4M");
   mounted fs{disk};
