@@ -8,6 +8,7 @@
 #include "fs_ext4lite/attributes.h"
 #include "fs_ext4lite/image.h"
 #include "fs_ext4lite/tree.h"
+#include "fs_ext4lite/xattr_area.h"
 #include "vfs/dcache.h"
 
 namespace xip::ext4lite::test {
@@ -169,6 +170,17 @@ TEST_P(changed_attributes, of_every_kind_of_file_survive) {
   fs.umount_and_check(disk);
 }
 
+// What the entries and values of ALL take, by the rules of the format.
+[[nodiscard]] std::size_t bytes_of(const xattr_map& all) {
+  std::size_t bytes = 0;
+  for (const auto& [name, value] : all) bytes += xattr_entry_bytes(name.size() - name.find('.') - 1) + xattr_value_bytes(value.size());
+  return bytes;
+}
+[[nodiscard]] bool fit_in_block(const xattr_map& all, std::size_t block) { return bytes_of(all) + 32 + 4 <= block; }
+// With all that an inode of 512 bytes may hold besides, which is the largest here.
+[[nodiscard]] bool fit_at_all(const xattr_map& all, std::size_t block) { return bytes_of(all) <= block - 32 - 4 + 512 - 160 - 4 - 4; }
+
+// Where some are in the inode and others in the block, their order decides what there is room for: between the two bounds both are right.
 TEST_P(changed_attributes, follow_a_model) {
   std::mt19937 random{7};
   const auto below = [&random](unsigned n) { return std::uniform_int_distribution<unsigned>{0, n - 1}(random); };
@@ -187,9 +199,13 @@ TEST_P(changed_attributes, follow_a_model) {
           continue;
         }
         const std::string value = pattern(below(4) == 0 ? below(700) : below(40), below(2));
+        xattr_map wanted = model[f];
+        wanted[name] = value;
         const int answer = set_xattr(t, path_of(f), name, value);
+        if (fit_in_block(wanted, t.stat("/")->blksize)) EXPECT_EQ(answer, 0);
+        if (!fit_at_all(wanted, t.stat("/")->blksize)) EXPECT_EQ(answer, ENOSPC);
         EXPECT_TRUE(answer == 0 || answer == ENOSPC) << answer;
-        if (answer == 0) model[f][name] = value;
+        if (answer == 0) model[f] = std::move(wanted);
       }
       for (std::size_t f = 0; f < model.size(); ++f) EXPECT_EQ(xattrs_of(t, path_of(f)), model[f]) << f;
       fs.umount_and_check(disk);
