@@ -136,7 +136,8 @@ class attribute_change {
     return fit_in_xattr_block(h_.sb(), block_) ? result<>{} : fail(ENOSPC);
   }
 
-  [[nodiscard]] result<> make() {
+  // INODE is the one that changes.
+  [[nodiscard]] result<> make([[maybe_unused]] const ext4_inode_info& inode) XIP_REQUIRES(inode.xattr_sem) {
     inode_.xattr_sem.assert_held();
     const bytes body = body_changed_ ? lay_out_body() : bytes{};
     const std::uint64_t block_before = inode_.i_file_acl.load(std::memory_order_relaxed);
@@ -208,7 +209,7 @@ result<> xattr_set(handle& h, ext4_inode_info& inode, std::uint8_t index, std::s
     XIP_TRY(change.put({index, name, *value}));
   else
     change.remove(index, name);
-  return change.make();
+  return change.make(inode);
 }
 
 result<> finish_change(handle& h, const ext4_inode_info& inode) {

@@ -111,10 +111,10 @@ constexpr std::size_t first_entry = sizeof(ext4_xattr_header);
 // The block of one inode becomes another one, while s_xattr_lock is held.
 class block_change {
  public:
-  block_change(handle& h, ext4_inode_info& inode, const xattr_views& items) 
+  block_change(handle& h, ext4_inode_info& inode, const xattr_views& items)
       : h_{h}, sb_{h.sb()}, inode_{inode}, items_{items, &sb_.memory()}, fresh_{&sb_.memory()} {}
 
-  [[nodiscard]] result<> make() {
+  [[nodiscard]] result<> make([[maybe_unused]] const ext4_sb_info& sb) XIP_REQUIRES(sb.s_xattr_lock) {
     sb_.s_xattr_lock.assert_held();
     if (const std::uint64_t block = inode_.i_file_acl.load(std::memory_order_relaxed); block != 0) {
       old_ = XIP_TRY(sb_.s_buffers->read(pblk_t{block}));
@@ -238,8 +238,9 @@ bool fit_in_xattr_block(const ext4_sb_info& sb, const xattr_views& items) noexce
 }
 
 result<> set_xattr_block(handle& h, ext4_inode_info& inode, const xattr_views& items) {
-  mutex_guard guard{h.sb().s_xattr_lock};
-  return block_change{h, inode, items}.make();
+  ext4_sb_info& sb = h.sb();
+  mutex_guard guard{sb.s_xattr_lock};
+  return block_change{h, inode, items}.make(sb);
 }
 
 // The inode and its block's count change under one handle, with which the inode is written by the caller.

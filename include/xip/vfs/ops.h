@@ -198,8 +198,9 @@ void fileattr_fill_xflags(fileattr& fa, std::uint32_t xflags) noexcept;
 // For create and its kin: type, permission bits, owner and group of the new inode I; a set-gid DIR hands on its group, and to directories the bit.
 // Linux: inode_init_owner.
 void inode_init_owner(inode& i, const inode& dir, std::uint32_t mode) noexcept;
-// For setattr, i_rwsem held exclusive, no handle open: may the caller change what ATTR says (EPERM, EFBIG)? Completes ATTR: a new size brings mtime and
-// ctime, set-id bits to take away become a new mode. Removes a security.capability that is to go. Linux: setattr_prepare, and what its notify_change does under the lock.
+// For setattr, i_rwsem held exclusive, no handle open: may the caller change what ATTR says (EPERM, EFBIG)? Completes ATTR: a new size brings
+// mtime and ctime, set-id bits to take away become a new mode. Removes a security.capability that is to go. Linux: setattr_prepare, and what
+// its notify_change does under the lock.
 [[nodiscard]] result<> setattr_prepare(inode& i, iattr& attr);
 // For setattr, i_rwsem held exclusive: mode, owner, group and times as ATTR says; not the size. Linux: setattr_copy.
 void setattr_copy(inode& i, const iattr& attr) noexcept;
