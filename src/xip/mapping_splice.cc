@@ -52,10 +52,10 @@ result<std::size_t> xip_mapping_splice(vfs::kiocb& iocb, std::size_t bytes, vfs:
   inode.i_rwsem.assert_held_shared();
   if (!inode.is_dax()) return fail(EOPNOTSUPP);
   const unsigned bits = inode.i_sb.s_blocksize_bits;
-  bytes = std::min(bytes, static_cast<std::size_t>(std::max(i_size_read(inode) - iocb.ki_pos, loff_t{0})));
+  const auto readable = [&] { return static_cast<std::size_t>(std::max(i_size_read(inode) - iocb.ki_pos, loff_t{0})); };
   mapping_cursor cursor{inode, ops};
   gathered all;
-  for (std::size_t done = 0; done < bytes;) {
+  for (std::size_t done = 0; done < (bytes = std::min(bytes, readable()));) {
     const loff_t pos = iocb.ki_pos + static_cast<loff_t>(done);
     const extent_map em = XIP_TRY(cursor.at(lblk_of(pos, bits), blocks_touched(pos, bytes - done, bits)));
     const loff_t end = pos_of(em.lblk + em.len, bits);
