@@ -17,7 +17,7 @@ void opendir(fuse_req_t req, fuse_ino_t number, fuse_file_info* info) {
     info->fh = static_cast<std::uint64_t>(XIP_TRY(r.task().openat(place, {}, O_RDONLY | O_DIRECTORY)));
     info->keep_cache = 1;
     info->cache_readdir = 1;
-    return open_answer{*info};
+    return open_answer{number, *info};
   });
 }
 

@@ -38,7 +38,8 @@ void open(fuse_req_t req, fuse_ino_t number, fuse_file_info* info) {
     const vfs::node& place = *XIP_TRY(r.place(number));
     if (kills_privileges()) r.give_up_set_id_bits(place, req);
     fill_in(*info, XIP_TRY(open_place(r, place, info->flags)));
-    return open_answer{*info};
+    if (opens_for_writing(*info)) r.owner().inodes.add_writer(number);
+    return open_answer{number, *info};
   });
 }
 
@@ -54,13 +55,14 @@ void create(fuse_req_t req, fuse_ino_t parent, const char* name, mode_t mode, fu
     fill_in(*info, fd);
     auto entry = [&]() -> result<fuse_entry_param> { return r.entry_of(XIP_TRY(r.task().node_of(fd))); }();
     if (!entry.has_value()) static_cast<void>(r.task().close(fd));
+    if (entry.has_value() && opens_for_writing(*info)) r.owner().inodes.add_writer(entry->ino);
     return create_answer{XIP_TRY(std::move(entry)), *info};
   });
 }
 
-void release(fuse_req_t req, fuse_ino_t, fuse_file_info* info) {
+void release(fuse_req_t req, fuse_ino_t number, fuse_file_info* info) {
   answer(req, [&](request& r) -> result<done_answer> {
-    XIP_TRY(r.task().close(fd_of(*info)));
+    r.close(number, *info);
     return done_answer{};
   });
 }
@@ -122,15 +124,30 @@ void fallocate(fuse_req_t req, fuse_ino_t, int mode, off_t offset, off_t length,
   });
 }
 
-void lseek(fuse_req_t req, fuse_ino_t, off_t offset, int whence, fuse_file_info* info) {
-  answer(req,
-         [&](request& r) -> result<position_answer> { return position_answer{XIP_TRY(r.task().lseek(fd_of(*info), offset, whence))}; });
+// One piece of data from the first byte to the last.
+[[nodiscard]] result<position_answer> seek_without_holes(request& r, fuse_ino_t number, off_t offset, int whence) {
+  const vfs::node& place = *XIP_TRY(r.place(number));
+  const auto status = XIP_TRY(r.task().statx(place, {}, AT_EMPTY_PATH, STATX_SIZE));
+  const auto size = static_cast<off_t>(status.size);
+  if (offset < 0 || offset >= size) return fail(ENXIO);
+  return position_answer{whence == SEEK_DATA ? offset : size};
+}
+
+// The kernel asks without giving up pages that were stored into through a mapping: a hole of the file may be data by now.
+void lseek(fuse_req_t req, fuse_ino_t number, off_t offset, int whence, fuse_file_info* info) {
+  answer(req, [&](request& r) -> result<position_answer> {
+    const bool by_contents = whence == SEEK_DATA || whence == SEEK_HOLE;
+    if (by_contents && r.owner().inodes.has_writers(number)) return seek_without_holes(r, number, offset, whence);
+    return position_answer{XIP_TRY(r.task().lseek(fd_of(*info), offset, whence))};
+  });
 }
 
 // Copies through the worker's memory: one round trip for the whole range. What was copied counts, as with write.
-void copy_file_range(fuse_req_t req, fuse_ino_t, off_t from, fuse_file_info* in, fuse_ino_t, off_t to, fuse_file_info* out,
+// A source whose pages may be newer in the kernel, which does not give them up first, is the kernel's to copy: it does so behind EOPNOTSUPP.
+void copy_file_range(fuse_req_t req, fuse_ino_t source, off_t from, fuse_file_info* in, fuse_ino_t, off_t to, fuse_file_info* out,
                      std::size_t bytes, int) {
   answer(req, [&](request& r) -> result<written_answer> {
+    if (r.owner().inodes.has_writers(source)) return fail(EOPNOTSUPP);
     std::size_t copied = 0;
     result<> stopped;
     constexpr std::size_t most = std::size_t{1} << 30;  // so that nobody waits for ever

@@ -43,4 +43,23 @@ void inode_table::forget(std::uint64_t number, std::uint64_t count) noexcept {
   s.entries.erase(found);
 }
 
+void inode_table::add_writer(std::uint64_t number) noexcept {
+  shard& s = shard_of(number);
+  const mutex_guard guard{s.lock};
+  if (const auto found = s.entries.find(number); found != s.entries.end()) ++found->second.writers;
+}
+
+void inode_table::drop_writer(std::uint64_t number) noexcept {
+  shard& s = shard_of(number);
+  const mutex_guard guard{s.lock};
+  if (const auto found = s.entries.find(number); found != s.entries.end() && found->second.writers != 0) --found->second.writers;
+}
+
+bool inode_table::has_writers(std::uint64_t number) noexcept {
+  shard& s = shard_of(number);
+  const mutex_guard guard{s.lock};
+  const auto found = s.entries.find(number);
+  return found != s.entries.end() && found->second.writers != 0;
+}
+
 }  // namespace xip::fuse

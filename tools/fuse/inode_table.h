@@ -27,10 +27,16 @@ class inode_table {
   // COUNT look-ups are given back. With the last the place is dropped, which may free the inode.
   void forget(std::uint64_t number, std::uint64_t count) noexcept;
 
+  // While a file is open for writing the kernel may hold pages that were stored into through a mapping, which lives no longer than an open file.
+  void add_writer(std::uint64_t number) noexcept;
+  void drop_writer(std::uint64_t number) noexcept;
+  [[nodiscard]] bool has_writers(std::uint64_t number) noexcept;
+
  private:
   struct entry {
     vfs::node place;
     std::uint64_t lookups = 0;
+    std::uint64_t writers = 0;  // the kernel has it open so often for writing
   };
   struct shard {
     mutex<inode_table_class> lock;

@@ -42,6 +42,11 @@ void request::give_up_set_id_bits(const vfs::node& place, fuse_req_t req) {
   if (count > 0) t.who.groups.assign(groups, groups + std::min<std::size_t>(static_cast<std::size_t>(count), std::size(groups)));
 }
 
+void request::close(fuse_ino_t number, const fuse_file_info& info) noexcept {
+  if (opens_for_writing(info)) owner().inodes.drop_writer(number);
+  static_cast<void>(task().close(static_cast<int>(info.fh)));
+}
+
 struct ::stat host_stat(const vfs::kstat& from) noexcept {
   const auto time = [](const vfs::timespec64& t) { return timespec{t.seconds, static_cast<long>(t.nanoseconds)}; };
   struct ::stat s{};

@@ -8,6 +8,7 @@
 #include <type_traits>
 #include <utility>
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
@@ -35,10 +36,14 @@ class request {
   // From here on the caller has no CAP_FSETID: what changes of PLACE takes set-id bits along.
   void give_up_set_id_bits(const vfs::node& place, fuse_req_t req);
   void forget(const fuse_entry_param& entry) noexcept { owner().inodes.forget(entry.ino, 1); }
+  // What the kernel had open as INFO, of the inode NUMBER.
+  void close(fuse_ino_t number, const fuse_file_info& info) noexcept;
 
  private:
   worker& worker_;
 };
+
+[[nodiscard]] inline bool opens_for_writing(const fuse_file_info& info) noexcept { return (info.flags & O_ACCMODE) != O_RDONLY; }
 
 [[nodiscard]] struct ::stat host_stat(const vfs::kstat& from) noexcept;
 
@@ -61,16 +66,17 @@ struct attributes_answer {
   void undo(request&) const noexcept {}
 };
 struct open_answer {
+  fuse_ino_t number;
   fuse_file_info info;
   int send(fuse_req_t req) const noexcept { return fuse_reply_open(req, &info); }
-  void undo(request& r) const noexcept { static_cast<void>(r.task().close(static_cast<int>(info.fh))); }
+  void undo(request& r) const noexcept { r.close(number, info); }
 };
 struct create_answer {
   fuse_entry_param entry;
   fuse_file_info info;
   int send(fuse_req_t req) const noexcept { return fuse_reply_create(req, &entry, &info); }
   void undo(request& r) const noexcept {
-    static_cast<void>(r.task().close(static_cast<int>(info.fh)));
+    r.close(entry.ino, info);
     r.forget(entry);
   }
 };
