@@ -69,18 +69,18 @@ void release(fuse_req_t req, fuse_ino_t number, fuse_file_info* info) {
 
 // The kernel takes the bytes from the image's own memory while the file holds still.
 struct direct_reply : vfs::splice_sink {
-  explicit direct_reply(fuse_req_t r) noexcept : req{r} { take = hand_over; }
+  direct_reply(fuse_req_t to, request& r) noexcept : req{to}, asked{r} { take = hand_over; }
 
   static result<> hand_over(splice_sink& sink, std::span<const iovec> pieces, std::size_t) {
     auto& self = static_cast<direct_reply&>(sink);
     if (met_lost_memory()) return fail(EIO);
-    self.sent = true;
+    self.asked.set_answered();
     static_cast<void>(fuse_reply_iov(self.req, pieces.data(), static_cast<int>(pieces.size())));
     return {};
   }
 
   fuse_req_t req;
-  bool sent = false;
+  request& asked;
 };
 
 // All that there is of TO: fewer bytes than asked for are the end of the file to the kernel, never a place that cannot be read.
@@ -95,13 +95,13 @@ struct direct_reply : vfs::splice_sink {
 }
 
 void read(fuse_req_t req, fuse_ino_t, std::size_t bytes, off_t offset, fuse_file_info* info) {
-  direct_reply direct{req};
   answer(req, [&](request& r) -> result<read_answer> {
+    direct_reply direct{req, r};
     const auto spliced = r.task().splice_read(fd_of(*info), offset, bytes, direct);
-    if (direct.sent) return read_answer{{}, true};
+    if (r.answered()) return read_answer{};
     if (!spliced.has_value() && spliced.error() != EOPNOTSUPP) return fail(spliced.error());
     const auto to = r.bytes().first(std::min(bytes, r.bytes().size()));
-    return read_answer{to.first(XIP_TRY(read_fully(r.task(), fd_of(*info), to, offset))), false};
+    return read_answer{to.first(XIP_TRY(read_fully(r.task(), fd_of(*info), to, offset)))};
   });
 }
 

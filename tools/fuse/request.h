@@ -39,8 +39,13 @@ class request {
   // What the kernel had open as INFO, of the inode NUMBER.
   void close(fuse_ino_t number, const fuse_file_info& info) noexcept;
 
+  // The answer has been sent, or tried to be, by the body itself: the kernel's request is gone, whatever the body meets from here on.
+  void set_answered() noexcept { answered_ = true; }
+  [[nodiscard]] bool answered() const noexcept { return answered_; }
+
  private:
   worker& worker_;
+  bool answered_ = false;
 };
 
 [[nodiscard]] inline bool opens_for_writing(const fuse_file_info& info) noexcept { return (info.flags & O_ACCMODE) != O_RDONLY; }
@@ -82,10 +87,7 @@ struct create_answer {
 };
 struct read_answer {
   std::span<const std::byte> bytes;
-  bool sent;  // already, or tried to be
-  int send(fuse_req_t req) const noexcept {
-    return sent ? 0 : fuse_reply_buf(req, reinterpret_cast<const char*>(bytes.data()), bytes.size());
-  }
+  int send(fuse_req_t req) const noexcept { return fuse_reply_buf(req, reinterpret_cast<const char*>(bytes.data()), bytes.size()); }
   void undo(request&) const noexcept {}
 };
 struct attribute_answer {
@@ -135,7 +137,9 @@ void answer(fuse_req_t req, Body&& body) noexcept {
       return fail(ENOMEM);
     }
   }();
-  if (made.has_value() && met_lost_memory()) [[unlikely]] {
+  const bool lost = met_lost_memory();  // asked for each request, so that it is never the next one's
+  if (r.answered()) return;
+  if (made.has_value() && lost) [[unlikely]] {
     made->undo(r);
     made = fail(EIO);
   }
