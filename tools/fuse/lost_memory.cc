@@ -26,13 +26,14 @@ void map_zeros(int number, siginfo_t* info, void*) {
     std::signal(number, SIG_DFL);  // none of ours: the access is made again, and ends the process
     return;
   }
+  // First of all, so that whoever reads zeros there finds the device dead behind that, on any thread.
+  memory.device.load(std::memory_order_relaxed)->kill();
   const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
   void* const wanted = reinterpret_cast<void*>(at / page * page);
   if (::mmap(wanted, page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED) {
     std::signal(number, SIG_DFL);
     return;
   }
-  memory.device.load(std::memory_order_relaxed)->kill();
   met = 1;
 }
 
@@ -59,7 +60,8 @@ lost_memory_guard::~lost_memory_guard() {
 }
 
 bool met_lost_memory() noexcept {
-  const bool answer = met != 0;
+  const dev::device* const device = memory.device.load(std::memory_order_relaxed);
+  const bool answer = met != 0 || (device != nullptr && device->killed());
   met = 0;
   return answer;
 }

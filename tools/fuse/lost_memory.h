@@ -15,7 +15,7 @@ class lost_memory_guard {
   lost_memory_guard& operator=(const lost_memory_guard&) = delete;
 };
 
-// Whether this thread has met lost memory since it was last asked.
+// Whether this thread has met lost memory since it was last asked, or the device is dead: then what was read may be zeros that never were the file's.
 [[nodiscard]] bool met_lost_memory() noexcept;
 
 }  // namespace xip::fuse
