@@ -54,13 +54,15 @@ using namespace std::chrono_literals;
   return 0;
 }
 
-// Signals that ask to stop, as a descriptor; no thread made later is interrupted by them.
+// Signals that ask to stop, as a descriptor; no thread made later is interrupted by them. Those that would only kill are ignored: whoever reads our
+// messages may go away.
 class stop_requests {
  public:
   stop_requests() noexcept {
     sigemptyset(&signals_);
     for (const int number : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&signals_, number);
     ::pthread_sigmask(SIG_BLOCK, &signals_, nullptr);
+    for (const int number : {SIGPIPE, SIGUSR1, SIGUSR2}) std::signal(number, SIG_IGN);
     fd_ = ::signalfd(-1, &signals_, SFD_CLOEXEC);
   }
   ~stop_requests() { ::close(fd_); }
