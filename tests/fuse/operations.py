@@ -274,6 +274,14 @@ def flags():
             if not path.endswith("directory"):
                 refused("writing to it", errno.EPERM, os.open, path, os.O_WRONLY)
             fcntl.ioctl(fd, FS_IOC_SETFLAGS, struct.pack("i", before))
+            if not path.endswith("directory"):
+                fcntl.ioctl(fd, FS_IOC_SETFLAGS, struct.pack("i", before | FS_APPEND_FL))
+                append = os.open(path, os.O_RDWR | os.O_APPEND)
+                refused("a mapping for stores of what is append-only", errno.ENODEV, mmap.mmap, append, 1)
+                os.write(append, b"more")
+                os.close(append)
+                check("appending to it", read(path) == b"fmore")
+                fcntl.ioctl(fd, FS_IOC_SETFLAGS, struct.pack("i", before))
         os.close(fd)
     refused("an unknown ioctl", errno.ENOTTY, fcntl.ioctl, os.open(at("flagged"), os.O_RDONLY), 0x80046699, bytes(4))
 

@@ -18,12 +18,13 @@ namespace {
 // What the kernel sees to itself: where an appended byte goes (it may also write back a page through any descriptor), and that O_DIRECT stays off its page cache.
 constexpr int kept_by_kernel = O_APPEND | O_DIRECT | O_CREAT | O_EXCL | O_NOCTTY;
 
-// A file that can only be appended to opens for nothing else.
-[[nodiscard]] result<int> open_place(request& r, const vfs::node& place, int flags) {
-  auto fd = r.task().openat(place, {}, flags & ~kept_by_kernel);
-  if (!fd.has_value() && fd.error() == EPERM && (flags & O_APPEND) != 0)
-    return r.task().openat(place, {}, (flags & ~kept_by_kernel) | O_APPEND);
-  return fd;
+// A file that can only be appended to opens for nothing else. Its descriptor would append a page that is written back, too: it is not to be mapped for
+// stores, which Linux refuses as well.
+[[nodiscard]] result<int> open_place(request& r, const vfs::node& place, fuse_file_info& info) {
+  auto fd = r.task().openat(place, {}, info.flags & ~kept_by_kernel);
+  if (fd.has_value() || fd.error() != EPERM || (info.flags & O_APPEND) == 0) return fd;
+  info.direct_io = 1;
+  return r.task().openat(place, {}, (info.flags & ~kept_by_kernel) | O_APPEND);
 }
 
 // What the kernel has cached of the file stays right, and closing one has nothing to say.
@@ -37,7 +38,7 @@ void open(fuse_req_t req, fuse_ino_t number, fuse_file_info* info) {
   answer(req, [&](request& r) -> result<open_answer> {
     const vfs::node& place = *XIP_TRY(r.place(number));
     if (kills_privileges()) r.give_up_set_id_bits(place, req);
-    fill_in(*info, XIP_TRY(open_place(r, place, info->flags)));
+    fill_in(*info, XIP_TRY(open_place(r, place, *info)));
     if (opens_for_writing(*info)) r.owner().inodes.add_writer(number);
     return open_answer{number, *info};
   });
