@@ -21,4 +21,37 @@ for signal in PIPE USR1 USR2; do
   expect "alive after SIG$signal" kill -0 $server
 done
 ended
+
+# Something else on the directory stays.
+if [ "$(id -u)" = 0 ]; then
+  serve
+  mount -t tmpfs over "$mnt"
+  echo kept >"$mnt/kept"
+  ended 'under another mount'
+  same 'the other mount' kept "$(cat "$mnt/kept")"
+  expect 'which is said' grep -q 'something else' "$scratch/said"
+  umount "$mnt"
+  ! mountpoint -q "$mnt" || umount -l "$mnt"
+  umount -l "$mnt" 2>/dev/null
+
+  # What a mapping has stored is taken in where the mount is bound, too.
+  mkdir "$scratch/elsewhere"
+  serve
+  mount --bind "$mnt" "$scratch/elsewhere"
+  mount -t tmpfs over "$mnt"
+  python3 - "$scratch/elsewhere/mapped" "$scratch/ready" <<'PY' &
+import mmap, os, signal, sys
+fd = os.open(sys.argv[1], os.O_RDWR | os.O_CREAT)
+os.truncate(fd, 4096)
+m = mmap.mmap(fd, 4096)
+m[:6] = b"mapped"
+open(sys.argv[2], "w").close()
+signal.pause()
+PY
+  user=$!
+  until [ -e "$scratch/ready" ]; do kill -0 $user || break; done
+  ended 'while it is bound elsewhere'
+  same 'stored where it is bound' mapped "$("$xip" cat "$img:/mapped" | head -c 6)"
+  kill $user; wait $user 2>/dev/null
+fi
 finish

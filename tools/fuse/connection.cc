@@ -1,11 +1,14 @@
 #include "fuse/connection.h"
 
 #include <cerrno>
+#include <charconv>
 #include <csignal>
 #include <cstddef>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
+#include <sstream>
 #include <string_view>
 
 #include <fcntl.h>
@@ -81,11 +84,48 @@ void note_init(const raw_request& r) noexcept {
   return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-void sync_mount(const std::string& directory) noexcept {
-  const int fd = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0) return;
-  static_cast<void>(::syncfs(fd));
+// The device of what is mounted on DIRECTORY, without a request to it: nobody may be there to answer. 0: none can be told.
+[[nodiscard]] dev_t device_on(const std::string& directory) noexcept {
+  struct ::statx there{};
+  if (::statx(AT_FDCWD, directory.c_str(), AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT | AT_SYMLINK_NOFOLLOW, 0, &there) != 0) return 0;
+  return gnu_dev_makedev(there.stx_dev_major, there.stx_dev_minor);
+}
+
+// Takes in what mappings of the file system DEVICE have stored, if it is what DIRECTORY leads to.
+[[nodiscard]] bool sync_mount(const std::string& directory, dev_t device) noexcept {
+  if (device_on(directory) != device) return false;
+  const int fd = ::open(directory.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return false;
+  struct ::stat there{};
+  const bool synced = ::fstat(fd, &there) == 0 && there.st_dev == device && ::syncfs(fd) == 0;
   ::close(fd);
+  return synced;
+}
+
+// The kernel writes blanks and backslashes of a path as three octal digits.
+[[nodiscard]] std::string unescaped(std::string_view text) {
+  std::string path;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    unsigned code = 0;
+    if (text[i] == '\\' && i + 3 < text.size() && std::from_chars(&text[i] + 1, &text[i] + 4, code, 8).ec == std::errc{}) {
+      path += static_cast<char>(code);
+      i += 3;
+    } else {
+      path += text[i];
+    }
+  }
+  return path;
+}
+
+// Wherever the file system DEVICE can be reached: somebody may have moved its mount, bound it elsewhere, or mounted something over it.
+void sync_anywhere(dev_t device) {
+  const std::string wanted = fmt::format("{}:{}", gnu_dev_major(device), gnu_dev_minor(device));
+  std::ifstream mounts{"/proc/self/mountinfo"};
+  for (std::string line; std::getline(mounts, line);) {
+    std::istringstream words{line};
+    std::string id, parent, number, root, place;
+    if (words >> id >> parent >> number >> root >> place && number == wanted && sync_mount(unescaped(place), device)) return;
+  }
 }
 
 // The kernel reads ahead 128 KiB of a FUSE file, in requests of that size; one of 1 MiB costs one round trip in place of eight. Only root may say so, and
@@ -145,16 +185,17 @@ std::expected<std::unique_ptr<connection>, std::string> connection::open(session
   if (c->session_ == nullptr) return std::unexpected{std::string{"no session with FUSE could be made"}};
   if (fuse_session_mount(c->session_, c->settings_.directory.c_str()) != 0)
     return std::unexpected{fmt::format("cannot mount on {}", c->settings_.directory)};
+  c->device_ = device_on(c->settings_.directory);
   const fuse_custom_io io{.writev = reply, .read = receive, .splice_receive = nullptr, .splice_send = nullptr};
   if (fuse_session_custom_io(c->session_, &io, fuse_session_fd(c->session_)) != 0) return std::unexpected{std::string{"out of memory"}};
   return c;
 }
 
 connection::~connection() {
-  if (!threads_.empty()) unmount();
+  if (!threads_.empty()) static_cast<void>(unmount());
   join();
   if (session_ != nullptr) {
-    fuse_session_unmount(session_);
+    if (is_on_top()) fuse_session_unmount(session_);  // it looks at nothing but the path
     fuse_session_destroy(session_);
   }
   if (ended_ >= 0) ::close(ended_);
@@ -243,14 +284,20 @@ void connection::interrupt_threads() noexcept {
   while (!has_ended(between_signals));
 }
 
-void connection::unmount() noexcept {
-  if (has_ended(0)) return;
+bool connection::is_on_top() const noexcept { return device_ != 0 && device_on(settings_.directory) == device_; }
+
+bool connection::unmount() noexcept {
+  if (has_ended(0)) return true;
   constexpr int grace = 1000;  // milliseconds until those who still use a mount that left the tree are cut off
-  if (!unmount_directory(settings_.directory, false)) {
-    sync_mount(settings_.directory);
-    static_cast<void>(unmount_directory(settings_.directory, true));
+  try {
+    sync_anywhere(device_);
+  } catch (const std::bad_alloc&) {
+    static_cast<void>(sync_mount(settings_.directory, device_));
   }
-  if (!has_ended(grace)) interrupt_threads();
+  const bool ours = is_on_top();
+  if (ours && !unmount_directory(settings_.directory, false)) static_cast<void>(unmount_directory(settings_.directory, true));
+  if (!has_ended(ours ? grace : 0)) interrupt_threads();
+  return ours;
 }
 
 }  // namespace xip::fuse

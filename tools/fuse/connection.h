@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+#include <sys/types.h>
+
 #define FUSE_USE_VERSION 314
 #include <fuse3/fuse_lowlevel.h>
 
@@ -47,8 +49,9 @@ class connection {
   [[nodiscard]] fuse_session* session() noexcept { return session_; }
   // A descriptor that is readable once all threads have ended: the file system was unmounted, or the connection was cut.
   [[nodiscard]] int ended() const noexcept { return ended_; }
-  // At once if nobody uses the mount. Else it leaves the tree, what its users have written comes to us, and they are cut off.
-  void unmount() noexcept;
+  // At once if nobody uses the mount. Else it leaves the tree, what its users have written comes to us, and they are cut off. False: something
+  // else is mounted on the directory by now, which stays, and our users are cut off as well.
+  [[nodiscard]] bool unmount() noexcept;
   // Waits for the threads.
   void join() noexcept { threads_.clear(); }
 
@@ -58,12 +61,14 @@ class connection {
   void look_into(fuse_buf& buffer) noexcept;
   [[nodiscard]] bool has_ended(int milliseconds) const noexcept;
   void interrupt_threads() noexcept;
+  [[nodiscard]] bool is_on_top() const noexcept;
   static ssize_t receive(int fd, void* to, std::size_t bytes, void* userdata);
   static ssize_t reply(int fd, struct iovec* pieces, int count, void* userdata);
 
   session_settings settings_;
   void* userdata_ = nullptr;
   fuse_session* session_ = nullptr;
+  dev_t device_ = 0;  // of the mount
   int ended_ = -1;
   std::function<void(unsigned)> prepare_;
   std::deque<std::atomic<int>> thread_ids_;  // 0: not running

@@ -98,7 +98,9 @@ class mount_service {
     if (!request_.foreground) messages_.to_system_log();
     start.ready();
     stop.wait(connection_->ended());
-    connection_->unmount();
+    if (!connection_->unmount())
+      messages_.fail(
+          fmt::format("{} has something else mounted on it, or is gone; whoever used this mount is cut off", request_.directory));
     return close();
   }
 
