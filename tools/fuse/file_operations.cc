@@ -151,7 +151,7 @@ void copy_file_range(fuse_req_t req, fuse_ino_t source, off_t from, fuse_file_in
     if (r.owner().inodes.has_writers(source)) return fail(EOPNOTSUPP);
     std::size_t copied = 0;
     result<> stopped;
-    constexpr std::size_t most = std::size_t{1} << 30;  // so that nobody waits for ever
+    constexpr std::size_t most = std::size_t{4} << 20;  // so that nobody else waits long for this thread, or for the two files
     bytes = std::min(bytes, most);
     while (copied < bytes) {
       const std::size_t piece = std::min(bytes - copied, r.bytes().size());
