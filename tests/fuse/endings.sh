@@ -22,6 +22,11 @@ for signal in PIPE USR1 USR2; do
 done
 ended
 
+# What the caller had open is not kept open by a server in the background.
+"$xip_fuse" "$img" "$mnt" 9>"$scratch/held" || fail 'mount with a file open'
+expect 'the server does not have it' sh -c '! ls -l "/proc/$1/fd" | grep -q "$2"' sh "$(pgrep -f "xip-fuse $img $mnt" | head -n 1)" "$scratch/held"
+down "$img"
+
 # Something else on the directory stays.
 if [ "$(id -u)" = 0 ]; then
   serve

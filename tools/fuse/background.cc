@@ -38,8 +38,13 @@ std::optional<int> background::begin(int impossible) {
     ::close(ends[1]);
     return wait_for(ends[0], child, impossible);
   }
-  ::close(ends[0]);
+  // What the caller had open it may want to see closed: pipes and locks would live as long as the mount. Nothing of ours is open yet but this end.
+  constexpr int first = STDERR_FILENO + 1;
   tell_ = ends[1];
+  if (ends[1] == first || ::dup3(ends[1], first, O_CLOEXEC) == first) {
+    tell_ = first;
+    static_cast<void>(::close_range(first + 1, ~0u, 0));
+  }
   ::setsid();
   return std::nullopt;
 }
