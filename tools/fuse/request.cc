@@ -37,9 +37,14 @@ void request::give_up_set_id_bits(const vfs::node& place, fuse_req_t req) {
   t.who.capabilities = *t.who.capabilities & ~vfs::capability_bit(CAP_FSETID);
   const std::uint32_t mode = place.get_inode().i_mode.load(std::memory_order_relaxed);
   if ((mode & S_ISGID) == 0) return;
-  gid_t groups[256];
-  const int count = fuse_req_getgroups(req, std::size(groups), groups);
-  if (count > 0) t.who.groups.assign(groups, groups + std::min<std::size_t>(static_cast<std::size_t>(count), std::size(groups)));
+  // The count is of all groups, also of those that found no room.
+  std::vector<gid_t> groups(32);
+  int count = fuse_req_getgroups(req, static_cast<int>(groups.size()), groups.data());
+  if (count > static_cast<int>(groups.size())) {
+    groups.resize(static_cast<std::size_t>(count));
+    count = std::min(fuse_req_getgroups(req, count, groups.data()), count);
+  }
+  if (count > 0) t.who.groups.assign(groups.begin(), groups.begin() + count);
 }
 
 void request::close(fuse_ino_t number, const fuse_file_info& info) noexcept {
