@@ -53,8 +53,8 @@ refuse 'a file to mount on' 1 'not a directory' "$xip" mount "$img" "$img"
 refuse 'a directory for an image' 1 "$mnt" "$xip" mount "$mnt" "$mnt"
 refuse 'the codes of mount(8): usage' 1 'threads=no' "$xip_fuse" "$img" "$mnt" -o threads=no
 refuse 'the codes of mount(8): failure' 32 '"frob"' "$xip_fuse" "$img" "$mnt" -o frob
+same 'a refused mount changes nothing' "$before" "$(sum "$img")"
 expect 'sloppy' "$xip_fuse" -s "$img" "$mnt" -o frob
-same 'a refused mount changes nothing' "$before" "$before"
 down "$img"
 head -c 1M /dev/urandom >"$scratch/noise"
 refuse 'what is no ext4' 1 "$scratch/noise" "$xip" mount "$scratch/noise" "$mnt"
@@ -118,7 +118,7 @@ open(sys.argv[1] + ".ready", "w").close()
 time.sleep(600)
 PY
 user=$!
-until [ -e "$mnt/mapped.ready" ]; do :; done
+until [ -e "$mnt/mapped.ready" ]; do kill -0 $user 2>/dev/null || { fail 'nobody maps the file'; break; }; done
 kill -TERM "$(pgrep -f "mount $img $mnt" | head -n 1)"
 free "$img"
 expect 'who has a file open is told' sh -c '! echo late >&7' 2>/dev/null
