@@ -27,6 +27,14 @@ ended
 expect 'the server does not have it' sh -c '! ls -l "/proc/$1/fd" | grep -q "$2"' sh "$(pgrep -f "xip-fuse $img $mnt" | head -n 1)" "$scratch/held"
 down "$img"
 
+# A remount names the image that is mounted.
+serve
+cp "$img" "$scratch/other.img"
+refuse 'remount by the name of another image' 32 'another image' "$xip_fuse" -o remount,ro "$scratch/other.img" "$mnt"
+expect 'which changes nothing' touch "$mnt/written"
+expect 'remount by its own name' "$xip_fuse" -o remount,ro "$img" "$mnt"
+ended
+
 # Something else on the directory stays.
 if [ "$(id -u)" = 0 ]; then
   serve

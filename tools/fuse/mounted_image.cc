@@ -87,6 +87,11 @@ std::expected<void, std::string> mounted_image::mount(const mount_request& reque
   return {};
 }
 
+bool mounted_image::is(std::uint64_t device, std::uint64_t number) const noexcept {
+  struct ::stat st{};
+  return ::fstat(lock_, &st) == 0 && st.st_dev == device && st.st_ino == number;
+}
+
 std::expected<void, vfs::mount_failure> mounted_image::remount(std::string_view options) {
   auto done = kernel_->remount("/", options);
   if (!done.has_value()) done.error().message = about_image(std::move(done.error().message), path_);

@@ -1,6 +1,7 @@
 // An image, locked, on a device, and mounted in a kernel instance of its own for as long as the host has it mounted.
 #pragma once
 
+#include <cstdint>
 #include <expected>
 #include <memory>
 #include <string>
@@ -23,6 +24,8 @@ class mounted_image {
   mounted_image& operator=(const mounted_image&) = delete;
 
   [[nodiscard]] std::expected<void, vfs::mount_failure> remount(std::string_view options);
+  // Whether it is the file or block device with these st_dev and st_ino.
+  [[nodiscard]] bool is(std::uint64_t device, std::uint64_t number) const noexcept;
   [[nodiscard]] vfs::kernel& kernel() noexcept { return *kernel_; }
   [[nodiscard]] dev::device& device() noexcept { return *device_; }
   // Owns the descriptors; those who serve requests are forked from it and share them.

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -61,6 +62,10 @@ constexpr mount_flag mount_flags[] = {
 // Without OPTIONS: only whether there is a server of ours.
 [[nodiscard]] std::expected<void, std::string> tell_server(const mount_request& request, const std::string& options) {
   remount_message message{};
+  struct ::stat image{};
+  if (::stat(request.image.c_str(), &image) != 0) return std::unexpected{fmt::format("{}: {}", request.image, std::strerror(errno))};
+  message.device = image.st_dev;
+  message.number = image.st_ino;
   if (options.size() >= sizeof message.text) return std::unexpected{std::string{"the options are too long"}};
   options.copy(message.text, options.size());
   const int fd = ::open(request.directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -77,7 +82,13 @@ constexpr mount_flag mount_flags[] = {
 
 int serve_remount(server& owner, remount_message& message) {
   const std::string options{message.text, ::strnlen(message.text, sizeof message.text)};
+  const bool meant = owner.image.is(message.device, message.number);
   message = {};
+  if (!meant) {
+    constexpr std::string_view why = "another image is mounted there";
+    why.copy(message.text, sizeof message.text - 1);
+    return EINVAL;
+  }
   if (options.empty()) return 0;
   auto done = owner.image.remount(options);
   if (done.has_value()) return 0;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <expected>
 #include <span>
 #include <string>
@@ -15,6 +16,7 @@ namespace xip::fuse {
 
 // An ioctl of the mount's root. There: options for libxip, or none to see who answers; back: why not, if it returns an errno; both end with a zero.
 struct remount_message {
+  std::uint64_t device, number;  // of the image that is meant, st_dev and st_ino
   char text[1024];
 };
 inline constexpr unsigned remount_command = _IOWR('x', 0x52, remount_message);
