@@ -51,16 +51,12 @@ result<std::size_t> ext4_file_read_iter(vfs::kiocb& iocb, vfs::iov_iter& to) {
   return done;
 }
 
-// As a read: nobody cuts the file while the sink takes its bytes.
+// As a read: nobody cuts the file while the sink takes its bytes. The time of access comes first: once the sink has them, somebody may look at it.
 result<std::size_t> ext4_file_splice_read(vfs::kiocb& iocb, std::size_t bytes, vfs::splice_sink& sink) {
+  file_accessed(iocb.ki_filp);
   vfs::inode& inode = *iocb.ki_filp.f_inode;
-  const auto splice = [&]() -> result<std::size_t> {
-    shared_guard guard{inode.i_rwsem};
-    return xip_mapping_splice(iocb, bytes, sink, ext4_xip_ops);
-  };
-  auto done = splice();
-  if (done.has_value()) file_accessed(iocb.ki_filp);
-  return done;
+  shared_guard guard{inode.i_rwsem};
+  return xip_mapping_splice(iocb, bytes, sink, ext4_xip_ops);
 }
 
 // ---- write
