@@ -87,7 +87,11 @@ class host_world final : public world {
   }
   long openat2(int dir, const std::string& path, std::uint64_t flags, std::uint64_t mode, std::uint64_t resolve) override {
     open_how how{flags, mode, resolve};
-    return answer(::syscall(SYS_openat2, dir, path.c_str(), &how, sizeof how));
+    const auto call = [&] { return ::syscall(SYS_openat2, dir, path.c_str(), &how, sizeof how); };
+    long fd = call();
+    // A limited walk that went up while anybody on the host mounted or renamed something asks to be made again.
+    for (int n = 0; n < 1000 && fd < 0 && errno == EAGAIN && (resolve & RESOLVE_CACHED) == 0; ++n) fd = call();
+    return answer(fd);
   }
   long close(int fd) override { return answer(::close(fd)); }
   long dup(int fd) override { return answer(::dup(fd)); }
