@@ -25,6 +25,11 @@ struct gathered {
     pieces[count++] = {const_cast<void*>(static_cast<const void*>(from)), bytes};
     return {};
   }
+  void keep_first(std::size_t bytes) noexcept {
+    std::size_t kept = 0;
+    for (; bytes != 0; ++kept) bytes -= pieces[kept].iov_len = std::min(pieces[kept].iov_len, bytes);
+    count = kept;
+  }
 };
 
 // The first of the BYTES bytes at POS, which lie in EM: as many as one piece has.
@@ -61,6 +66,7 @@ result<std::size_t> xip_mapping_splice(vfs::kiocb& iocb, std::size_t bytes, vfs:
     const loff_t end = pos_of(em.lblk + em.len, bits);
     done += XIP_TRY(gather_one(inode, all, em, pos, std::min(bytes - done, static_cast<std::size_t>(end - pos))));
   }
+  all.keep_first(bytes);  // fewer than were gathered, where the size has fallen meanwhile
   XIP_TRY(sink.take(sink, {all.pieces.data(), all.count}, bytes));
   iocb.ki_pos += static_cast<loff_t>(bytes);
   return bytes;

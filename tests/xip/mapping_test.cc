@@ -293,6 +293,28 @@ TEST_F(WindowTest, PoisonEndsAReadBeforeItAndAWholePageWriteClearsIt) {
   EXPECT_EQ(poisoned.read(0, got.data(), got.size()), 3 * block);
 }
 
+// Two extents and a hole; the size falls to SIZE as the mapping of block AT is asked for.
+TEST_F(WindowTest, HandsOutNothingBehindASizeThatFallsMeanwhile) {
+  fill(pblk_t{10}, 1, 1);
+  fill(pblk_t{20}, 1, 2);
+  file.inode.put({lblk_t{0}, 1, pblk_t{10}, extent_type::mapped, 0});
+  file.inode.put({lblk_t{1}, 1, pblk_t{20}, extent_type::mapped, 0});
+  file.inode.i_size = 3 * block;
+  EXPECT_EQ(file.splice(0, 4 * block).value().size(), 3 * block);
+  for (const loff_t size : {loff_t{0}, loff_t{7}, loff_t{block}, loff_t{block + 1}, loff_t{2 * block}}) {
+    for (const int at : {1, 2, 3}) {
+      file.inode.i_size = 3 * block;
+      int asked = 0;
+      file.inode.on_get_blocks = [&] {
+        if (++asked == at) i_size_write(file.inode, size);
+      };
+      const auto taken = file.splice(0, 3 * block);
+      ASSERT_TRUE(taken.has_value()) << size << ' ' << at;
+      EXPECT_EQ(taken->size(), static_cast<std::size_t>(size)) << at;
+    }
+  }
+}
+
 class BatchTest : public ::testing::Test {
  protected:
   request_device device{256 * block};

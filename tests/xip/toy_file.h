@@ -181,6 +181,24 @@ struct toy_file {
     shared_guard guard{inode.i_rwsem};
     return xip_mapping_read(iocb, iter, ops);
   }
+  // What a sink is given, as one string of bytes.
+  result<std::vector<std::byte>> splice(loff_t pos, std::size_t bytes) {
+    struct collecting_sink : vfs::splice_sink {
+      std::vector<std::byte> taken;
+    } sink;
+    sink.take = [](vfs::splice_sink& to, std::span<const iovec> pieces, std::size_t total) -> result<> {
+      auto& taken = static_cast<collecting_sink&>(to).taken;
+      for (const iovec& piece : pieces) {
+        const auto* from = static_cast<const std::byte*>(piece.iov_base);
+        taken.insert(taken.end(), from, from + piece.iov_len);
+      }
+      return taken.size() == total ? result<>{} : fail(EPROTO);
+    };
+    vfs::kiocb iocb{opened, pos, 0, INT64_MAX};
+    shared_guard guard{inode.i_rwsem};
+    XIP_TRY(xip_mapping_splice(iocb, bytes, sink, ops));
+    return std::move(sink.taken);
+  }
   result<std::size_t> write(loff_t pos, const void* from, std::size_t bytes, const vfs::user_access* access = nullptr) {
     const iovec segment{const_cast<void*>(from), bytes};
     vfs::iov_iter iter{vfs::iter_direction::source, {&segment, 1}, bytes, access};
