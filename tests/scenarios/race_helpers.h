@@ -15,6 +15,28 @@
 
 namespace xip::scenario {
 
+// A number in a file, which tasks count up while they keep each other out: what they lose is missing at the end.
+struct counting_race : race {
+  int count = -1;  // the main task's descriptor, and its children's
+
+  void setup() {
+    count = create("count");
+    const std::uint64_t zero = 0;
+    must(task().pwrite(count, &zero, sizeof zero, 0));
+  }
+  void add(vfs::task& me) const {
+    std::uint64_t n = 0;
+    must(me.pread(count, &n, sizeof n, 0));
+    ++n;
+    must(me.pwrite(count, &n, sizeof n, 0));
+  }
+  void expect_count(std::uint64_t changes) const {
+    std::uint64_t n = 0;
+    must(task().pread(count, &n, sizeof n, 0));
+    expect_equal(n, changes, "changes");
+  }
+};
+
 // A file that takes all free blocks but BLOCKS.
 inline void leave_free(const race& r, loff_t blocks) {
   const int fd = r.create("ballast");

@@ -5,25 +5,12 @@
 // Groups: auto locks. Needs: nothing.
 #include <sys/file.h>
 
-#include <xip/scenario/race.h>
+#include "race_helpers.h"
 
 namespace xip::scenario {
 namespace {
 
-struct scene : race {
-  int count = -1;
-
-  void setup() {
-    count = create("count");
-    const std::uint64_t zero = 0;
-    must(task().pwrite(count, &zero, sizeof zero, 0));
-  }
-  void add(vfs::task& me) {
-    std::uint64_t n = 0;
-    must(me.pread(count, &n, sizeof n, 0));
-    ++n;
-    must(me.pwrite(count, &n, sizeof n, 0));
-  }
+struct scene : counting_race {
   void lock(vfs::task& me, int fd, int command, short type) {
     struct ::flock whole{};
     whole.l_type = type;
@@ -44,11 +31,7 @@ struct scene : race {
     add(me);
     must(me.close(fd));
   }
-  void check() {
-    std::uint64_t n = 0;
-    must(task().pread(count, &n, sizeof n, 0));
-    expect_equal(n, std::uint64_t{3}, "changes");
-  }
+  void check() { expect_count(3); }
 };
 
 }  // namespace
