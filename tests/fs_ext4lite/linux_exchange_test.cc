@@ -19,25 +19,15 @@ namespace {
 
 namespace files = std::filesystem;
 
-class linux_exchange : public testing::TestWithParam<const char*> {
+class linux_exchange : public with_linux {
  protected:
-  void SetUp() override {
-    if (geteuid() != 0) GTEST_SKIP() << "needs root for a loop mount";
-    const loop_mount there{disk};
-    if (!there.ok()) GTEST_SKIP() << "this machine has no loop mounts";
-  }
-  void check() const {
-    std::string said;
-    EXPECT_TRUE(e2fsck_clean(disk.path(), &said)) << said;
-  }
+  linux_exchange() : with_linux{"32M"} {}
   [[nodiscard]] static std::vector<std::string> listed(const files::path& directory) {
     std::vector<std::string> names{".", ".."};
     for (const auto& e : files::directory_iterator{directory}) names.push_back(e.path().filename());
     std::ranges::sort(names);
     return names;
   }
-
-  image disk = make_image(GetParam(), "32M");
 };
 
 TEST_P(linux_exchange, an_indexed_directory_grows_by_turns) {

@@ -14,17 +14,9 @@
 namespace xip::ext4lite::test {
 namespace {
 
-class linux_attributes : public testing::TestWithParam<const char*> {
+class linux_attributes : public with_linux {
  protected:
-  void SetUp() override {
-    if (geteuid() != 0) GTEST_SKIP() << "needs root for a loop mount";
-    const loop_mount there{disk};
-    if (!there.ok()) GTEST_SKIP() << "this machine has no loop mounts";
-  }
-  void check() const {
-    std::string said;
-    EXPECT_TRUE(e2fsck_clean(disk.path(), &said)) << said;
-  }
+  linux_attributes() : with_linux{"16M"} {}
   // As Linux sees them.
   [[nodiscard]] static xattr_map host_xattrs(const std::filesystem::path& path) {
     std::string names(65536, '\0');
@@ -43,8 +35,6 @@ class linux_attributes : public testing::TestWithParam<const char*> {
     }
     return all;
   }
-
-  image disk = make_image(GetParam(), "16M");
 };
 
 TEST_P(linux_attributes, change_by_turns) {

@@ -2,7 +2,10 @@
 #pragma once
 
 #include <filesystem>
+#include <string>
 #include <string_view>
+
+#include <unistd.h>
 
 #include <gtest/gtest.h>
 
@@ -32,6 +35,22 @@ class loop_mount {
  private:
   std::filesystem::path place_;
   bool mounted_ = false;
+};
+
+// A test with an image that Linux and libxip have by turns, made with the mke2fs options that are its parameter. Skipped where Linux cannot mount it.
+class with_linux : public testing::TestWithParam<const char*> {
+ protected:
+  explicit with_linux(const char* size) : disk{make_image(GetParam(), size)} {}
+  void SetUp() override {
+    if (geteuid() != 0) GTEST_SKIP() << "needs root for a loop mount";
+    const loop_mount there{disk};
+    if (!there.ok()) GTEST_SKIP() << "this machine has no loop mounts";
+  }
+  void check() const {
+    std::string said;
+    EXPECT_TRUE(e2fsck_clean(disk.path(), &said)) << said;
+  }
+  image disk;
 };
 
 }  // namespace xip::ext4lite::test
