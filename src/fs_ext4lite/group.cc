@@ -128,8 +128,8 @@ void check_counts(ext4_sb_info& sb, group_info& info, const desc_counts& counts)
 [[nodiscard]] result<> add_group(ext4_sb_info& sb, group_t g, std::string& message) {
   XIP_TRY(check_desc(sb, g, message));
   std::pmr::polymorphic_allocator<> memory{&sb.memory()};
-  auto* info = memory.new_object<group_info>(g, sb.memory());
-  sb.s_groups.push_back(info);
+  sb.s_groups.push_back(nullptr);  // its place first: no memory for that loses no object
+  auto* info = sb.s_groups.back() = memory.new_object<group_info>(g, sb.memory());
   const desc_counts counts = counts_of(sb, group_desc(sb, g));
   info->free_blocks = counts.free_blocks;
   info->free_inodes = counts.free_inodes;

@@ -272,7 +272,8 @@ ext4_sb_info::ext4_sb_info(vfs::kernel& k, dev::device& d)
 }
 
 ext4_sb_info::~ext4_sb_info() {
-  for (group_info* g : s_groups) allocator_of(*this).delete_object(g);
+  for (group_info* g : s_groups)
+    if (g != nullptr) allocator_of(*this).delete_object(g);
 }
 
 void take_geometry(ext4_sb_info& sb, const ext4_super_block& es) {

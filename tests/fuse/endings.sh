@@ -24,7 +24,7 @@ ended
 
 # What the caller had open is not kept open by a server in the background.
 "$xip_fuse" "$img" "$mnt" 9>"$scratch/held" || fail 'mount with a file open'
-expect 'the server does not have it' sh -c '! ls -l "/proc/$1/fd" | grep -q "$2"' sh "$(pgrep -f "xip-fuse $img $mnt" | head -n 1)" "$scratch/held"
+expect 'the server does not have it' sh -c '! ls -l "/proc/$1/fd" | grep -q "$2"' sh "$(pgrep -n -f "xip-fuse $img $mnt")" "$scratch/held"
 down "$img"
 
 # A remount names the image that is mounted.

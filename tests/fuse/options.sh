@@ -99,7 +99,7 @@ clean 'umount' "$img"
 for signal in TERM INT HUP; do
   up "$img"
   echo "$signal" >"$mnt/signal"
-  kill -$signal "$(pgrep -f "mount $img $mnt" | head -n 1)"
+  kill -$signal "$(pgrep -n -f "mount $img $mnt")"
   free "$img"
   expect "nothing is mounted after SIG$signal" sh -c '! mountpoint -q "$1"' sh "$mnt"
   clean "SIG$signal" "$img"
@@ -119,7 +119,7 @@ time.sleep(600)
 PY
 user=$!
 until [ -e "$mnt/mapped.ready" ]; do kill -0 $user 2>/dev/null || { fail 'nobody maps the file'; break; }; done
-kill -TERM "$(pgrep -f "mount $img $mnt" | head -n 1)"
+kill -TERM "$(pgrep -n -f "mount $img $mnt")"
 free "$img"
 expect 'who has a file open is told' sh -c '! echo late >&7' 2>/dev/null
 exec 7>&-
@@ -131,7 +131,7 @@ same 'stored into a mapping before it' 'mapped' "$("$xip" cat "$img:/mapped" | h
 # A server that dies leaves an image that e2fsck repairs, and a directory that can be unmounted.
 up "$img"
 cp -r "$(dirname "$0")" "$mnt/tree"
-kill -KILL "$(pgrep -f "mount $img $mnt" | head -n 1)"
+kill -KILL "$(pgrep -n -f "mount $img $mnt")"
 free "$img"
 expect 'the dead mount can be removed' umount -l "$mnt"
 e2fsck -fp "$img" >"$scratch/log" 2>&1 || e2fsck -fy "$img" >"$scratch/log" 2>&1

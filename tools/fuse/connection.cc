@@ -142,6 +142,16 @@ void widen_readahead(const std::string& directory) noexcept {
   ::close(fd);
 }
 
+// Ends the connection FD for whoever still uses the mount. fuse_session_unmount would unmount whatever is on the directory, were it not for an error on its
+// descriptor, which tells it that there is nothing left to do: a pipe that nobody reads has one, too.
+[[nodiscard]] bool cut_off(int fd) noexcept {
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0) return false;
+  const bool cut = ::dup3(ends[1], fd, O_CLOEXEC) == fd;
+  for (const int end : ends) ::close(end);
+  return cut;
+}
+
 extern "C" void wake_up(int) {}
 
 constexpr int wake_signal = SIGUSR1;
@@ -195,7 +205,7 @@ connection::~connection() {
   if (!threads_.empty()) static_cast<void>(unmount());
   join();
   if (session_ != nullptr) {
-    if (is_on_top()) fuse_session_unmount(session_);  // it looks at nothing but the path
+    if (is_on_top() || cut_off(fuse_session_fd(session_))) fuse_session_unmount(session_);
     fuse_session_destroy(session_);
   }
   if (ended_ >= 0) ::close(ended_);
