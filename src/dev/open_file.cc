@@ -64,15 +64,31 @@ int open_quietly(const std::string& path, bool read_only, int extra_flags) noexc
   return above_standard_streams(::open(path.c_str(), flags));
 }
 
+// Opens the block device PATH once more, so that the host neither mounts it nor makes it part of another device while FILE is open.
+std::expected<void, open_failure> claim(std::string_view device, const std::string& path, int extra_flags, opened_file& file) {
+  unique_fd claimed{open_quietly(path, false, extra_flags | O_EXCL)};
+  if (claimed.get() < 0) {
+    const int number = errno;
+    return refuse(number, device,
+                  number == EBUSY ? "the host has it in use, mounted or as part of another device (lsblk), or another program claims it"
+                                  : advice_for(number));
+  }
+  struct ::stat status{};
+  if (::fstat(claimed.get(), &status) != 0 || status.st_rdev != file.status.st_rdev)
+    return refuse(EBUSY, device, "another device has taken its name just now");
+  file.fd = std::move(claimed);
+  return {};
+}
+
 // What keeps this file, open for writing, from being written after all.
-std::expected<void, open_failure> check_writable(std::string_view device, const opened_file& file) {
+std::expected<void, open_failure> check_writable(std::string_view device, const std::string& path, int extra_flags, opened_file& file) {
   if (const auto target = mounted_on(file.status))
     return refuse(EBUSY, device, fmt::format("it is mounted on {}; unmount it first", *target));
   if (S_ISBLK(file.status.st_mode)) {
     int protected_from_writing = 0;
     if (::ioctl(file.fd.get(), BLKROGET, &protected_from_writing) == 0 && protected_from_writing != 0)
       return refuse(EROFS, device, "the device is write-protected (blockdev --setrw), or ask for a read-only open");
-    return {};
+    return claim(device, path, extra_flags, file);
   }
   struct rlimit limit{};
   if (::getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY &&
@@ -90,8 +106,6 @@ std::expected<opened_file, open_failure> open_file(std::string_view device, cons
     const int number = errno;
     return refuse(number, device, advice_for(number));
   }
-  // O_NONBLOCK was only there so that a pipe cannot make the open wait; an io_uring request would answer EAGAIN because of it.
-  (void)::fcntl(file.fd.get(), F_SETFL, ::fcntl(file.fd.get(), F_GETFL) & ~O_NONBLOCK);
   if (::fstat(file.fd.get(), &file.status) != 0) {
     const int number = errno;
     return refuse(number, device, error{number}.message());
@@ -101,7 +115,9 @@ std::expected<opened_file, open_failure> open_file(std::string_view device, cons
   if (!S_ISREG(mode) && !S_ISBLK(mode) && !S_ISCHR(mode)) return refuse(EINVAL, device, "neither a file nor a device");
   if (S_ISREG(mode) && file.status.st_size == 0) return refuse(EINVAL, device, "the file is empty; give it a size and a file system first");
   if (!read_only)
-    if (auto writable = check_writable(device, file); !writable) return std::unexpected{std::move(writable.error())};
+    if (auto writable = check_writable(device, path, extra_flags, file); !writable) return std::unexpected{std::move(writable.error())};
+  // O_NONBLOCK was only there so that a pipe cannot make the open wait; an io_uring request would answer EAGAIN because of it.
+  (void)::fcntl(file.fd.get(), F_SETFL, ::fcntl(file.fd.get(), F_GETFL) & ~O_NONBLOCK);
   return file;
 }
 

@@ -35,6 +35,25 @@ expect 'which changes nothing' touch "$mnt/written"
 expect 'remount by its own name' "$xip_fuse" -o remount,ro "$img" "$mnt"
 ended
 
+# A block device that the host has mounted is not written to behind its back.
+if [ "$(id -u)" = 0 ] && loop=$(losetup -f --show "$img" 2>/dev/null); then
+  if mount -t ext4 "$loop" "$mnt" 2>/dev/null; then
+    mkdir "$scratch/second"
+    refuse 'a device that the host has mounted' 32 'mounted on' "$xip_fuse" "$loop" "$scratch/second"
+    refuse 'by a verb' 1 'mounted on' "$xip" mkdir "$loop:/new"
+    unmount "$mnt"
+  fi
+  refuse 'a device that somebody claims' 32 'claims it' python3 -c 'import os, sys
+os.set_inheritable(os.open(sys.argv[1], os.O_RDWR | os.O_EXCL), True)
+os.execv(sys.argv[2], sys.argv[2:])' "$loop" "$xip_fuse" "$loop" "$scratch/second"
+  expect 'which it gave back' "$xip_fuse" "$loop" "$mnt"
+  expect 'the host leaves it alone then' sh -c '! mount -t ext4 "$1" "$2" 2>/dev/null' sh "$loop" "$scratch/second"
+  unmount "$mnt"
+  expect 'the device is free' timeout 60 flock "$loop" true
+  losetup -d "$loop"
+  clean 'after the device' "$img"
+fi
+
 # Something else on the directory stays.
 if [ "$(id -u)" = 0 ]; then
   serve
@@ -66,5 +85,19 @@ PY
   ended 'while it is bound elsewhere'
   same 'stored where it is bound' mapped "$("$xip" cat "$img:/mapped" | head -c 6)"
   kill $user; wait $user 2>/dev/null
+  while umount -l "$mnt"; do :; done 2>/dev/null
+  umount -l "$scratch/elsewhere" 2>/dev/null
+
+  # A mount that was moved is not found on its directory, and what it holds is taken in.
+  serve
+  mount --bind "$scratch/elsewhere" "$scratch/elsewhere" && mount --make-private "$scratch/elsewhere"
+  mkdir -p "$scratch/elsewhere/moved"
+  if mount --move "$mnt" "$scratch/elsewhere/moved" 2>/dev/null; then
+    echo moved >"$scratch/elsewhere/moved/file"
+    ended 'while it is somewhere else'
+    same 'written where it was moved' moved "$("$xip" cat "$img:/file")"
+  else
+    ended
+  fi
 fi
 finish
