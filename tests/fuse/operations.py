@@ -88,6 +88,35 @@ def rename_flags():
     os.unlink(at("left"))
 
 
+libc.opendir.restype = libc.readdir.restype = ctypes.c_void_p
+libc.readdir.argtypes = libc.closedir.argtypes = [ctypes.c_void_p]
+
+
+def moved_directories():
+    """What the kernel has kept of a directory that moves is not kept for its new place."""
+    for name in ("from", "from/moved", "to", "to/other"):
+        os.mkdir(at(name))
+
+    def parent_of(name):
+        """As the directory has it, which os.scandir does not show and ls looks up."""
+        stream = libc.opendir(at(name).encode())
+        try:
+            found = None
+            while entry := libc.readdir(stream):  # to the end, or the kernel keeps nothing
+                if ctypes.string_at(entry + 19) == b"..":
+                    found = ctypes.c_uint64.from_address(entry).value
+            return found
+        finally:
+            libc.closedir(stream)
+
+    for name, parent in (("from/moved", "from"), ("to/other", "to")):
+        check(f".. of {name}", parent_of(name) == os.stat(at(parent)).st_ino)
+    renameat2(at("from/moved"), at("to/other"), 2)
+    check("both .. of an exchange", parent_of("from/moved") == os.stat(at("from")).st_ino and parent_of("to/other") == os.stat(at("to")).st_ino)
+    os.rename(at("from/moved"), at("to/moved"))
+    check(".. of a directory that moved", parent_of("to/moved") == os.stat(at("to")).st_ino)
+
+
 def attributes():
     path = at("attributes")
     write(path, b"x" * 1000)
@@ -333,6 +362,6 @@ def time_of_changes():
     check("and no more", os.stat(d).st_nlink == 2)
 
 
-for part in (names, rename_flags, attributes, contents, mapping, stored_into_a_hole, locks, tmpfile, extended_attributes, flags, directories, time_of_changes):
+for part in (names, rename_flags, moved_directories, attributes, contents, mapping, stored_into_a_hole, locks, tmpfile, extended_attributes, flags, directories, time_of_changes):
     part()
 sys.exit(1 if wrong else 0)

@@ -74,11 +74,20 @@ void rmdir(fuse_req_t req, fuse_ino_t parent, const char* name) {
   answer(req, [&](request& r) { return remove(r, parent, name, AT_REMOVEDIR); });
 }
 
+// A directory that has moved has another "..", which the kernel may have among the entries that it keeps.
+void tell_of_new_parent(request& r, const vfs::node& parent, const char* name) {
+  const auto moved = r.task().lookup_node(parent, name, AT_SYMLINK_NOFOLLOW);
+  if (moved.has_value() && S_ISDIR(moved->get_inode().i_mode.load(std::memory_order_relaxed)))
+    fuse_lowlevel_notify_inval_inode(r.owner().session, moved->get_inode().i_ino.value(), 0, 0);
+}
+
 void rename(fuse_req_t req, fuse_ino_t parent, const char* name, fuse_ino_t new_parent, const char* new_name, unsigned flags) {
   answer(req, [&](request& r) -> result<done_answer> {
     const vfs::node& from = *XIP_TRY(r.place(parent));
     const vfs::node& to = *XIP_TRY(r.place(new_parent));
     XIP_TRY(r.task().renameat2(from, name, to, new_name, flags));
+    if (parent != new_parent) tell_of_new_parent(r, to, new_name);
+    if (parent != new_parent && (flags & RENAME_EXCHANGE) != 0) tell_of_new_parent(r, from, name);
     return done_answer{};
   });
 }
