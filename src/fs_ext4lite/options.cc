@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include <xip/fs_ext4lite/ext4lite.h>
+
 #include "fs_ext4lite/super.h"
 
 namespace xip::ext4lite {
@@ -77,6 +79,21 @@ result<> parse_options(std::string_view text, mount_options& options, std::strin
   }
   return {};
 }
+
+}  // namespace xip::ext4lite
+
+namespace xip {
+
+std::expected<void, std::string> check_ext4lite_options(std::string_view words) {
+  ext4lite::mount_options options;
+  std::string message;
+  if (!ext4lite::parse_options(words, options, message)) return std::unexpected{std::move(message)};
+  return {};
+}
+
+}  // namespace xip
+
+namespace xip::ext4lite {
 
 void show_options(const vfs::super_block& sb, std::string& out) {
   const auto& info = static_cast<const ext4_sb_info&>(sb);

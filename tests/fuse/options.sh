@@ -39,8 +39,8 @@ done
 
 # What is wrong is named, changes nothing, and is told to whoever asked.
 before=$(sum "$img")
-refuse 'an unknown option' 1 '"frob"' "$xip" mount "$img" "$mnt" -o frob
-refuse 'one with a wrong value' 1 'errors=maybe' "$xip" mount "$img" "$mnt" -o errors=maybe
+refuse 'an unknown option' 2 '"frob"' "$xip" mount "$img" "$mnt" -o frob
+refuse 'one with a wrong value' 2 'errors=maybe' "$xip" mount "$img" "$mnt" -o errors=maybe
 refuse 'a number of threads' 2 'threads=no' "$xip" mount "$img" "$mnt" -o threads=no
 refuse 'a device' 2 'device=tape' "$xip" mount "$img" "$mnt" -o device=tape
 refuse 'DAX without memory' 1 'direct access' "$xip" mount "$img" "$mnt" -o device=block,dax=always
@@ -52,7 +52,11 @@ refuse 'no directory' 1 'No such file' "$xip" mount "$img" "$scratch/none"
 refuse 'a file to mount on' 1 'not a directory' "$xip" mount "$img" "$img"
 refuse 'a directory for an image' 1 "$mnt" "$xip" mount "$mnt" "$mnt"
 refuse 'the codes of mount(8): usage' 1 'threads=no' "$xip_fuse" "$img" "$mnt" -o threads=no
-refuse 'the codes of mount(8): failure' 32 '"frob"' "$xip_fuse" "$img" "$mnt" -o frob
+refuse 'an option, too' 1 '"frob"' "$xip_fuse" "$img" "$mnt" -o frob
+refuse 'the codes of mount(8): failure' 32 'No such file' "$xip_fuse" "$scratch/none" "$mnt"
+for word in user_id=77 group_id=77 rootmode=1 max_read=4096 blksize=512 fd=3; do
+  refuse "$word, which is the kernel's to say" 2 "\"$word\" is for a remount only" "$xip" mount "$img" "$mnt" -o $word
+done
 same 'a refused mount changes nothing' "$before" "$(sum "$img")"
 expect 'sloppy' "$xip_fuse" -s "$img" "$mnt" -o frob
 down "$img"
@@ -81,8 +85,46 @@ refuse 'writing then' 1 'Read-only' touch "$mnt/x"
 clean 'read-only in use' "$img"
 expect 'remount,rw' "$xip_fuse" -o remount,rw "$img" "$mnt"
 expect 'writing again' touch "$mnt/x"
-refuse 'remount with nonsense' 32 'frob' "$xip_fuse" -o remount,frob "$img" "$mnt"
+refuse 'remount with nonsense' 1 'frob' "$xip_fuse" -o remount,frob "$img" "$mnt"
 refuse 'remount of another file system' 32 'not a mount of this program' "$xip_fuse" -o remount,ro "$img" "$scratch"
+down "$img"
+
+# A flag that libfuse does not pass on, and those that a remount does not speak of.
+if [ "$(id -u)" = 0 ]; then
+  up "$img" nosymfollow,noexec
+  echo kept >"$mnt/target"
+  ln -s target "$mnt/link"
+  refuse 'a symlink with nosymfollow' 1 'Too many levels' cat "$mnt/link"
+  expect 'remount of something else' "$xip_fuse" -o remount,noatime "$img" "$mnt"
+  refuse 'a symlink after it' 1 'Too many levels' cat "$mnt/link"
+  expect 'remount,symfollow' "$xip_fuse" -o remount,symfollow "$img" "$mnt"
+  same 'followed then' kept "$(cat "$mnt/link")"
+  expect 'noexec stays' grep -Eq '(^|,)noexec(,|$)' <<<"$(options_of)"
+  # As the kernel shows it, and mount(8) gives it back.
+  expect 'remount with what the kernel shows' "$xip_fuse" -o "remount,$(options_of)" "$img" "$mnt"
+  down "$img"
+fi
+refuse 'a label, with a comma in it, that is none' 1 'cannot mount' "$xip" mount "$img" "$mnt" -o 'ro,context="a,b"'
+
+# Past the page cache: written at once where others look, mapped all the same, and two readers of one file see one content.
+up "$img" direct_io
+cp "$xip_fuse" "$mnt/copy"
+expect 'read past the page cache' cmp "$xip_fuse" "$mnt/copy"
+expect 'mapped, stored into, written over and read' python3 - "$mnt/copy" <<'PY'
+import mmap, os, sys
+fd = os.open(sys.argv[1], os.O_RDWR)
+try:
+    m = mmap.mmap(fd, 8192)
+except OSError:
+    sys.exit(0)  # before Linux 6.6
+m[:6] = b"mapped"
+assert os.pread(fd, 6, 0) == b"mapped"
+os.pwrite(fd, b"written", 4096)
+assert m[4096:4103] == b"written"
+m[4103:4106] = b"too"
+m.flush()
+assert os.pread(fd, 10, 4096) == b"writtentoo"
+PY
 down "$img"
 
 # One user at a time; who comes too early waits a moment.

@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <cstddef>
+#include <cstdio>
 
 #include <fcntl.h>
 #include <sys/wait.h>
@@ -11,7 +12,7 @@ namespace xip::fuse {
 namespace {
 
 // The other end is closed without a word when the process ends early: then its exit code counts.
-[[nodiscard]] int wait_for(int said, pid_t child, int impossible) noexcept {
+[[nodiscard]] int wait_for(int said, pid_t child, reporter& messages, int impossible) noexcept {
   std::byte word{};
   ssize_t bytes;
   do bytes = ::read(said, &word, 1);
@@ -20,12 +21,16 @@ namespace {
   int status = 0;
   while (::waitpid(child, &status, 0) < 0)
     if (errno != EINTR) return impossible;
-  return WIFEXITED(status) && WEXITSTATUS(status) != 0 ? WEXITSTATUS(status) : impossible;
+  if (WIFEXITED(status) && WEXITSTATUS(status) != 0) return WEXITSTATUS(status);
+  char text[64];
+  std::snprintf(text, sizeof text, "the server was ended by signal %d", WIFSIGNALED(status) ? WTERMSIG(status) : 0);
+  messages.fail(WIFSIGNALED(status) ? text : "the server ended before it had begun");
+  return impossible;
 }
 
 }  // namespace
 
-std::optional<int> background::begin(int impossible) {
+std::optional<int> background::begin(reporter& messages, int impossible) {
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) return impossible;
   const pid_t child = ::fork();
@@ -36,7 +41,7 @@ std::optional<int> background::begin(int impossible) {
   }
   if (child != 0) {
     ::close(ends[1]);
-    return wait_for(ends[0], child, impossible);
+    return wait_for(ends[0], child, messages, impossible);
   }
   // What the caller had open it may want to see closed: pipes and locks would live as long as the mount. Nothing of ours is open yet but this end.
   constexpr int first = STDERR_FILENO + 1;

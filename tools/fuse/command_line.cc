@@ -69,6 +69,7 @@ std::expected<command_line, std::string> parse_command_line(int argc, char** arg
     return std::unexpected{std::string{argc - ::optind < 2 ? "an IMAGE and a DIRECTORY are needed" : "too many arguments"}};
   line.request.image = argv[::optind];
   line.request.directory = argv[::optind + 1];
+  if (auto checked = check_options(line.request); !checked.has_value()) return std::unexpected{std::move(checked.error())};
   return line;
 }
 
@@ -83,6 +84,7 @@ void print_mount_help(const mount_program& program) {
       "       allow_other        others than the one who mounts may use it\n"
       "       dax=always|never|inode, errors=continue|remount-ro|panic, noload\n"
       "       device=pmem|block  map the image, or read and write it by requests\n"
+      "       direct_io          read and write past the kernel's page cache\n"
       "       threads=N          how many requests are served at once\n"
       "       commit=SECONDS     write back at least so often\n\n"
       "Unmount it with umount(8), or as a user with fusermount3 -u.\n",

@@ -53,16 +53,21 @@ struct raw_request {
   }
 };
 
-// The request of INIT that this thread is answering, and whether the kernel can leave set-id bits to us.
+// FUSE_DIRECT_IO_ALLOW_MMAP of Linux 6.6, which headers may not know yet, in the second word of flags.
+constexpr std::uint32_t direct_io_allow_mmap = 1u << 4;
+
+// The request of INIT that this thread is answering, and what the answer says besides, of what the kernel offers.
 struct init_in_progress {
   std::uint64_t unique = 0;
-  bool offers_killpriv_v2 = false;
+  std::uint32_t flags = 0, flags2 = 0;
 };
 thread_local init_in_progress init_here;
 
-void note_init(const raw_request& r) noexcept {
+void note_init(const raw_request& r, bool mapped_direct_io) noexcept {
   const std::uint32_t flags = r.word(offsetof(fuse_init_in, flags));
-  init_here = {r.header->unique, (flags & FUSE_HANDLE_KILLPRIV_V2) != 0};
+  const std::uint32_t flags2 = (flags & FUSE_INIT_EXT) != 0 ? r.word(offsetof(fuse_init_in, flags2)) : 0;
+  init_here = {r.header->unique, flags & FUSE_HANDLE_KILLPRIV_V2, mapped_direct_io ? flags2 & direct_io_allow_mmap : 0};
+  if (init_here.flags2 != 0) init_here.flags |= FUSE_INIT_EXT;
 }
 
 [[nodiscard]] bool answers_init(const struct iovec* pieces, int count) noexcept {
@@ -183,7 +188,6 @@ std::expected<std::unique_ptr<connection>, std::string> connection::open(session
                                                                          void* userdata) {
   std::unique_ptr<connection> c{new connection};
   c->settings_ = std::move(settings);
-  c->userdata_ = userdata;
   c->ended_ = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (c->ended_ < 0) return std::unexpected{fmt::format("eventfd: {}", std::strerror(errno))};
   fuse_args arguments = FUSE_ARGS_INIT(0, nullptr);
@@ -239,12 +243,13 @@ result<> connection::start(unsigned count, std::function<void(unsigned)> prepare
 ssize_t connection::receive(int fd, void* to, std::size_t bytes, void*) { return ::read(fd, to, bytes); }
 
 // The answer to INIT also says that set-id bits are our affair (FUSE_HANDLE_KILLPRIV_V2): without it the kernel asks for security.capability before each
-// write. This libfuse has no name for that.
+// write. This libfuse has no name for that, nor for direct_io_allow_mmap.
 ssize_t connection::reply(int fd, struct iovec* pieces, int count, void*) {
   if (!answers_init(pieces, count)) return ::writev(fd, pieces, count);
   fuse_init_out out{};
   std::memcpy(&out, pieces[1].iov_base, std::min(pieces[1].iov_len, sizeof out));
-  if (init_here.offers_killpriv_v2) out.flags |= FUSE_HANDLE_KILLPRIV_V2;
+  out.flags |= init_here.flags;
+  out.flags2 |= init_here.flags2;
   init_here = {};
   struct iovec changed[2] = {pieces[0], {&out, std::min(pieces[1].iov_len, sizeof out)}};
   return ::writev(fd, changed, 2);
@@ -255,7 +260,7 @@ void connection::look_into(fuse_buf& buffer) noexcept {
   auto* start = static_cast<std::byte*>(buffer.mem);
   const raw_request r{static_cast<fuse_in_header*>(buffer.mem), start + sizeof(fuse_in_header), buffer.size - sizeof(fuse_in_header)};
   kills_privileges() = r.kills_privileges();
-  if (r.header->opcode == FUSE_INIT) note_init(r);
+  if (r.header->opcode == FUSE_INIT) note_init(r, settings_.mapped_direct_io);
   // Younger than this libfuse, and CREATE in all but its number: its name is "/".
   if (r.header->opcode == FUSE_TMPFILE) r.header->opcode = FUSE_CREATE;
 }

@@ -23,6 +23,7 @@ struct session_settings {
   std::string directory;  // absolute
   std::string options;    // of the host's mount, comma-separated
   bool debug = false;
+  bool mapped_direct_io = false;  // files past the page cache can be mapped all the same, if the kernel offers that
 };
 
 // Whether this thread's request truncates, or opens to truncate, for somebody without CAP_FSETID, or changes an owner. Before writes the kernel
@@ -66,7 +67,6 @@ class connection {
   static ssize_t reply(int fd, struct iovec* pieces, int count, void* userdata);
 
   session_settings settings_;
-  void* userdata_ = nullptr;
   fuse_session* session_ = nullptr;
   dev_t device_ = 0;  // of the mount
   int ended_ = -1;

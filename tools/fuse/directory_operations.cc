@@ -54,9 +54,13 @@ class listing {
     s.st_mode = d.type << 12;
     return took(fuse_add_direntry(req_, next(), left(), d.name.c_str(), &s, d.off));
   }
+  // Before the next entry with a number is looked up, which could not be given back without it.
+  void make_room() {
+    told_.push_back(0);
+    told_.pop_back();
+  }
   // The kernel has been told of ENTRY by this, if it has a number.
-  [[nodiscard]] bool add(const vfs::dirent& d, const fuse_entry_param& entry) {
-    told_.reserve(told_.size() + 1);
+  [[nodiscard]] bool add(const vfs::dirent& d, const fuse_entry_param& entry) noexcept {
     if (!took(fuse_add_direntry_plus(req_, next(), left(), d.name.c_str(), &entry, d.off))) return false;
     if (entry.ino != 0) told_.push_back(entry.ino);
     return true;
@@ -83,6 +87,7 @@ class listing {
   fuse_entry_param entry{};
   entry.attr.st_ino = d.ino;
   entry.attr.st_mode = d.type << 12;
+  list.make_room();
   if (!is_dot(d.name))
     if (auto known = r.entry_of(directory, d.name.c_str()); known.has_value()) entry = *known;
   if (list.add(d, entry)) return true;

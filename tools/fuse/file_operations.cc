@@ -28,7 +28,8 @@ constexpr int kept_by_kernel = O_APPEND | O_DIRECT | O_CREAT | O_EXCL | O_NOCTTY
 }
 
 // What the kernel has cached of the file stays right, and closing one has nothing to say.
-void fill_in(fuse_file_info& info, int fd) noexcept {
+void fill_in(const request& r, fuse_file_info& info, int fd) noexcept {
+  if (r.owner().direct_io) info.direct_io = 1;
   info.fh = static_cast<std::uint64_t>(fd);
   info.keep_cache = 1;
   info.noflush = 1;
@@ -38,7 +39,7 @@ void open(fuse_req_t req, fuse_ino_t number, fuse_file_info* info) {
   answer(req, [&](request& r) -> result<open_answer> {
     const vfs::node& place = *XIP_TRY(r.place(number));
     if (kills_privileges()) r.give_up_set_id_bits(place, req);
-    fill_in(*info, XIP_TRY(open_place(r, place, *info)));
+    fill_in(r, *info, XIP_TRY(open_place(r, place, *info)));
     if (opens_for_writing(*info)) r.owner().inodes.add_writer(number);
     return open_answer{number, *info};
   });
@@ -53,7 +54,7 @@ void create(fuse_req_t req, fuse_ino_t parent, const char* name, mode_t mode, fu
   answer(req, [&](request& r) -> result<create_answer> {
     const vfs::node& directory = *XIP_TRY(r.place(parent));
     const int fd = XIP_TRY(make(r, directory, name, mode, info->flags));
-    fill_in(*info, fd);
+    fill_in(r, *info, fd);
     auto entry = [&]() -> result<fuse_entry_param> { return r.entry_of(XIP_TRY(r.task().node_of(fd))); }();
     if (!entry.has_value()) static_cast<void>(r.task().close(fd));
     if (entry.has_value() && opens_for_writing(*info)) r.owner().inodes.add_writer(entry->ino);
@@ -106,9 +107,18 @@ void read(fuse_req_t req, fuse_ino_t, std::size_t bytes, off_t offset, fuse_file
   });
 }
 
+// A page that was stored into goes where it came from or nowhere: a descriptor that appends would put it at the end.
+[[nodiscard]] result<> check_write_back(request& r, const fuse_file_info& info) {
+  if (info.writepage == 0) return {};
+  if ((XIP_TRY(r.task().fcntl(fd_of(info), F_GETFL)) & O_APPEND) != 0) return fail(EPERM);
+  return {};
+}
+
 void write(fuse_req_t req, fuse_ino_t, const char* from, std::size_t bytes, off_t offset, fuse_file_info* info) {
-  answer(req,
-         [&](request& r) -> result<written_answer> { return written_answer{XIP_TRY(r.task().pwrite(fd_of(*info), from, bytes, offset))}; });
+  answer(req, [&](request& r) -> result<written_answer> {
+    XIP_TRY(check_write_back(r, *info));
+    return written_answer{XIP_TRY(r.task().pwrite(fd_of(*info), from, bytes, offset))};
+  });
 }
 
 void fsync(fuse_req_t req, fuse_ino_t, int datasync, fuse_file_info* info) {
@@ -173,9 +183,10 @@ void copy_file_range(fuse_req_t req, fuse_ino_t source, off_t from, fuse_file_in
 [[nodiscard]] result<ioctl_answer> remount_root(request& r, fuse_req_t req, fuse_ino_t number, const void* in, std::size_t in_bytes) {
   if (number != FUSE_ROOT_ID || in_bytes != sizeof(remount_message)) return fail(ENOTTY);
   if (const uid_t uid = fuse_req_ctx(req)->uid; uid != 0 && uid != ::geteuid()) return fail(EPERM);
-  auto& message = *reinterpret_cast<remount_message*>(r.bytes().data());
+  remount_message message;
   std::memcpy(&message, in, sizeof message);
   const int code = serve_remount(r.owner(), message);
+  std::memcpy(r.bytes().data(), &message, sizeof message);
   return ioctl_answer{r.bytes().first(sizeof message), code};
 }
 

@@ -29,16 +29,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// Behind commas and backslashes libfuse's own syntax would begin.
-[[nodiscard]] std::string escaped(const std::string& text) {
-  std::string result;
-  for (const char c : text) {
-    if (c == ',' || c == '\\') result += '\\';
-    result += c;
-  }
-  return result;
-}
-
 [[nodiscard]] std::string session_options(const mount_request& request) {
   std::string options = fmt::format("fsname={},subtype=xip,default_permissions", escaped(request.image));
   if (request.allow_other) options += ",allow_other";
@@ -132,7 +122,12 @@ int mount_service::open() {
   auto root = image_->init().lookup_node(AT_FDCWD, "/", 0);
   if (!root.has_value()) return failed(fmt::format("its root directory: {}", root.error().message()));
   server_ = std::make_unique<server>(*image_, std::move(*root));
-  auto opened = connection::open({request_.directory, session_options(request_), request_.debug}, operations(), server_.get());
+  server_->direct_io = request_.direct_io;
+  auto opened = connection::open({.directory = request_.directory,
+                                  .options = session_options(request_),
+                                  .debug = request_.debug,
+                                  .mapped_direct_io = request_.direct_io},
+                                 operations(), server_.get());
   if (!opened.has_value()) return failed(opened.error());
   connection_ = std::move(*opened);
   server_->session = connection_->session();
@@ -142,6 +137,7 @@ int mount_service::open() {
     started = flusher_->start();
   }
   if (!started.has_value()) return failed(started.error().message());
+  if (const auto flagged = set_kernel_flags(request_); !flagged.has_value()) return failed(flagged.error());
   return 0;
 }
 
@@ -193,7 +189,7 @@ int mount_service::close() {
   }
   background start;
   if (!request.foreground)
-    if (const auto code = start.begin(program.failed)) return *code;
+    if (const auto code = start.begin(messages, program.failed)) return *code;
   reporter own{program.name, request.image};
   return mount_service{request, program, own}.run(start);
 }

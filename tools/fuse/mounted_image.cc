@@ -60,6 +60,10 @@ std::expected<std::unique_ptr<mounted_image>, std::string> mounted_image::open(c
   auto device = open_device(request);
   if (!device.has_value()) return std::unexpected{about_image(std::move(device.error().message), request.image)};
   image->device_ = std::move(*device);
+  // It was opened by its name, as the lock was before it.
+  struct ::stat opened{};
+  if (::stat(request.image.c_str(), &opened) != 0 || !image->is(opened.st_dev, opened.st_ino))
+    return std::unexpected{fmt::format("{}: it was replaced by another file just now", request.image)};
   vfs::kernel_options options;
   options.log = [&messages, name = request.image](vfs::log_level level, std::string_view text) {
     messages.say(level, about_image(std::string{text}, name));
@@ -77,8 +81,9 @@ std::expected<void, std::string> mounted_image::mount(const mount_request& reque
     return std::unexpected{fmt::format("{}: {}", request.image, known.error().message())};
   std::expected<void, vfs::mount_failure> mounted;
   const bool try_dax = device_->has_direct_access() && !request.has_dax;
-  if (try_dax) mounted = kernel_->mount("ext4", *device_, "/", request.library + (request.library.empty() ? "dax=always" : ",dax=always"));
-  if (!try_dax || !mounted.has_value()) mounted = kernel_->mount("ext4", *device_, "/", request.library);
+  const std::string options = request.library();
+  if (try_dax) mounted = kernel_->mount("ext4", *device_, "/", options.empty() ? "dax=always" : options + ",dax=always");
+  if (!try_dax || !mounted.has_value()) mounted = kernel_->mount("ext4", *device_, "/", options);
   if (!mounted.has_value()) return std::unexpected{about_image(mounted.error().message, request.image)};
   auto task = kernel_->make_task({}, "init");
   if (!task.has_value()) return std::unexpected{fmt::format("{}: {}", request.image, task.error().message())};

@@ -6,6 +6,8 @@
 
 #include <fmt/format.h>
 
+#include <xip/fs_ext4lite/ext4lite.h>
+
 namespace xip::fuse {
 namespace {
 
@@ -41,36 +43,25 @@ constexpr std::array generic_options{
 };
 
 // For mount(8), systemd and their kin, and wishes of Linux that mean nothing here.
-constexpr std::array<std::string_view, 27> ignored_options{"defaults",
-                                                           "auto",
-                                                           "noauto",
-                                                           "user",
-                                                           "nouser",
-                                                           "users",
-                                                           "nousers",
-                                                           "owner",
-                                                           "noowner",
-                                                           "group",
-                                                           "nogroup",
-                                                           "_netdev",
-                                                           "nofail",
-                                                           "silent",
-                                                           "loud",
-                                                           "mand",
-                                                           "nomand",
-                                                           "iversion",
-                                                           "noiversion",
-                                                           "lazytime",
-                                                           "nolazytime",
-                                                           "symfollow",
-                                                           "default_permissions",
-                                                           "quiet",
-                                                           "_rnetdev",
-                                                           "bootwait",
-                                                           "nobootwait"};
-// The last ones are how the kernel shows a FUSE mount: a remount brings them back.
-constexpr std::array<std::string_view, 12> ignored_prefixes{
-    "x-", "X-", "comment=", "user=", "helper=", "uhelper=", "user_id=", "group_id=", "rootmode=", "max_read=", "blksize=", "fd="};
+constexpr std::array<std::string_view, 26> ignored_options{"defaults",   "auto",
+                                                           "noauto",     "user",
+                                                           "nouser",     "users",
+                                                           "nousers",    "owner",
+                                                           "noowner",    "group",
+                                                           "nogroup",    "_netdev",
+                                                           "nofail",     "silent",
+                                                           "loud",       "mand",
+                                                           "nomand",     "iversion",
+                                                           "noiversion", "lazytime",
+                                                           "nolazytime", "default_permissions",
+                                                           "quiet",      "_rnetdev",
+                                                           "bootwait",   "nobootwait"};
+constexpr std::array<std::string_view, 6> ignored_prefixes{"x-", "X-", "comment=", "user=", "helper=", "uhelper="};
+
+constexpr std::array<std::string_view, 6> shown_prefixes{"user_id=", "group_id=", "rootmode=", "max_read=", "blksize=", "fd="};
+
+// Labels of SELinux.
+constexpr std::array<std::string_view, 4> label_prefixes{"context=", "fscontext=", "defcontext=", "rootcontext="};
 
 constexpr std::array<std::string_view, 9> file_system_options{"dax", "dax=",  "errors=",    "noload",      "norecovery",
                                                               "acl", "noacl", "user_xattr", "nouser_xattr"};
@@ -80,9 +71,13 @@ void append(std::string& list, std::string_view word) {
   list += word;
 }
 
+template <std::size_t N>
+[[nodiscard]] bool starts_with_any(std::string_view word, const std::array<std::string_view, N>& prefixes) noexcept {
+  return std::ranges::any_of(prefixes, [&](std::string_view prefix) { return word.starts_with(prefix); });
+}
+
 [[nodiscard]] bool is_ignored(std::string_view word) noexcept {
-  return std::ranges::find(ignored_options, word) != ignored_options.end() ||
-         std::ranges::any_of(ignored_prefixes, [&](std::string_view prefix) { return word.starts_with(prefix); });
+  return std::ranges::find(ignored_options, word) != ignored_options.end() || starts_with_any(word, ignored_prefixes);
 }
 
 [[nodiscard]] bool of_file_system(std::string_view word) noexcept {
@@ -110,7 +105,7 @@ void append(std::string& list, std::string_view word) {
 
 void add_generic(const generic_option& option, mount_request& request) {
   if (option.kernel) append(request.kernel, option.name);
-  if (option.library) append(request.library, option.name);
+  if (option.library) append(request.generic, option.name);
   if (option.name == "ro") request.read_only = true;
   if (option.name == "rw") request.read_only = false;
 }
@@ -126,6 +121,14 @@ void add_generic(const generic_option& option, mount_request& request) {
     request.debug = request.foreground = true;
   } else if (word == "remount") {
     request.remount = true;
+  } else if (word == "direct_io") {
+    request.direct_io = true;
+  } else if (word == "symfollow" || word == "nosymfollow") {
+    request.nosymfollow = word == "nosymfollow";
+  } else if (starts_with_any(word, label_prefixes)) {
+    append(request.kernel, escaped(word));
+  } else if (starts_with_any(word, shown_prefixes)) {
+    append(request.shown, word);
   } else if (word.starts_with("threads=")) {
     return parse_number(word, 64, request.threads);
   } else if (word.starts_with("commit=")) {
@@ -134,16 +137,46 @@ void add_generic(const generic_option& option, mount_request& request) {
     return parse_device(word.substr(7), request);
   } else if (!is_ignored(word) && (!request.sloppy || of_file_system(word))) {
     request.has_dax = request.has_dax || word == "dax" || word.starts_with("dax=");
-    append(request.library, word);
+    append(request.file_system, word);
   }
   return {};
 }
 
+[[nodiscard]] std::size_t end_of_word(std::string_view words) noexcept {
+  bool quoted = false;
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    if (words[i] == '"') quoted = !quoted;
+    if (words[i] == ',' && !quoted) return i;
+  }
+  return words.size();
+}
+
 }  // namespace
+
+std::string mount_request::library() const {
+  std::string words = generic;
+  if (!file_system.empty()) append(words, file_system);
+  return words;
+}
+
+std::string escaped(std::string_view text) {
+  std::string result;
+  for (const char c : text) {
+    if (c == ',' || c == '\\') result += '\\';
+    result += c;
+  }
+  return result;
+}
+
+std::expected<void, std::string> check_options(const mount_request& request) {
+  if (!request.remount && !request.shown.empty())
+    return std::unexpected{fmt::format("option \"{}\" is for a remount only", request.shown.substr(0, request.shown.find(',')))};
+  return check_ext4lite_options(request.file_system);
+}
 
 std::expected<void, std::string> add_options(std::string_view words, mount_request& request) {
   while (!words.empty()) {
-    const std::size_t comma = std::min(words.find(','), words.size());
+    const std::size_t comma = end_of_word(words);
     const std::string_view word = words.substr(0, comma);
     words.remove_prefix(std::min(comma + 1, words.size()));
     if (word.empty()) continue;

@@ -19,6 +19,7 @@ struct mount_flag {
   unsigned long bit;
   unsigned long of_statvfs;
 };
+constexpr unsigned long nosymfollow_of_statvfs = 0x2000;  // ST_NOSYMFOLLOW, which the C library has no name for
 constexpr mount_flag mount_flags[] = {
     {"ro", "rw", MS_RDONLY, ST_RDONLY},
     {"nosuid", "suid", MS_NOSUID, ST_NOSUID},
@@ -27,14 +28,12 @@ constexpr mount_flag mount_flags[] = {
     {"noatime", "atime", MS_NOATIME, ST_NOATIME},
     {"nodiratime", "diratime", MS_NODIRATIME, ST_NODIRATIME},
     {"sync", "async", MS_SYNCHRONOUS, ST_SYNCHRONOUS},
+    {"nosymfollow", "symfollow", MS_NOSYMFOLLOW, nosymfollow_of_statvfs},
     {"dirsync", "", MS_DIRSYNC, 0},
 };
 
-// What the mount has now, changed by WORDS.
-[[nodiscard]] unsigned long flags_with(std::string_view words, unsigned long now) noexcept {
-  unsigned long flags = 0;
-  for (const mount_flag& f : mount_flags)
-    if ((now & f.of_statvfs) != 0) flags |= f.bit;
+// FLAGS, changed by WORDS.
+[[nodiscard]] unsigned long flags_with(std::string_view words, unsigned long flags) noexcept {
   while (!words.empty()) {
     const std::size_t comma = std::min(words.find(','), words.size());
     const std::string_view word = words.substr(0, comma);
@@ -47,11 +46,23 @@ constexpr mount_flag mount_flags[] = {
   return flags;
 }
 
-[[nodiscard]] std::expected<void, std::string> change_kernel(const mount_request& request) {
+// The kernel's flags of the mount, those that statvfs(2) shows.
+[[nodiscard]] std::expected<unsigned long, std::string> flags_of(const std::string& directory) {
   struct ::statvfs now{};
-  if (::statvfs(request.directory.c_str(), &now) != 0)
-    return std::unexpected{fmt::format("{}: {}", request.directory, std::strerror(errno))};
-  const unsigned long flags = flags_with(request.kernel, now.f_flag);
+  if (::statvfs(directory.c_str(), &now) != 0) return std::unexpected{fmt::format("{}: {}", directory, std::strerror(errno))};
+  unsigned long flags = 0;
+  for (const mount_flag& f : mount_flags)
+    if ((now.f_flag & f.of_statvfs) != 0) flags |= f.bit;
+  return flags;
+}
+
+[[nodiscard]] unsigned long wanted_flags(const mount_request& request, unsigned long now) noexcept {
+  unsigned long flags = flags_with(request.kernel, now);
+  if (request.nosymfollow) flags = flags_with(*request.nosymfollow ? "nosymfollow" : "symfollow", flags);
+  return flags;
+}
+
+[[nodiscard]] std::expected<void, std::string> change_kernel(const mount_request& request, unsigned long flags) {
   if (::mount("none", request.directory.c_str(), nullptr, MS_REMOUNT | flags, nullptr) != 0)
     return std::unexpected{fmt::format("{}: {}", request.directory, std::strerror(errno))};
   return {};
@@ -96,22 +107,32 @@ int serve_remount(server& owner, remount_message& message) {
   return done.error().code.number();
 }
 
-// Towards read-only the kernel comes first, so that nobody begins to write behind it; towards writing libxip does, which may have to refuse.
+std::expected<void, std::string> set_kernel_flags(const mount_request& request) {
+  if (!request.nosymfollow.value_or(false)) return {};
+  const auto now = flags_of(request.directory);
+  if (!now.has_value()) return std::unexpected{now.error()};
+  return change_kernel(request, wanted_flags(request, *now));
+}
+
+// Towards read-only the kernel comes first, so that nobody begins to write behind it; towards writing libxip does, which may have to refuse. What
+// the second refuses the first takes back.
 std::expected<void, std::string> remount(const mount_request& request) {
   if (auto there = tell_server(request, {}); !there.has_value()) return there;
+  const auto now = flags_of(request.directory);
+  if (!now.has_value()) return std::unexpected{now.error()};
+  const unsigned long wanted = wanted_flags(request, *now);
+  if (wanted == *now) return tell_server(request, request.library());
+  if (::geteuid() != 0) return std::unexpected{fmt::format("{}: {}", request.directory, std::strerror(EPERM))};
+  const bool is_read_only = (*now & MS_RDONLY) != 0;
   if (!request.read_only) {
-    if (auto served = tell_server(request, request.library); !served.has_value()) return served;
-    return change_kernel(request);
+    if (auto served = tell_server(request, request.library()); !served.has_value()) return served;
+    auto changed = change_kernel(request, wanted);
+    if (!changed.has_value() && is_read_only) static_cast<void>(tell_server(request, "ro"));
+    return changed;
   }
-  struct ::statvfs before{};
-  const bool was_writable = ::statvfs(request.directory.c_str(), &before) == 0 && (before.f_flag & ST_RDONLY) == 0;
-  if (auto changed = change_kernel(request); !changed.has_value()) return changed;
-  auto served = tell_server(request, request.library);
-  if (!served.has_value() && was_writable) {
-    mount_request back = request;
-    back.kernel += ",rw";
-    static_cast<void>(change_kernel(back));
-  }
+  if (auto changed = change_kernel(request, wanted); !changed.has_value()) return changed;
+  auto served = tell_server(request, request.library());
+  if (!served.has_value()) static_cast<void>(change_kernel(request, *now));
   return served;
 }
 

@@ -24,6 +24,9 @@ inline constexpr unsigned remount_command = _IOWR('x', 0x52, remount_message);
 // Serves it. 0, or an errno with a message.
 [[nodiscard]] int serve_remount(server& owner, remount_message& message);
 
+// Gives the mount those of the kernel's flags that no option of a new FUSE mount does. The server answers. The error is a message.
+[[nodiscard]] std::expected<void, std::string> set_kernel_flags(const mount_request& request);
+
 // Asks for it. The error is a message.
 [[nodiscard]] std::expected<void, std::string> remount(const mount_request& request);
 

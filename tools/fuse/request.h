@@ -26,7 +26,7 @@ class request {
   explicit request(fuse_req_t req) noexcept;
 
   [[nodiscard]] vfs::task& task() noexcept { return *worker_.task; }
-  [[nodiscard]] server& owner() noexcept { return worker_.owner; }
+  [[nodiscard]] server& owner() const noexcept { return worker_.owner; }
   [[nodiscard]] std::span<std::byte> bytes() noexcept { return worker_.bytes; }
   // The place that the kernel calls NUMBER.
   [[nodiscard]] result<const vfs::node*> place(fuse_ino_t number) noexcept { return owner().inodes.find(number); }

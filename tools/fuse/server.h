@@ -25,6 +25,7 @@ struct server {
   mounted_image& image;
   inode_table inodes;
   fuse_session* session = nullptr;  // to tell the kernel what it does not ask for
+  bool direct_io = false;           // files are read and written past the kernel's page cache
 };
 
 // A thread that takes requests, one after the other.
