@@ -17,7 +17,7 @@ same 'all benchmarks' 'append_4k/pmem_memcpy_persist create/tmpfs explore_lock_l
 'overwrite_4k_random/pmem_memcpy_persist overwrite_4k_random/tmpfs_pwrite read_1m/memcpy read_4k_random/memcpy read_4k_random/tmpfs_pread unlink/tmpfs' "$(figures --benchmark_filter=-mount_ | python3 -c "$check" 2>&1)"
 if (: <>/dev/fuse) 2>/dev/null; then
   mounts=
-  for name in create overwrite_1m overwrite_4k_random read_1m read_4k_random unlink; do
+  for name in create overwrite_1m overwrite_1m_direct_io overwrite_4k_random read_1m read_1m_direct_io read_4k_random unlink; do
     ! command -v fuse2fs >/dev/null || mounts+="mount_$name/fuse2fs "
     mounts+="mount_$name/null "
   done

@@ -1,5 +1,8 @@
 // What a mount costs beside a FUSE server that does nothing, which is what the protocol alone costs, and beside fuse2fs. Each figure goes the whole way: a
-// system call, the host's kernel, a request, its answer. The host keeps no page of the file from one round to the next, and asks for no more than is read.
+// system call, the host's kernel, a request, its answer. Each benchmark mounts anew; the host keeps no page of the file from one round to the next, and asks for
+// no more than is read. All of it runs on one processor, as that is what work costs: on two a figure says above all how long an idle one takes to wake up,
+// and that depends on where the scheduler happens to have put a server's threads.
+#include <algorithm>
 #include <array>
 #include <cstdlib>
 #include <cstring>
@@ -8,8 +11,10 @@
 #include <random>
 
 #include <fcntl.h>
+#include <sched.h>
 #include <spawn.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -61,7 +66,23 @@ void make_filled_image(const std::string& path) {
   must(task->close(fd), "close");
 }
 
-}  // namespace
+// While it lives this thread, and the processes that it starts, stay on the processor it is on.
+class on_one_processor {
+ public:
+  on_one_processor() noexcept {
+    ::sched_getaffinity(0, sizeof before_, &before_);
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(static_cast<std::size_t>(std::max(::sched_getcpu(), 0)), &one);
+    ::sched_setaffinity(0, sizeof one, &one);
+  }
+  ~on_one_processor() { ::sched_setaffinity(0, sizeof before_, &before_); }
+  on_one_processor(const on_one_processor&) = delete;
+  on_one_processor& operator=(const on_one_processor&) = delete;
+
+ private:
+  cpu_set_t before_{};
+};
 
 // A mounted directory with a file in it.
 class mounted_directory {
@@ -103,6 +124,12 @@ class mounted_directory {
   [[nodiscard]] int fd() const noexcept { return fd_; }
   [[nodiscard]] std::string name_of(std::size_t i) const { return fmt::format("{}/new-{}", directory_, i); }
   void drop_pages() const noexcept { ::posix_fadvise(fd_, 0, 0, POSIX_FADV_DONTNEED); }
+  // The kernel asks for no answer where it gives up inodes, and closes files without waiting: requests that are answered push those on.
+  void settle() const noexcept {
+    constexpr int enough = 16;
+    struct ::statvfs status{};
+    for (int i = 0; i < enough; ++i) static_cast<void>(::fstatvfs(fd_, &status));
+  }
 
  private:
   [[nodiscard]] bool open_file() {
@@ -116,7 +143,17 @@ class mounted_directory {
   int fd_ = -1;
 };
 
-namespace {
+// Whether the host has a program NAME.
+[[nodiscard]] bool has_program(std::string_view name) {
+  const char* const path = ::getenv("PATH");
+  std::string_view rest = path != nullptr ? path : "/usr/bin:/bin:/usr/sbin:/sbin";
+  while (!rest.empty()) {
+    const std::size_t colon = std::min(rest.find(':'), rest.size());
+    if (::access(fmt::format("{}/{}", rest.substr(0, colon), name).c_str(), X_OK) == 0) return true;
+    rest.remove_prefix(std::min(colon + 1, rest.size()));
+  }
+  return false;
+}
 
 // Rounds of OPERATION(mount, i) on both, PREPARE(mount) before each.
 template <class Prepare, class Operation>
@@ -128,7 +165,12 @@ void run_mounts(benchmark::State& state, mounted_directory& figure, mounted_dire
     static_cast<void>(round);
     prepare(figure);
     prepare(baseline);
-    pair.round(next, next + per_round, [&](std::size_t i) { operation(figure, i); }, [&](std::size_t i) { operation(baseline, i); });
+    pair.round(
+        next, next + per_round, [&](std::size_t i) { operation(figure, i); }, [&](std::size_t i) { operation(baseline, i); },
+        [&] {
+          figure.settle();
+          baseline.settle();
+        });
     next += per_round;
     state.SetIterationTime(pair.last_seconds());
   }
@@ -155,95 +197,101 @@ mount_bed::mount_bed(const std::string& directory) : directory_{directory} {
   order_.resize(file_pages);
   std::iota(order_.begin(), order_.end(), 0u);
   std::ranges::shuffle(order_, random);
-  xip_ = std::make_unique<mounted_directory>(directory_ + "/xip");
-  null_ = std::make_unique<mounted_directory>(directory_ + "/null");
-  if (!null_->mount_nothing()) return;
-  make_filled_image(directory_ + "/image-xip");
-  const std::string threads = fmt::format("threads={}", mounted_directory::threads);
-  ready_ = xip_->mount_image({"/proc/self/exe", "mount", "-o", threads}, directory_ + "/image-xip");
-  if (!ready_) return;
-  make_filled_image(directory_ + "/image-fuse2fs");
-  fuse2fs_ = std::make_unique<mounted_directory>(directory_ + "/fuse2fs");
-  if (!fuse2fs_->mount_image({"fuse2fs"}, directory_ + "/image-fuse2fs")) fuse2fs_.reset();
 }
 
 mount_bed::~mount_bed() {
-  xip_.reset();
-  null_.reset();
-  fuse2fs_.reset();
-  for (const char* name : {"/image-xip", "/image-fuse2fs"}) ::unlink((directory_ + name).c_str());
+  for (const std::string& image : images_) ::unlink(image.c_str());
 }
 
-void mount_bed::pages(benchmark::State& state, mounted_directory& baseline, bool writing) {
+const std::string& mount_bed::image(std::string_view name) {
+  const std::string path = fmt::format("{}/image-{}", directory_, name);
+  if (const auto made = std::ranges::find(images_, path); made != images_.end()) return *made;
+  make_filled_image(path);
+  return images_.emplace_back(path);
+}
+
+// Mounts both and runs BODY on them.
+template <class Body>
+void mount_bed::on_mounts(benchmark::State& state, mount_baseline baseline, const std::string& options, Body&& body) {
+  const std::string& ours = image("xip");
+  const std::string theirs = baseline == mount_baseline::fuse2fs ? image("fuse2fs") : std::string{};
+  const on_one_processor pinned;
+  mounted_directory figure{directory_ + "/xip"}, other{directory_ + "/baseline"};
+  const std::string words = fmt::format("threads={}{}", mounted_directory::threads, options);
+  const bool mounted = figure.mount_image({"/proc/self/exe", "mount", "-o", words}, ours) &&
+                       (baseline == mount_baseline::fuse2fs ? other.mount_image({"fuse2fs"}, theirs) : other.mount_nothing());
+  if (!mounted) return state.SkipWithError("the host lets us mount nothing");
+  body(figure, other);
+}
+
+void mount_bed::pages(benchmark::State& state, mount_baseline baseline, bool writing) {
   std::array<std::byte, page_size> page{};
-  run_mounts(
-      state, *xip_, baseline, 256, [](const mounted_directory& m) { m.drop_pages(); },
-      [&](const mounted_directory& m, std::size_t i) {
-        const off_t at = off_t{order_[i % order_.size()]} * off_t{page_size};
-        must_move(writing ? ::pwrite(m.fd(), page.data(), page.size(), at) : ::pread(m.fd(), page.data(), page.size(), at), page.size());
-      });
+  on_mounts(state, baseline, {}, [&](mounted_directory& figure, mounted_directory& other) {
+    run_mounts(
+        state, figure, other, 256, [](const mounted_directory& m) { m.drop_pages(); },
+        [&](const mounted_directory& m, std::size_t i) {
+          const off_t at = off_t{order_[i % order_.size()]} * off_t{page_size};
+          must_move(writing ? ::pwrite(m.fd(), page.data(), page.size(), at) : ::pread(m.fd(), page.data(), page.size(), at), page.size());
+        });
+  });
 }
 
-void mount_bed::stream(benchmark::State& state, mounted_directory& baseline, bool writing) {
+void mount_bed::stream(benchmark::State& state, mount_baseline baseline, bool writing, const std::string& options) {
   std::vector<std::byte> buffer(stream_bytes);
   const auto prepare = [](const mounted_directory& m) {
     m.drop_pages();
     ::posix_fadvise(m.fd(), 0, 0, POSIX_FADV_SEQUENTIAL);
   };
-  run_mounts(state, *xip_, baseline, 16, prepare, [&](const mounted_directory& m, std::size_t i) {
-    const auto at = static_cast<off_t>(i * stream_bytes % file_bytes);
-    must_move(writing ? ::pwrite(m.fd(), buffer.data(), buffer.size(), at) : ::pread(m.fd(), buffer.data(), buffer.size(), at),
-              buffer.size());
+  on_mounts(state, baseline, options, [&](mounted_directory& figure, mounted_directory& other) {
+    run_mounts(state, figure, other, 16, prepare, [&](const mounted_directory& m, std::size_t i) {
+      const auto at = static_cast<off_t>(i * stream_bytes % file_bytes);
+      must_move(writing ? ::pwrite(m.fd(), buffer.data(), buffer.size(), at) : ::pread(m.fd(), buffer.data(), buffer.size(), at),
+                buffer.size());
+    });
   });
-  for (const mounted_directory* m : {xip_.get(), &baseline}) ::posix_fadvise(m->fd(), 0, 0, POSIX_FADV_RANDOM);
 }
 
 // The half that is not measured is made up for before the next round.
-void mount_bed::names(benchmark::State& state, mounted_directory& baseline, bool creating) {
+void mount_bed::names(benchmark::State& state, mount_baseline baseline, bool creating) {
   constexpr std::size_t per_round = 128;
-  std::size_t first = 0, made = 0;
-  const auto all = [&](auto&& operation, std::size_t from) {
-    for (mounted_directory* m : {xip_.get(), &baseline})
-      for (std::size_t i = from; i < from + per_round; ++i) operation(*m, i);
-  };
-  if (creating) {
-    run_mounts(
-        state, *xip_, baseline, per_round,
-        [&](const mounted_directory& m) {
-          if (&m != xip_.get() || made == 0) return void(made = 1);
-          all(remove_file, std::exchange(first, first + per_round));
-        },
-        make_file);
-    all(remove_file, first);
-  } else {
-    run_mounts(
-        state, *xip_, baseline, per_round,
-        [&](const mounted_directory& m) {
-          if (&m == xip_.get()) all(make_file, std::exchange(first, first + per_round));
-        },
-        remove_file);
-  }
+  on_mounts(state, baseline, {}, [&](mounted_directory& figure, mounted_directory& other) {
+    std::size_t next = 0;
+    // For the round from NEXT on, and for the one before it, on one mount.
+    const auto prepare = [&](const mounted_directory& m) {
+      const std::size_t first = creating ? next - per_round : next;
+      for (std::size_t i = first; i < first + per_round && (!creating || next != 0); ++i) creating ? remove_file(m, i) : make_file(m, i);
+      if (&m == &other) next += per_round;
+      m.settle();
+    };
+    run_mounts(state, figure, other, per_round, prepare, creating ? make_file : remove_file);
+    for (std::size_t i = next - per_round; creating && i < next; ++i)
+      for (const mounted_directory* m : {&figure, &other}) remove_file(*m, i);
+  });
 }
 
 void mount_bed::register_all() {
-  if (!ready_) {
+  if (::access("/dev/fuse", R_OK | W_OK) != 0) {
     complain("bench", "the host has no FUSE, or lets us have none: no figures of mounts");
     return;
   }
-  const auto add = [&](const char* name, void (mount_bed::*body)(benchmark::State&, mounted_directory&, bool), bool flag) {
-    for (const auto& [baseline, mount] : {std::pair{"null", null_.get()}, std::pair{"fuse2fs", fuse2fs_.get()}}) {
-      if (mount == nullptr) continue;
-      benchmark::RegisterBenchmark(fmt::format("mount_{}/{}", name, baseline).c_str(), [this, body, mount, flag](benchmark::State& state) {
-        (this->*body)(state, *mount, flag);
+  const auto add = [&](const char* name, auto body) {
+    const auto add_against = [&](const char* other, mount_baseline baseline) {
+      benchmark::RegisterBenchmark(fmt::format("mount_{}/{}", name, other).c_str(), [body, baseline](benchmark::State& state) {
+        body(state, baseline);
       })->UseManualTime();
-    }
+    };
+    add_against("null", mount_baseline::null);
+    if (has_program("fuse2fs")) add_against("fuse2fs", mount_baseline::fuse2fs);
   };
-  add("read_4k_random", &mount_bed::pages, false);
-  add("overwrite_4k_random", &mount_bed::pages, true);
-  add("read_1m", &mount_bed::stream, false);
-  add("overwrite_1m", &mount_bed::stream, true);
-  add("create", &mount_bed::names, true);
-  add("unlink", &mount_bed::names, false);
+  using state = benchmark::State;
+  add("read_4k_random", [this](state& s, mount_baseline b) { pages(s, b, false); });
+  add("overwrite_4k_random", [this](state& s, mount_baseline b) { pages(s, b, true); });
+  add("read_1m", [this](state& s, mount_baseline b) { stream(s, b, false, {}); });
+  add("overwrite_1m", [this](state& s, mount_baseline b) { stream(s, b, true, {}); });
+  add("read_1m_direct_io", [this](state& s, mount_baseline b) { stream(s, b, false, ",direct_io"); });
+  add("overwrite_1m_direct_io", [this](state& s, mount_baseline b) { stream(s, b, true, ",direct_io"); });
+  add("create", [this](state& s, mount_baseline b) { names(s, b, true); });
+  add("unlink", [this](state& s, mount_baseline b) { names(s, b, false); });
 }
 
 }  // namespace xip::tool

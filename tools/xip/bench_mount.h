@@ -2,19 +2,21 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
+#include <deque>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <benchmark/benchmark.h>
 
 namespace xip::tool {
 
-class mounted_directory;
+// What a mount of an image is timed beside: a server that does nothing, or fuse2fs with no options.
+enum class mount_baseline { null, fuse2fs };
 
 class mount_bed {
  public:
-  // Everything lies in DIRECTORY, which exists, and goes with the bed.
+  // Everything lies in DIRECTORY, which exists, and goes with the bed. Nothing is made before a benchmark needs it.
   explicit mount_bed(const std::string& directory);
   ~mount_bed();
   mount_bed(const mount_bed&) = delete;
@@ -24,14 +26,16 @@ class mount_bed {
   void register_all();
 
  private:
-  void pages(benchmark::State& state, mounted_directory& baseline, bool writing);
-  void stream(benchmark::State& state, mounted_directory& baseline, bool writing);
-  void names(benchmark::State& state, mounted_directory& baseline, bool creating);
+  [[nodiscard]] const std::string& image(std::string_view name);
+  template <class Body>
+  void on_mounts(benchmark::State& state, mount_baseline baseline, const std::string& options, Body&& body);
+  void pages(benchmark::State& state, mount_baseline baseline, bool writing);
+  void stream(benchmark::State& state, mount_baseline baseline, bool writing, const std::string& options);
+  void names(benchmark::State& state, mount_baseline baseline, bool creating);
 
   const std::string directory_;
   std::vector<std::uint32_t> order_;  // of the file's pages
-  std::unique_ptr<mounted_directory> xip_, null_, fuse2fs_;
-  bool ready_ = false;
+  std::deque<std::string> images_;    // that were made
 };
 
 }  // namespace xip::tool

@@ -15,19 +15,24 @@ class paired_ratio {
   using clock = nanoseconds (*)();
   explicit paired_ratio(clock now = monotonic_now) noexcept : now_{now} {}
 
-  // Runs FIGURE(i) and BASELINE(i) for i in [BEGIN, END), each side's turn timed as one; who goes first alternates.
-  template <class Figure, class Baseline>
-  void round(std::size_t begin, std::size_t end, Figure&& figure, Baseline&& baseline) {
+  // Runs FIGURE(i) and BASELINE(i) for i in [BEGIN, END), each side's turn timed as one; who goes first alternates. SETTLE runs after each turn, untimed: what
+  // a turn has left to be done in the background is not to fall into the next one.
+  template <class Figure, class Baseline, class Settle>
+  void round(std::size_t begin, std::size_t end, Figure&& figure, Baseline&& baseline, Settle&& settle) {
     const bool figure_first = (rounds_++ & 1) == 0;
     double f = 0, b = 0;
-    if (figure_first) f = timed(begin, end, figure);
-    b = timed(begin, end, baseline);
-    if (!figure_first) f = timed(begin, end, figure);
+    if (figure_first) f = timed(begin, end, figure, settle);
+    b = timed(begin, end, baseline, settle);
+    if (!figure_first) f = timed(begin, end, figure, settle);
     const auto operations = static_cast<double>(end - begin);
     figures_.push_back(f / operations);
     baselines_.push_back(b / operations);
     ratios_.push_back(f / b);
     last_seconds_ = f * 1e-9;
+  }
+  template <class Figure, class Baseline>
+  void round(std::size_t begin, std::size_t end, Figure&& figure, Baseline&& baseline) {
+    round(begin, end, figure, baseline, [] {});
   }
   [[nodiscard]] double last_seconds() const noexcept { return last_seconds_; }
 
@@ -38,11 +43,13 @@ class paired_ratio {
   [[nodiscard]] medians result() { return {median(figures_), median(baselines_), median(ratios_)}; }
 
  private:
-  template <class Work>
-  double timed(std::size_t begin, std::size_t end, Work& work) const {
+  template <class Work, class Settle>
+  double timed(std::size_t begin, std::size_t end, Work& work, Settle& settle) const {
     const nanoseconds start = now_();
     for (std::size_t i = begin; i < end; ++i) work(i);
-    return static_cast<double>((now_() - start).count());
+    const nanoseconds passed = now_() - start;
+    settle();
+    return static_cast<double>(passed.count());
   }
   static double median(std::vector<double>& v) {
     if (v.empty()) return 0;
