@@ -1,11 +1,14 @@
 #include "dev/in_use.h"
 
+#include <cerrno>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 
 namespace xip::dev {
 namespace {
@@ -28,7 +31,7 @@ namespace {
   return line;
 }
 
-// The numbers of the loop devices whose file this is, one after the other to VISIT until it answers.
+// The loop devices whose file this is, as directories of /sys, one after the other to VISIT until it answers.
 template <class Visit>
 [[nodiscard]] std::optional<std::string> each_loop_on(const struct stat& status, const Visit& visit) {
   std::error_code ignored;
@@ -37,7 +40,7 @@ template <class Visit>
     struct stat there{};
     if (backing.empty() || ::stat(backing.c_str(), &there) != 0) continue;
     if (there.st_dev != status.st_dev || there.st_ino != status.st_ino) continue;
-    if (auto found = visit(first_line(i->path() / "dev"))) return found;
+    if (auto found = visit(i->path())) return found;
   }
   return std::nullopt;
 }
@@ -46,7 +49,17 @@ template <class Visit>
 
 std::optional<std::string> mounted_on(const struct stat& status) {
   if (S_ISBLK(status.st_mode)) return mount_point_of(fmt::format("{}:{}", gnu_dev_major(status.st_rdev), gnu_dev_minor(status.st_rdev)));
-  return each_loop_on(status, mount_point_of);
+  return each_loop_on(status, [](const std::filesystem::path& loop) { return mount_point_of(first_line(loop / "dev")); });
+}
+
+std::optional<std::string> claimed_through(const struct stat& status) {
+  return each_loop_on(status, [](const std::filesystem::path& loop) -> std::optional<std::string> {
+    const std::string device = "/dev" / loop.filename();
+    const int fd = ::open(device.c_str(), O_RDONLY | O_EXCL | O_CLOEXEC);
+    const bool claimed = fd < 0 && errno == EBUSY;
+    if (fd >= 0) ::close(fd);
+    return claimed ? std::optional{device} : std::nullopt;
+  });
 }
 
 }  // namespace xip::dev

@@ -12,4 +12,8 @@ namespace xip::dev {
 // if the host does not say. Linux: /proc/self/mountinfo, /sys/block/loopN/loop/backing_file.
 [[nodiscard]] std::optional<std::string> mounted_on(const struct stat& status);
 
+// A loop device on the regular file that STATUS is about, if somebody claims it: it is mounted, in whatever namespace, part of another device, or another
+// program writes to it. Nothing also if this process may not ask.
+[[nodiscard]] std::optional<std::string> claimed_through(const struct stat& status);
+
 }  // namespace xip::dev

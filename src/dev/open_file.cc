@@ -2,6 +2,7 @@
 #include "dev/open_file.h"
 
 #include <cerrno>
+#include <new>
 
 #include <fcntl.h>
 #include <linux/fs.h>
@@ -90,6 +91,8 @@ std::expected<void, open_failure> check_writable(std::string_view device, const 
       return refuse(EROFS, device, "the device is write-protected (blockdev --setrw), or ask for a read-only open");
     return claim(device, path, extra_flags, file);
   }
+  if (const auto loop = claimed_through(file.status))
+    return refuse(EBUSY, device, fmt::format("it is in use through {}; release that first", *loop));
   struct rlimit limit{};
   if (::getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY &&
       limit.rlim_cur < static_cast<rlim_t>(file.status.st_size))
@@ -131,19 +134,62 @@ std::expected<std::uint64_t, open_failure> size_of_medium(std::string_view devic
   return size;
 }
 
-backing::backing(const opened_file& file) noexcept
-    : fd_{file.fd.get()}, has_holes_{S_ISREG(file.status.st_mode) && file.status.st_blocks < (file.status.st_size + 511) / 512} {}
+backing::backing(const opened_file& file) noexcept : fd_{file.fd.get()} {
+  if (!S_ISREG(file.status.st_mode)) return;
+  size_ = static_cast<std::uint64_t>(file.status.st_size);
+  const std::uint64_t words = (size_ + piece_bytes * 64 - 1) / (piece_bytes * 64);
+  pieces_.reset(new (std::nothrow) std::atomic<std::uint64_t>[words] {});
+  // Blocks may also lie behind the end: their number says nothing.
+  const bool has_holes = ::lseek(fd_, 0, SEEK_HOLE) != file.status.st_size;
+  for (std::uint64_t i = 0; pieces_ != nullptr && !has_holes && i < words; ++i)
+    pieces_[i].store(~std::uint64_t{0}, std::memory_order_relaxed);
+}
+
+bool backing::is_backed(std::uint64_t piece) const noexcept {
+  const std::atomic<std::uint64_t>* const word = word_of(piece);
+  return word != nullptr && (word->load() >> piece % 64 & 1) != 0;
+}
+
+void backing::set_backed(std::uint64_t piece, bool backed) noexcept {
+  const std::uint64_t bit = std::uint64_t{1} << piece % 64;
+  if (std::atomic<std::uint64_t>* const word = word_of(piece); word != nullptr) backed ? word->fetch_or(bit) : word->fetch_and(~bit);
+}
+
+// The bytes from BEGIN to END of one piece; the rest of it, too, where the host has so much.
+result<> backing::reserve_in(std::uint64_t piece, std::uint64_t begin, std::uint64_t end) noexcept {
+  // 0, or an errno; a host that cannot do it lets every store try.
+  const auto take = [&](std::uint64_t from, std::uint64_t to) {
+    int why;
+    do why = ::fallocate(fd_, FALLOC_FL_KEEP_SIZE, static_cast<off_t>(from), static_cast<off_t>(to - from)) == 0 ? 0 : errno;
+    while (why == EINTR);
+    return why == EOPNOTSUPP || why == ENOSYS ? 0 : is_no_room(why) ? ENOSPC : why;
+  };
+  const std::uint64_t given_back = given_back_.load();
+  if (take(piece * piece_bytes, std::min((piece + 1) * piece_bytes, size_)) == 0) {
+    set_backed(piece, true);
+    if (given_back_.load() != given_back) set_backed(piece, false);  // perhaps some of this, behind us
+    return {};
+  }
+  const int why = take(begin, end);
+  return why == 0 ? result<>{} : fail(why);
+}
 
 result<> backing::reserve(std::uint64_t offset, std::uint64_t bytes) noexcept {
-  if (!has_holes_.load(std::memory_order_relaxed)) return {};
-  if (::fallocate(fd_, FALLOC_FL_KEEP_SIZE, static_cast<off_t>(offset), static_cast<off_t>(bytes)) == 0) return {};
-  if (is_no_room(errno)) return fail(ENOSPC);
+  const std::uint64_t end = std::min(offset + bytes, size_);
+  for (std::uint64_t at = offset; at < end;) {
+    const std::uint64_t piece = at / piece_bytes, next = std::min((piece + 1) * piece_bytes, end);
+    if (!is_backed(piece)) XIP_TRY(reserve_in(piece, at, next));
+    at = next;
+  }
   return {};
 }
 
+// Nobody reserves these bytes meanwhile, but perhaps others of the same piece.
 void backing::give_back(std::uint64_t offset, std::uint64_t bytes) noexcept {
-  has_holes_.store(true, std::memory_order_relaxed);
   punch_hole(fd_, offset, bytes);
+  given_back_.fetch_add(1);
+  const std::uint64_t end = std::min(offset + bytes, size_);
+  for (std::uint64_t piece = offset / piece_bytes; piece * piece_bytes < end; ++piece) set_backed(piece, false);
 }
 
 void punch_hole(int fd, std::uint64_t offset, std::uint64_t bytes) noexcept {

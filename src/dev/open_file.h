@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <cstdint>
 #include <expected>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -52,18 +53,27 @@ struct opened_file {
 // An errno that says that the host is full, or that this user may have no more of it.
 [[nodiscard]] inline bool is_no_room(int number) noexcept { return number == ENOSPC || number == EDQUOT; }
 
-// What lies behind a file's bytes on the host's file system: room, taken beforehand and given back.
+// What lies behind a file's bytes on the host's file system: room, taken beforehand and given back. Remembers, in pieces, where there is some.
 class backing {
  public:
   explicit backing(const opened_file& file) noexcept;
 
-  // ENOSPC: the host has no room there, or grants this user no more. A host that cannot reserve anything is no obstacle.
+  // ENOSPC: the host has no room there, or grants this user no more. EIO. A host that cannot reserve anything is no obstacle.
   [[nodiscard]] result<> reserve(std::uint64_t offset, std::uint64_t bytes) noexcept;
   void give_back(std::uint64_t offset, std::uint64_t bytes) noexcept;
 
  private:
+  static constexpr std::uint64_t piece_bytes = std::uint64_t{256} << 10;
+
+  [[nodiscard]] std::atomic<std::uint64_t>* word_of(std::uint64_t piece) const noexcept { return pieces_ ? &pieces_[piece / 64] : nullptr; }
+  [[nodiscard]] bool is_backed(std::uint64_t piece) const noexcept;
+  void set_backed(std::uint64_t piece, bool backed) noexcept;
+  [[nodiscard]] result<> reserve_in(std::uint64_t piece, std::uint64_t begin, std::uint64_t end) noexcept;
+
   const int fd_;
-  std::atomic<bool> has_holes_;  // a file without them needs no system call to know that there is room
+  std::uint64_t size_ = 0;                                // 0: a device, which has no holes
+  std::unique_ptr<std::atomic<std::uint64_t>[]> pieces_;  // a bit each: there is room behind all of it. Null: not known of any
+  std::atomic<std::uint64_t> given_back_{0};              // how often
 };
 
 // Gives the bytes' backing back to the host's file system (FALLOC_FL_PUNCH_HOLE), where it can.

@@ -36,7 +36,9 @@ class pmem_device final : public device {
         mapping_{m},
         backing_{file},
         fd_{std::move(file.fd)},
-        dirty_{m.is_pmem || read_only ? 0 : m.bytes} {}
+        dirty_{m.is_pmem || read_only ? 0 : m.bytes} {
+    if (!read_only) set_windows_over_holes();
+  }
   ~pmem_device() override {
     if (mapping_.of_libpmem)
       pmem_unmap(mapping_.base, mapping_.bytes);

@@ -42,8 +42,8 @@ namespace {
   XIP_POINT(ext4_commit_start, tid);
   if (sb.s_shutdown.load(std::memory_order_relaxed)) return fail(EIO);
   if (const auto written = write_back(sb); !written) {
-    // What the medium holds now is unknown. Without memory nothing was tried.
-    if (written.error() != ENOMEM) journal_abort(sb, written.error());
+    // What the medium holds now is unknown. But without memory, or room behind a hole, nothing was tried, and may be again.
+    if (written.error() != ENOMEM && written.error() != ENOSPC) journal_abort(sb, written.error());
     return written;
   }
   XIP_POINT(ext4_before_reuse, tid);

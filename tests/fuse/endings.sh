@@ -35,6 +35,28 @@ expect 'which changes nothing' touch "$mnt/written"
 expect 'remount by its own name' "$xip_fuse" -o remount,ro "$img" "$mnt"
 ended
 
+# A sparse image, mapped, on a host that is full: an error, and the server goes on.
+if [ "$(id -u)" = 0 ] && mkdir "$scratch/full" && mount -t tmpfs -o size=8M tmpfs "$scratch/full" 2>/dev/null; then
+  new_image "$scratch/full/disk.img" 64M -b 4096 -O ^has_journal
+  expect 'mount on a small host' "$xip_fuse" "$scratch/full/disk.img" "$mnt"
+  echo kept >"$mnt/kept"
+  mkdir "$mnt"/directory-{1..300}
+  dd if=/dev/zero of="$scratch/full/rest" bs=4k status=none 2>/dev/null
+  refuse 'a commit without room' 1 'No space left' sync "$mnt/directory-1"
+  rm "$scratch/full/rest"
+  expect 'the next one, with room' sync "$mnt/directory-1"
+  refuse 'more than the host has' 1 'No space left' dd if=/dev/zero of="$mnt/much" bs=64k
+  same 'what was there is there' kept "$(cat "$mnt/kept")"
+  expect 'and it is served' ls -l "$mnt"
+  head -c 300k "$mnt/much" >"$scratch/head"
+  expect 'what was written is there' cmp -n 307200 "$scratch/head" /dev/zero
+  mount -o remount,size=32M "$scratch/full"
+  expect 'room again' dd if=/dev/urandom of="$mnt/more" bs=64k count=100
+  same 'what was made before it' 300 "$(ls -d "$mnt"/directory-* | wc -l)"
+  down "$scratch/full/disk.img"
+  unmount "$scratch/full"
+fi
+
 # A block device that the host has mounted is not written to behind its back.
 if [ "$(id -u)" = 0 ] && loop=$(losetup -f --show "$img" 2>/dev/null); then
   if mount -t ext4 "$loop" "$mnt" 2>/dev/null; then
@@ -48,6 +70,8 @@ os.set_inheritable(os.open(sys.argv[1], os.O_RDWR | os.O_EXCL), True)
 os.execv(sys.argv[2], sys.argv[2:])' "$loop" "$xip_fuse" "$loop" "$scratch/second"
   expect 'which it gave back' "$xip_fuse" "$loop" "$mnt"
   expect 'the host leaves it alone then' sh -c '! mount -t ext4 "$1" "$2" 2>/dev/null' sh "$loop" "$scratch/second"
+  refuse 'the file behind it' 32 "in use through $loop" "$xip_fuse" "$img" "$scratch/second"
+  refuse 'by a verb, too' 1 "in use through $loop" "$xip" mkdir "$img:/new"
   unmount "$mnt"
   expect 'the device is free' timeout 60 flock "$loop" true
   losetup -d "$loop"

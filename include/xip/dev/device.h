@@ -69,7 +69,8 @@ class device {
   [[nodiscard]] bool has_direct_access() const noexcept { return mover() != mover_kind::none; }
 
   // A window on up to BYTES bytes at byte OFFSET; it may be shorter (poison ahead, end of a contiguous piece), never empty.
-  // EIO: OFFSET is poisoned, or the device is dead. EOPNOTSUPP: no windows here. ERANGE: outside the device. EROFS.
+  // One to write into has room behind it. EIO: OFFSET is poisoned, or the device is dead. EOPNOTSUPP: no windows here. ERANGE: outside the device.
+  // EROFS. ENOSPC: the host has no room behind a hole.
   [[nodiscard]] result<window> direct_access(std::uint64_t offset, std::size_t bytes, access_intent intent) noexcept {
     if (const mover_kind kind = mover(); kind == mover_kind::decorated || kind == mover_kind::none) [[unlikely]]
       return direct_access_slow(offset, bytes, intent);
@@ -77,6 +78,8 @@ class device {
       return fail(ERANGE);
     if (read_only_ && intent != access_intent::read) [[unlikely]]
       return fail(EROFS);
+    if (windows_over_holes_ && intent != access_intent::read) [[unlikely]]
+      XIP_TRY(reserve(offset, bytes));
     return window{base_ + offset, bytes};
   }
 
@@ -169,6 +172,8 @@ class device {
   // Where the windows of D begin: a decorator passes the pointers of the device below through.
   [[nodiscard]] static std::byte* base_of(const device& d) noexcept { return d.base_; }
   [[nodiscard]] mover_kind mover() const noexcept { return mover_.load(std::memory_order_relaxed); }
+  // A store into a window may need room that is not taken yet: each window to write into asks for it. Before the device is used.
+  void set_windows_over_holes() noexcept { windows_over_holes_ = true; }
 
   const std::uint64_t size_;
   std::byte* const base_;
@@ -178,6 +183,7 @@ class device {
   // Changes once, in kill(): nothing is published through it, so relaxed loads (plain moves) are enough.
   std::atomic<mover_kind> mover_;
   std::atomic<bool> killed_{false};
+  bool windows_over_holes_ = false;
   block_observer* observer_ = nullptr;
 };
 
