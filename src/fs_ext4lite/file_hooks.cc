@@ -4,8 +4,7 @@
 // An extending write leaves i_size alone until its bytes are in place. What a failed one allocated past it is truncated away.
 //
 // Lock chains:
-//   i_rwsem -> jbd2_handle -> i_data_sem
-//   i_rwsem -> dax_entry
+//   i_rwsem -> jbd2_handle -> dax_entry -> i_data_sem
 //   i_rwsem -> invalidate_lock
 #include <algorithm>
 #include <optional>
@@ -88,11 +87,14 @@ class open_write_scope {
   return true;
 }
 
-// After the core: i_size covers what arrived, up to REACHED, and nothing stays behind it unless the WHOLE write was made.
-[[nodiscard]] result<> finish_extension(ext4_inode_info& inode, const open_write& write, loff_t reached, bool whole)
+// After the core: i_size covers what arrived, from START up to REACHED, and nothing stays behind it unless the WHOLE write was made.
+[[nodiscard]] result<> finish_extension(ext4_inode_info& inode, const open_write& write, loff_t start, loff_t reached, bool whole)
     XIP_REQUIRES(inode.i_rwsem) {
-  if (reached > i_size_read(inode)) {
+  if (const loff_t size = i_size_read(inode); reached > size) {
     handle h = XIP_TRY(journal_start(sbi_of(inode), credits_orphan + credits_inode));
+    XIP_TRY(start_changing(h));  // the tail of the old end is changed before any metadata
+    std::optional<entry_range_lock> tail;
+    XIP_TRY(xip_zero_tail(inode, size, start, ext4_xip_ops, tail));
     XIP_TRY(extend_size(h, inode, reached));
   }
   if ((whole && !write.on_orphan_list) || XIP_EXHIBIT(extension_not_cleaned_up)) return {};
@@ -105,7 +107,6 @@ class open_write_scope {
     XIP_REQUIRES(inode.i_rwsem) {
   const loff_t start = iocb.ki_pos;
   const std::size_t wanted = from.count();
-  if (start > old_size) XIP_TRY(xip_zero_tail(inode, old_size, start, ext4_xip_ops));
   open_write_scope write{inode};
   if (XIP_EXHIBIT(size_before_data)) {
     handle h = XIP_TRY(journal_start(sbi_of(inode), credits_orphan + credits_inode));
@@ -114,7 +115,7 @@ class open_write_scope {
   const auto written = xip_mapping_write(iocb, from, ext4_xip_ops);
   const std::size_t done = written.value_or(0);
   const loff_t reached = done == 0 ? old_size : start + static_cast<loff_t>(done);
-  const auto finished = finish_extension(inode, *write, reached, done == wanted);
+  const auto finished = finish_extension(inode, *write, start, reached, done == wanted);
   // The bytes are there, but a size that could not be stored does not cover them.
   if (!finished.has_value() && i_size_read(inode) < reached) {
     iocb.ki_pos = start;

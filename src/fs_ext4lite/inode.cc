@@ -12,13 +12,13 @@
 
 #include <xip/vfs/ops.h>
 
+#include <xip/xip/entry.h>
 #include "fs_ext4lite/checksum.h"
 #include "fs_ext4lite/extent_tree.h"
 #include "fs_ext4lite/group.h"
 #include "fs_ext4lite/indirect.h"
 #include "fs_ext4lite/inode.h"
 #include "fs_ext4lite/inode_fields.h"
-#include "xip/entry.h"
 
 namespace xip::ext4lite {
 namespace {

@@ -4,9 +4,10 @@
 // as long as what it has got, all of it reading as zeros.
 //
 // Lock chains:
-//   i_rwsem -> jbd2_handle -> i_data_sem
+//   i_rwsem -> jbd2_handle -> dax_entry -> i_data_sem
 //   i_rwsem -> i_data_sem
 #include <algorithm>
+#include <optional>
 
 #include <fcntl.h>
 #include <linux/falloc.h>
@@ -43,7 +44,10 @@ inline constexpr int known_modes =
 // i_size goes up to what has been allocated, but not past END.
 [[nodiscard]] result<> cover_allocated(handle& h, ext4_inode_info& inode, loff_t allocated_end, loff_t end) XIP_REQUIRES(inode.i_rwsem) {
   const loff_t reached = std::min(allocated_end, end);
-  if (reached <= i_size_read(inode)) return {};
+  const loff_t size = i_size_read(inode);
+  if (reached <= size) return {};
+  std::optional<entry_range_lock> tail;
+  XIP_TRY(xip_zero_tail(inode, size, reached, ext4_xip_ops, tail));
   return extend_size(h, inode, reached);
 }
 
@@ -83,7 +87,6 @@ inline constexpr int known_modes =
   const loff_t new_size = (mode & FALLOC_FL_KEEP_SIZE) == 0 && offset + length > size ? offset + length : 0;
   if (new_size != 0) XIP_TRY(vfs::inode_newsize_ok(inode, new_size));
   XIP_TRY(vfs::file_modified(f));
-  if (new_size != 0) XIP_TRY(xip_zero_tail(inode, size, new_size, ext4_xip_ops));
   return allocate_range(inode, offset, length, new_size);
 }
 

@@ -5,9 +5,10 @@
 //
 // Lock chains:
 //   i_rwsem -> jbd2_handle -> xattr_sem
-//   i_rwsem -> invalidate_lock -> dax_entry
-//   i_rwsem -> invalidate_lock -> jbd2_handle -> i_data_sem
+//   i_rwsem -> invalidate_lock -> jbd2_handle -> dax_entry -> i_data_sem
 //   i_rwsem -> invalidate_lock -> jbd2_handle -> s_orphan_lock
+#include <optional>
+
 #include <xip/xip/mapping.h>
 
 #include "fs_ext4lite/file_hooks.h"
@@ -24,10 +25,13 @@ namespace {
 }
 
 // The handle in which the file gets its new size.
-[[nodiscard]] result<> store_size(ext4_inode_info& inode, const vfs::iattr& attr) {
+[[nodiscard]] result<> store_size(ext4_inode_info& inode, const vfs::iattr& attr) XIP_REQUIRES(inode.i_rwsem) {
   const loff_t old = i_size_read(inode);
   handle h = XIP_TRY(journal_start(sbi_of(inode), credits_inode + credits_orphan));
+  XIP_TRY(start_changing(h));  // the tail of the old end is changed before any metadata
   if (attr.ia_size < old) XIP_TRY(orphan_add(h, inode));
+  std::optional<entry_range_lock> tail;
+  XIP_TRY(xip_zero_tail(inode, old, attr.ia_size, ext4_xip_ops, tail));
   vfs::inode_touch_mtime_ctime(inode);
   vfs::setattr_copy(inode, attr);
   exclusive_guard guard{inode.i_data_sem};
@@ -44,7 +48,6 @@ namespace {
   const loff_t old = i_size_read(inode);
   XIP_TRY(check_new_size(inode, attr.ia_size));
   exclusive_guard guard{inode.i_mapping.invalidate_lock};
-  if (attr.ia_size > old) XIP_TRY(xip_zero_tail(inode, old, attr.ia_size, ext4_xip_ops));
   if (XIP_EXHIBIT(truncate_frees_first) && attr.ia_size < old) {
     i_size_write(inode, attr.ia_size);
     const auto truncated = truncate_blocks(inode);

@@ -1,12 +1,12 @@
 // Lock chains:
 //   dax_entry -> i_pages
-#include "xip/entry.h"
 
 #include <atomic>
 #include <memory_resource>
 #include <new>
 
 #include <xip/vfs/super_block.h>
+#include <xip/xip/entry.h>
 #include <xip/xip/mapping.h>
 
 namespace xip {

@@ -13,9 +13,9 @@
 #include <array>
 #include <utility>
 
+#include <xip/xip/entry.h>
 #include <xip/xip/mapping.h>
 
-#include "xip/entry.h"
 #include "xip/mapping_cursor.h"
 #include "xip/mover.h"
 
@@ -27,7 +27,8 @@ struct write_state {
   const xip_ops& ops;
   mapping_cursor cursor;
   loff_t pos;                   // everything before it is noted or done
-  const loff_t end;             // where the request ends
+  const loff_t start;           // where the request begins
+  const loff_t end;             // and ends
   loff_t settled;               // everything before it has arrived: counted
   int failure = 0;              // an errno: ends the loop
   unsigned space_attempts = 0;  // waits for space since the last progress
@@ -128,7 +129,8 @@ result<std::size_t> fill_slice(write_state& state, vfs::iov_iter& from, write_sl
   XIP_POINT(xip_before_convert, first.value(), copied);
   if (em.type == extent_type::unwritten && converts_in_slice())
     XIP_TRY(state.ops.convert_unwritten(state.inode, first, blocks_touched(slice.pos, copied, state.bits()), slice));
-  if (reached == state.end && reached > i_size_read(state.inode)) {
+  const loff_t size = i_size_read(state.inode);
+  if (reached == state.end && reached > size && !xip_has_tail(state.inode, size, state.start)) {
     XIP_POINT(xip_before_set_size, static_cast<std::uint64_t>(reached));
     XIP_TRY(state.ops.set_size(state.inode, reached, slice));
   }
@@ -193,7 +195,7 @@ result<std::size_t> write_blocks(vfs::kiocb& iocb, vfs::iov_iter& from, const xi
   vfs::inode& inode = *iocb.ki_filp.f_inode;
   Mover mover{inode};
   const loff_t start = iocb.ki_pos;
-  write_state state{inode, ops, mapping_cursor{inode, ops}, start, start + static_cast<loff_t>(from.count()), start};
+  write_state state{inode, ops, mapping_cursor{inode, ops}, start, start, start + static_cast<loff_t>(from.count()), start};
   while (from.count() != 0 && state.failure == 0) {
     const auto em = state.cursor.at(lblk_of(state.pos, state.bits()), blocks_touched(state.pos, from.count(), state.bits()));
     if (!em.has_value()) {

@@ -1,12 +1,12 @@
 // Zeroing what is written in a range: the edges of truncate, punch and extension. Linux: dax_zero_range, iomap_zero_range.
 //
 // Lock chains:
-//   i_rwsem -> dax_entry
+//   i_rwsem -> jbd2_handle -> dax_entry
 #include <algorithm>
 
+#include <xip/xip/entry.h>
 #include <xip/xip/mapping.h>
 
-#include "xip/entry.h"
 #include "xip/mapping_cursor.h"
 #include "xip/mover.h"
 
@@ -34,18 +34,24 @@ result<> zero_written(vfs::inode& inode, loff_t pos, loff_t end, const xip_ops& 
 }  // namespace
 
 result<> xip_zero_range(vfs::inode& inode, loff_t pos, loff_t bytes, const xip_ops& ops) noexcept {
+  inode.i_rwsem.assert_held();
   if (bytes <= 0) return {};
   if (inode.is_dax()) return zero_written<window_mover>(inode, pos, pos + bytes, ops);
   return zero_written<batch_mover>(inode, pos, pos + bytes, ops);
 }
 
-result<> xip_zero_tail(vfs::inode& inode, loff_t old_size, loff_t new_pos, const xip_ops& ops) noexcept {
+bool xip_has_tail(const vfs::inode& inode, loff_t size, loff_t new_pos) noexcept {
+  return new_pos > size && (size & (loff_t{inode.i_sb.s_blocksize} - 1)) != 0;
+}
+
+result<> xip_zero_tail(vfs::inode& inode, loff_t old_size, loff_t new_pos, const xip_ops& ops,
+                       std::optional<entry_range_lock>& entry) noexcept {
   inode.i_rwsem.assert_held();
+  if (!xip_has_tail(inode, old_size, new_pos) || XIP_EXHIBIT(old_tail_not_zeroed)) return {};
   const loff_t block_end = (old_size + inode.i_sb.s_blocksize - 1) & -loff_t{inode.i_sb.s_blocksize};
   const loff_t end = std::min(block_end, new_pos);
-  if (end <= old_size || XIP_EXHIBIT(old_tail_not_zeroed)) return {};
   XIP_TRY(entry_table::make(inode));
-  entry_range_lock entry{inode, pgoff_of(old_size), pgoff_of(old_size)};
+  entry.emplace(inode, pgoff_of(old_size), pgoff_of(old_size));
   XIP_POINT(xip_zero_tail, static_cast<std::uint64_t>(old_size), static_cast<std::uint64_t>(end));
   return xip_zero_range(inode, old_size, end - old_size, ops);
 }

@@ -8,9 +8,9 @@
 #include <xip/base/config.h>
 #include <xip/fs_ext4lite/ext4lite.h>
 #include <xip/vfs/lock_classes.h>
+#include <xip/xip/entry.h>
 
 #include "fs_ext4lite/image.h"
-#include "xip/entry.h"
 
 #if XIP_LOCKDEP
 

@@ -249,7 +249,10 @@ TEST_F(WindowTest, ZeroTailStopsAtTheBlockOrAtTheNewBytes) {
   fill(pblk_t{10}, 2, 5);
   file.inode.put({lblk_t{0}, 2, pblk_t{10}, extent_type::mapped, 0});
   exclusive_guard guard{file.inode.i_rwsem};
-  ASSERT_TRUE(xip_zero_tail(file.inode, 100, 200, ops));
+  std::optional<entry_range_lock> entry;
+  ASSERT_TRUE(xip_zero_tail(file.inode, 100, 200, ops, entry));
+  EXPECT_TRUE(entry.has_value()) << "the page is for the caller to unlock";
+  entry.reset();
   std::vector<std::byte> got(2 * block);
   ASSERT_TRUE(memory->read(10 * block, got));
   const auto before = pattern(2 * block, 5);
@@ -257,7 +260,8 @@ TEST_F(WindowTest, ZeroTailStopsAtTheBlockOrAtTheNewBytes) {
   EXPECT_EQ(got[100], std::byte{});
   EXPECT_EQ(got[199], std::byte{});
   EXPECT_EQ(got[200], before[200]);
-  ASSERT_TRUE(xip_zero_tail(file.inode, 100, 1 << 20, ops));
+  ASSERT_TRUE(xip_zero_tail(file.inode, 100, 1 << 20, ops, entry));
+  entry.reset();
   ASSERT_TRUE(memory->read(10 * block, got));
   EXPECT_EQ(got[block - 1], std::byte{});
   EXPECT_EQ(got[block], before[block]);

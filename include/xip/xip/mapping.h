@@ -3,12 +3,14 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 
 #include <xip/base/result.h>
 #include <xip/base/units.h>
 #include <xip/vfs/file.h>
 #include <xip/vfs/iov_iter.h>
 #include <xip/vfs/ops.h>
+#include <xip/xip/entry.h>
 #include <xip/xip/xip_ops.h>
 
 namespace xip {
@@ -25,7 +27,8 @@ namespace xip {
                                                      const xip_ops& ops) noexcept;
 
 // Writes FROM at iocb.ki_pos; i_rwsem held exclusive. Counts only bytes that are in written extents and drained. i_size is raised by
-// ops.set_size in the last slice's handle when the write ends in a slice; after a plain overwrite past i_size (preallocated, written blocks) the caller raises it.
+// ops.set_size in the last slice's handle when the write ends in a slice; after a plain overwrite past i_size (preallocated, written blocks), and where
+// the old end of the file has a tail to be zeroed (xip_has_tail), the caller raises it.
 [[nodiscard]] result<std::size_t> xip_mapping_write(vfs::kiocb& iocb, vfs::iov_iter& from, const xip_ops& ops) noexcept;
 
 // The two above as a table: what exhibit_place::core_replaced puts in their place.
@@ -38,8 +41,13 @@ struct xip_core {
 // and (truncate, punch) invalidate_lock exclusive.
 [[nodiscard]] result<> xip_zero_range(vfs::inode& inode, loff_t pos, loff_t bytes, const xip_ops& ops) noexcept;
 
-// Before i_size goes from OLD_SIZE to beyond its block: zeros from OLD_SIZE to min(end of its block, NEW_POS) if that block is written.
-[[nodiscard]] result<> xip_zero_tail(vfs::inode& inode, loff_t old_size, loff_t new_pos, const xip_ops& ops) noexcept;
+// Before i_size goes from OLD_SIZE to beyond the end of its block: zeros from OLD_SIZE to min(that end, NEW_POS) if the block is written, drained. i_rwsem
+// exclusive, a handle open. ENTRY then has the lock of the block's page, for the caller to drop when i_size has been raised: no store into what
+// was zeroed comes between. EIO, ENOMEM, or what get_blocks says.
+[[nodiscard]] result<> xip_zero_tail(vfs::inode& inode, loff_t old_size, loff_t new_pos, const xip_ops& ops,
+                                     std::optional<entry_range_lock>& entry) noexcept;
+// Whether there is something for xip_zero_tail to do.
+[[nodiscard]] bool xip_has_tail(const vfs::inode& inode, loff_t size, loff_t new_pos) noexcept;
 
 // SEEK_DATA and SEEK_HOLE at OFFSET; i_rwsem shared. Unwritten is a hole; a virtual hole lies at i_size. ENXIO.
 [[nodiscard]] result<loff_t> xip_seek(vfs::inode& inode, loff_t offset, int whence, const xip_ops& ops) noexcept;
