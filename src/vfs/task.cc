@@ -10,7 +10,8 @@
 
 namespace xip::vfs {
 
-task::task(kernel& k, const cred& c, const char* name) : owner{k}, who{c} {
+task::task(kernel& k, const cred& c, const char* name)
+    : owner{k}, who{c.uid, c.gid, {c.groups, &k.memory()}, c.real_uid, c.real_gid, c.capabilities} {
   kernel::impl& i = k.internals();
   context.name = name;
   context.id = i.next_task_id.fetch_add(1, std::memory_order_relaxed);

@@ -45,7 +45,9 @@ class libxip_world final : public world {
   libxip_world(vfs::kernel& k, clock_hook& clock) : task_{*k.make_task()}, clock_{clock} {}
 
   void tick() override { clock_.tick(); }
-  void become(const identity& who) override { task_->who = {who.uid, who.gid, who.groups, who.real_uid, who.real_gid, who.capabilities}; }
+  void become(const identity& who) override {
+    task_->who = {who.uid, who.gid, {who.groups.begin(), who.groups.end()}, who.real_uid, who.real_gid, who.capabilities};
+  }
 
   long openat(int dir, const std::string& path, int flags, unsigned mode) override { return answer(task_->openat(dir, path, flags, mode)); }
   long openat2(int dir, const std::string& path, std::uint64_t flags, std::uint64_t mode, std::uint64_t resolve) override {

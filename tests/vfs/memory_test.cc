@@ -49,6 +49,24 @@ TEST_F(memory_use, opening_allocates_the_file_and_nothing_else) {
       << "ten files, each one from the instance's memory, which asks the heap";
 }
 
+// What an instance holds can be saved and put back as a whole: nothing of it is anywhere else.
+TEST_F(memory_use, a_task_with_its_groups_lies_in_the_instances_memory) {
+  const cred who{.uid = 1000, .gid = 1000, .groups = {4, 24, 27, 100}};
+  const std::pmr::vector<std::uint32_t> more(40, 7u);
+  const auto act = [&] {
+    const task_ptr parent{*k->make_task(who)};
+    const task_ptr child{*k->fork_task(*parent, "child", false)};
+    EXPECT_EQ(child->who.groups, who.groups);
+    child->who.groups = more;
+    parent->who = who;
+  };
+  act();
+  const std::uint64_t heap = heap_allocations(), own = memory.allocations;
+  act();
+  EXPECT_EQ(heap_allocations() - heap, memory.allocations - own) << "the instance's memory asks the heap, nobody else does";
+  EXPECT_GT(memory.allocations, own);
+}
+
 // Every call with every allocation failing once: it succeeds or says ENOMEM, and afterwards all is as it should be.
 TEST_F(memory_use, running_out_is_enomem_wherever_it_happens) {
   const std::string longer(200, 'n');

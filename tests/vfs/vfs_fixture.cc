@@ -38,7 +38,7 @@ vfs_test::~vfs_test() {
 }
 
 task_ptr vfs_test::make_task(std::uint32_t uid, std::uint32_t gid, std::vector<std::uint32_t> groups) {
-  return task_ptr{*k->make_task({uid, gid, std::move(groups)})};
+  return task_ptr{*k->make_task({uid, gid, {groups.begin(), groups.end()}})};
 }
 
 int vfs_test::open_ok(task& who, const std::string& name, int flags, unsigned mode) {

@@ -56,7 +56,7 @@ inline constexpr capability_set all_capabilities = ~capability_set{0};
 struct cred {
   std::uint32_t uid = 0;  // as which files are reached and made: Linux's fsuid and fsgid
   std::uint32_t gid = 0;
-  std::vector<std::uint32_t> groups;
+  std::pmr::vector<std::uint32_t> groups;  // a task's lie in its instance's memory
   // What access(2) asks as; none: the same.
   std::optional<std::uint32_t> real_uid = {};
   std::optional<std::uint32_t> real_gid = {};
