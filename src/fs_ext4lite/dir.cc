@@ -15,6 +15,7 @@
 #include "fs_ext4lite/dir.h"
 #include "fs_ext4lite/extent_tree.h"
 #include "fs_ext4lite/indirect.h"
+#include "fs_ext4lite/without_exceptions.h"
 
 namespace xip::ext4lite {
 namespace {
@@ -300,7 +301,7 @@ result<ino_t> dir_find(ext4_inode_info& dir, std::string_view name) {
 result<> dir_add(handle& h, ext4_inode_info& dir, std::string_view name, ino_t ino, std::uint32_t mode) {
   if (name.empty() || name.size() > name_len_max) return fail(name.empty() ? ENOENT : ENAMETOOLONG);
   const new_entry e{name, ino, file_type_of(mode)};
-  return is_dx(dir) ? htree_add(h, dir, e) : linear_add(h, dir, e);
+  return without_exceptions([&] { return is_dx(dir) ? htree_add(h, dir, e) : linear_add(h, dir, e); });
 }
 
 result<> dir_remove(handle& h, ext4_inode_info& dir, std::string_view name, ino_t ino) {

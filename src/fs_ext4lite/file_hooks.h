@@ -10,6 +10,7 @@
 
 #include "fs_ext4lite/ext4.h"
 #include "fs_ext4lite/journal.h"
+#include "fs_ext4lite/without_exceptions.h"
 
 namespace xip::ext4lite {
 
@@ -37,15 +38,5 @@ struct open_write {
 
 // Also a directory's fsync.
 [[nodiscard]] result<> ext4_fsync(vfs::file& f, loff_t start, loff_t end, bool datasync);
-
-// What CALL answers; an exception becomes ENOMEM: none crosses a hook.
-template <class Call>
-[[nodiscard]] auto without_exceptions(Call&& call) noexcept -> decltype(call()) {
-  try {
-    return std::forward<Call>(call)();
-  } catch (const std::bad_alloc&) {
-    return fail(ENOMEM);
-  }
-}
 
 }  // namespace xip::ext4lite

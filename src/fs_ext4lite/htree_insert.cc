@@ -20,10 +20,10 @@ struct hashed_name {
 };
 
 // The names of LEAF, by hash. They point into LEAF.
-[[nodiscard]] result<std::vector<hashed_name>> names_by_hash(ext4_inode_info& dir, lblk_t lblk, const dev::buffer& b,
-                                                             std::span<const std::byte> leaf, std::uint8_t version) {
+[[nodiscard]] result<std::pmr::vector<hashed_name>> names_by_hash(ext4_inode_info& dir, lblk_t lblk, const dev::buffer& b,
+                                                                  std::span<const std::byte> leaf, std::uint8_t version) {
   const ext4_sb_info& sb = sbi_of(dir);
-  std::vector<hashed_name> names;
+  std::pmr::vector<hashed_name> names{&sb.memory()};
   dir_entry_walk walk{leaf, dir_rules_of(sb)};
   dir_entry_view e;
   while (walk.next(e))
@@ -34,7 +34,7 @@ struct hashed_name {
 }
 
 // How many names stay: so that both halves have about the same bytes, and any name fits into either. At least one goes, one stays.
-[[nodiscard]] std::size_t names_to_keep(const std::vector<hashed_name>& names, std::size_t block_size) {
+[[nodiscard]] std::size_t names_to_keep(const std::pmr::vector<hashed_name>& names, std::size_t block_size) {
   std::size_t moved_bytes = 0;
   for (std::size_t kept = names.size(); kept > 1; --kept) {
     const std::uint32_t bytes = names[kept - 1].bytes;
@@ -60,7 +60,7 @@ class leaf_split {
     const lblk_t old_lblk = path_.leaf();
     const dir_rules rules = dir_rules_of(h_.sb());
     // The names are packed anew from a copy.
-    const std::vector<std::byte> copy{leaf_.data().begin(), leaf_.data().end()};
+    const std::pmr::vector<std::byte> copy{leaf_.data().begin(), leaf_.data().end(), &h_.sb().memory()};
     const auto names = XIP_TRY(names_by_hash(dir_, old_lblk, leaf_, copy, path_.hash_version));
     if (names.size() < 2) return corrupted(dir_, fmt::format("directory block {} is full of {} names", old_lblk.value(), names.size()));
     const std::size_t kept = names_to_keep(names, copy.size());
