@@ -37,6 +37,10 @@ for dev in pmem block; do
   done
 done
 
+up "$img" noatime,relatime
+expect 'the last word on times wins' grep -Evq '(^|,)noatime(,|$)' <<<"$(options_of)"
+down "$img"
+
 # What is wrong is named, changes nothing, and is told to whoever asked.
 before=$(sum "$img")
 refuse 'an unknown option' 2 '"frob"' "$xip" mount "$img" "$mnt" -o frob
@@ -86,6 +90,15 @@ clean 'read-only in use' "$img"
 expect 'remount,rw' "$xip_fuse" -o remount,rw "$img" "$mnt"
 expect 'writing again' touch "$mnt/x"
 refuse 'remount with nonsense' 1 'frob' "$xip_fuse" -o remount,frob "$img" "$mnt"
+if [ "$(id -u)" = 0 ] && has setpriv; then
+  powerless=(setpriv --bounding-set -sys_admin --inh-caps -sys_admin)
+  refuse 'remount by who may not mount' 32 'not permitted' "${powerless[@]}" "$xip_fuse" -o remount,ro,noexec "$img" "$mnt"
+  expect 'which changes nothing' touch "$mnt/x"
+fi
+expect 'remount,noatime' "$xip_fuse" -o remount,noatime "$img" "$mnt"
+expect 'which the kernel shows' grep -Eq '(^|,)noatime(,|$)' <<<"$(options_of)"
+expect 'remount,strictatime' "$xip_fuse" -o remount,strictatime "$img" "$mnt"
+expect 'which takes it back' grep -Evq '(^|,)noatime(,|$)' <<<"$(options_of)"
 refuse 'remount of another file system' 32 'not a mount of this program' "$xip_fuse" -o remount,ro "$img" "$scratch"
 down "$img"
 

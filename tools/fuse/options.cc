@@ -32,7 +32,7 @@ constexpr std::array generic_options{
     generic_option{"async", true, true},
     generic_option{"dirsync", true, true},
     generic_option{"noatime", true, true},
-    generic_option{"atime", false, true},
+    generic_option{"atime", true, true},
     generic_option{"relatime", false, true},
     generic_option{"norelatime", false, true},
     generic_option{"strictatime", false, true},
@@ -105,6 +105,7 @@ template <std::size_t N>
 
 void add_generic(const generic_option& option, mount_request& request) {
   if (option.kernel) append(request.kernel, option.name);
+  if (option.name == "relatime" || option.name == "strictatime") append(request.kernel, "atime");  // no noatime, that is
   if (option.library) append(request.generic, option.name);
   if (option.name == "ro") request.read_only = true;
   if (option.name == "rw") request.read_only = false;

@@ -27,6 +27,8 @@ constexpr mount_flag mount_flags[] = {
     {"noexec", "exec", MS_NOEXEC, ST_NOEXEC},
     {"noatime", "atime", MS_NOATIME, ST_NOATIME},
     {"nodiratime", "diratime", MS_NODIRATIME, ST_NODIRATIME},
+    {"relatime", "strictatime", MS_RELATIME, ST_RELATIME},
+    {"strictatime", "relatime", MS_STRICTATIME, 0},
     {"sync", "async", MS_SYNCHRONOUS, ST_SYNCHRONOUS},
     {"nosymfollow", "symfollow", MS_NOSYMFOLLOW, nosymfollow_of_statvfs},
     {"dirsync", "", MS_DIRSYNC, 0},
@@ -57,7 +59,7 @@ constexpr mount_flag mount_flags[] = {
 }
 
 [[nodiscard]] unsigned long wanted_flags(const mount_request& request, unsigned long now) noexcept {
-  unsigned long flags = flags_with(request.kernel, now);
+  unsigned long flags = flags_with(request.generic, flags_with(request.kernel, now));
   if (request.nosymfollow) flags = flags_with(*request.nosymfollow ? "nosymfollow" : "symfollow", flags);
   return flags;
 }
@@ -114,25 +116,17 @@ std::expected<void, std::string> set_kernel_flags(const mount_request& request) 
   return change_kernel(request, wanted_flags(request, *now));
 }
 
-// Towards read-only the kernel comes first, so that nobody begins to write behind it; towards writing libxip does, which may have to refuse. What
-// the second refuses the first takes back.
+// The kernel comes first: towards read-only nobody begins to write behind it then, and towards writing nobody can yet. Its flags are all known, so that
+// they can be given back if libxip refuses.
 std::expected<void, std::string> remount(const mount_request& request) {
   if (auto there = tell_server(request, {}); !there.has_value()) return there;
   const auto now = flags_of(request.directory);
   if (!now.has_value()) return std::unexpected{now.error()};
   const unsigned long wanted = wanted_flags(request, *now);
-  if (wanted == *now) return tell_server(request, request.library());
-  if (::geteuid() != 0) return std::unexpected{fmt::format("{}: {}", request.directory, std::strerror(EPERM))};
-  const bool is_read_only = (*now & MS_RDONLY) != 0;
-  if (!request.read_only) {
-    if (auto served = tell_server(request, request.library()); !served.has_value()) return served;
-    auto changed = change_kernel(request, wanted);
-    if (!changed.has_value() && is_read_only) static_cast<void>(tell_server(request, "ro"));
-    return changed;
-  }
-  if (auto changed = change_kernel(request, wanted); !changed.has_value()) return changed;
+  if (wanted != *now)
+    if (auto changed = change_kernel(request, wanted); !changed.has_value()) return changed;
   auto served = tell_server(request, request.library());
-  if (!served.has_value()) static_cast<void>(change_kernel(request, *now));
+  if (!served.has_value() && wanted != *now) static_cast<void>(change_kernel(request, *now));
   return served;
 }
 
