@@ -109,6 +109,8 @@ checked check_user_image(const check_options& options, const check_config& confi
   const auto there = status_of(image);
   if (there && !S_ISREG(there->st_mode) && !S_ISBLK(there->st_mode))
     return refuse(cannot_be_used, config, fmt::format("{}: neither a file nor a block device", image));
+  if (config.hold_image != nullptr)
+    if (const std::string why = config.hold_image(image); !why.empty()) return refuse(cannot_be_used, config, why);
   if (auto clean = check_image(use, image); !clean)
     return refuse(cannot_be_used, config, fmt::format("{}: not clean before anything was run: {}", image, clean.error()));
   auto device = dev::open_memory(size_of_image(image).value_or(0));

@@ -20,9 +20,11 @@ HANGS_AFTER = 120  # seconds: not a limit of speed, but of patience
 OUTPUT = 1 << 20  # of a file that says it is huge more is not wanted
 READING = [["ls", "-lR", "{image}:/"], ["ls", "-a", "{image}:/names"], ["cat", "{image}:/hello"], ["cat", "{image}:/many"],
            ["stat", "{image}:/", "{image}:/hello", "{image}:/dir/f1", "{image}:/slow"],
+           ["getfattr", "{image}:/hello", "{image}:/dir", "{image}:/names", "{image}:/slow"],
            ["map", "{image}:/hello", "{image}:/dir/f2", "{image}:/many"], ["df", "{image}"], ["df", "-i", "{image}"],
            ["cp", "-r", "{image}:/", "{out}"]]
-WRITING = [["mkdir", "{image}:/made"], ["cp", "-r", "{tree}", "{image}:/copied"], ["truncate", "-s", "100K", "{image}:/hello"],
+WRITING = [["setfattr", "-n", "user.made", "-v", "x" * 300, "{image}:/hello"], ["setfattr", "-x", "user.made", "{image}:/hello"],
+           ["mkdir", "{image}:/made"], ["cp", "-r", "{tree}", "{image}:/copied"], ["truncate", "-s", "100K", "{image}:/hello"],
            ["truncate", "-s", "0", "{image}:/dir/f2"], ["fallocate", "-l", "20K", "{image}:/hello"], ["rm", "-r", "{image}:/dir"],
            ["rm", "-r", "{image}:/names", "{image}:/hello", "{image}:/holes"]]
 CHECK = ["check", "--image", "{image}", "--device", "memory", "generic/001"]
@@ -69,6 +71,28 @@ class Trial:
         if refused and words[0] != "check" and (code != 1 or refused.encode() not in said or image.encode() not in said):
             self.problems.append(f"{what}: exit {code}, and not '{refused}': {said[-500:].decode(errors='replace')}")
 
+    def try_mount(self, image, refused):
+        """The server is asked for everything, and to change something; it goes when it is told to, whatever it met."""
+        place = f"{self.scratch}/mnt"
+        os.makedirs(place, exist_ok=True)
+        what = f"{os.path.basename(image)}: mount"
+        code, said, _, _ = run([self.xip, "mount", image, place], self.limit_memory)
+        self.runs += 1
+        if refused and (code != 1 or refused.encode() not in said):
+            self.problems.append(f"{what}: exit {code}, and not '{refused}': {said[-500:].decode(errors='replace')}")
+        if code not in (0, 1):
+            self.problems.append(f"{what}: ended with {code}\n{said[-2000:].decode(errors='replace')}")
+        if code != 0:
+            return
+        subprocess.run(["sh", "-c", 'ls -lR "$1"; head -c 1M "$1/hello" "$1/many"; mkdir "$1/mounted"; echo x >>"$1/hello"; rm -rf "$1/dir"', "sh", place],
+                       stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=HANGS_AFTER)
+        if not any(line.split()[1] == place for line in open("/proc/mounts", encoding="utf-8")):
+            self.problems.append(f"{what}: the server is gone")
+        elif subprocess.run(["sh", "-c", 'for n in 1 2 3 4 5 6 7 8 9; do umount "$1" && exit; done 2>/dev/null; umount -l "$1"', "sh", place],
+                            check=False).returncode != 0:
+            self.problems.append(f"{what}: cannot be unmounted")
+        subprocess.run(["flock", image, "true"], timeout=HANGS_AFTER, check=True)
+
     def try_image(self, image, refused):
         with open(image, "rb") as f:
             before = f.read()
@@ -77,6 +101,10 @@ class Trial:
         with open(image, "rb") as f:
             if f.read() != before:
                 self.problems.append(f"{os.path.basename(image)}: a verb that reads has changed it")
+        if os.geteuid() == 0 and os.access("/dev/fuse", os.R_OK | os.W_OK):
+            copy = f"{self.scratch}/mounted.img"
+            shutil.copyfile(image, copy)
+            self.try_mount(copy, refused)
         for words in WRITING:
             self.try_verb(words, image, refused)
         with open(image, "rb") as f:

@@ -254,6 +254,8 @@ unchanged 'the root' 2 'not removed' "$xip" rm -r "$img:/"
 exec 9<"$img"; flock -s 9
 refuse 'in use' 1 'in use' "$xip" mkdir "$img:/locked"
 expect 'readers share' "$xip" ls "$img:/"
+flock -u 9; flock -x 9
+refuse 'scenarios on an image in use' 3 'in use' "$xip" check --image "$img" --device memory generic/001
 exec 9<&-
 expect 'nothing changed' bash -c "sha256sum <'$img' | cmp - '$scratch/sum'"
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <span>
+#include <string>
 #include <string_view>
 
 #include <xip/scenario/planted_bug.h>
@@ -17,6 +18,8 @@ struct check_config {
   bool single = false;                         // a program of its own: without a name or group, all that is listed
   // The planted bug with this number or name; null: there is none. The function is null where none is compiled in.
   const planted_bug* (*find_bug)(std::string_view id) = nullptr;
+  // Keeps others from writing to the file of --image until the run is over. Says why it cannot; empty: it does. Null: nobody need be kept.
+  std::string (*hold_image)(const std::string& path) = nullptr;
 };
 
 // The exit code: 0 when no scenario failed, 1 when one did or standard output could not be written, 2 for a wrong command line (also one that
