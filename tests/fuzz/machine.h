@@ -48,6 +48,7 @@ class machine {
   // Ends the task and unmounts. A mount that could only read has written nothing.
   void umount();
 
+  [[nodiscard]] bool sound() const noexcept { return sound_; }
   [[nodiscard]] bool mounted() const noexcept { return task_ != nullptr; }
   [[nodiscard]] vfs::kernel& kernel() noexcept { return *kernel_; }
   [[nodiscard]] vfs::task& task() noexcept { return *task_; }

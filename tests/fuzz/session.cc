@@ -133,6 +133,7 @@ void read_everything(session& s) {
     S_ISREG(stat->mode) ? read_file(s, *fd) : read_directory(s, *fd);
     (void)t.close(*fd);
   }
+  attributes_of(s);
   (void)t.statfs("/");
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <map>
 #include <span>
 #include <string>
 #include <vector>
@@ -51,6 +52,7 @@ using operation = void (*)(session&);
 [[nodiscard]] std::span<const operation> name_operations() noexcept;
 [[nodiscard]] std::span<const operation> data_operations() noexcept;
 [[nodiscard]] std::span<const operation> attribute_operations() noexcept;
+[[nodiscard]] std::span<const operation> xattr_operations() noexcept;
 [[nodiscard]] std::span<const operation> system_operations() noexcept;
 
 // Operations from TABLES until the program ends.
@@ -60,5 +62,8 @@ void run_program(session& s, std::span<const std::span<const operation>> tables)
 [[nodiscard]] std::string mount_options(program_reader& in, bool read_only);
 // Reads all that can be found, and changes nothing.
 void read_everything(session& s);
+// Extended attributes and lists of all that can be found, by path and name: the value, or why it cannot be read.
+using attribute_map = std::map<std::string, std::string>;
+attribute_map attributes_of(session& s);
 
 }  // namespace xip::fuzz

@@ -4,8 +4,8 @@
 namespace xip::fuzz {
 
 void run_target(const test_case& c) {
-  const std::span<const operation> all[] = {walk_operations(), name_operations(), data_operations(), attribute_operations(),
-                                            system_operations()};
+  const std::span<const operation> all[] = {walk_operations(),      name_operations(),  data_operations(),
+                                            attribute_operations(), xattr_operations(), system_operations()};
   run_session(c, nullptr, all);
 }
 
