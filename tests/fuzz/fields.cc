@@ -6,6 +6,8 @@
 
 #include <sys/stat.h>
 
+#include <xip/vfs/posix_acl.h>
+
 namespace xip::fuzz {
 namespace {
 
@@ -80,6 +82,9 @@ constexpr member xattr_entry_members[] = {
     XIP_MEMBER(ext4_xattr_entry, e_value_inum, inode), XIP_MEMBER(ext4_xattr_entry, e_value_size, length), XIP_MEMBER(ext4_xattr_entry, e_hash, number),
     member{sizeof(ext4_xattr_entry), 1},
 };
+constexpr member list_members[] = {
+    XIP_MEMBER(ext4_acl_entry_short, e_tag, flags), XIP_MEMBER(ext4_acl_entry_short, e_perm, flags), member{sizeof(ext4_acl_entry_short), 4},
+};
 constexpr member word_members[] = {member{0, 4}};
 constexpr member pointer_members[] = {member{0, 4, meaning::block}};
 // clang-format on
@@ -119,7 +124,7 @@ class field_finder {
         break;
       case structure_kind::xattr_block:
         add(s.offset, xattr_header_members);
-        attributes(s.offset + sizeof(ext4_xattr_header));
+        attributes(s.offset, s.offset + sizeof(ext4_xattr_header));
         break;
       case structure_kind::block_bitmap:
       case structure_kind::inode_bitmap:
@@ -155,7 +160,7 @@ class field_finder {
     if (g_.inode_size <= good_old_inode_size) return;
     const std::uint64_t inside = offset + good_old_inode_size + raw.i_extra_isize;
     add(inside, word_members);
-    attributes(inside + sizeof(ext4_xattr_ibody_header));
+    attributes(inside + sizeof(ext4_xattr_ibody_header), inside + sizeof(ext4_xattr_ibody_header));
   }
 
   void node(std::uint64_t offset) {
@@ -189,12 +194,25 @@ class field_finder {
       add(first + i * sizeof(dx_entry), dx_entry_members);
   }
 
-  void attributes(std::uint64_t at) {
+  // From AT on, with values that count from BASE; of those that may be lists, the entries too.
+  void attributes(std::uint64_t base, std::uint64_t at) {
     while (at + sizeof(ext4_xattr_entry) <= end_) {
       const auto e = image_.load<ext4_xattr_entry>(at);
       add(at, xattr_entry_members);
       if (e.e_name_len == 0 && e.e_name_index == 0 && e.e_value_offs == 0) return;
+      if (e.e_name_len == 0) list(base + e.e_value_offs);
       at += (sizeof e + e.e_name_len + 3) / 4 * 4;
+    }
+  }
+
+  void list(std::uint64_t at) {
+    constexpr std::uint32_t entries = 8;
+    add(at, word_members);
+    at += sizeof(ext4_acl_header);
+    for (std::uint32_t i = 0; i < entries && at + sizeof(ext4_acl_entry_short) <= end_; ++i) {
+      add(at, list_members);
+      const std::uint32_t tag = image_.load<ext4_acl_entry_short>(at).e_tag;
+      at += sizeof(ext4_acl_entry_short) + (tag == vfs::acl_user || tag == vfs::acl_group ? sizeof(le32) : 0);
     }
   }
 

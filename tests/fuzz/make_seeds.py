@@ -8,6 +8,7 @@ Writes DIRECTORY/NAME.N, each an image with a program.
 import os
 import random
 import shutil
+import struct
 import subprocess
 import sys
 import tempfile
@@ -23,6 +24,10 @@ ENVIRONMENT = dict(os.environ, PATH=os.environ.get("PATH", "") + ":/usr/sbin:/sb
 NODES = ["mknod tty c 4 64", "mknod disk b 300 70000", "mknod pipe p",
          "ea_set hello user.small value", "ea_set hello security.mark " + "m" * 40, "ea_set dir user.d 1"]
 BLOCK_ATTRIBUTE = ["ea_set dir/f0 user.large " + "L" * 600, "ea_set fast user.x y"]
+# {own}, {long} and {default} are files with access control lists; the long one has no room in an inode.
+LISTS = ["ea_set -f {own} hello system.posix_acl_access", "ea_set -f {default} dir system.posix_acl_default",
+         "ea_set -f {own} dir/sub system.posix_acl_access", "ea_set -f {long} dir/sub system.posix_acl_default",
+         "ea_set -f {long} dir/f1 system.posix_acl_access"]
 UNWRITTEN = ["fallocate dir/f1 3 20"]
 ORPHANS = ["set_inode_field dir/f2 links_count 0", "set_inode_field dir/f2 dtime 0", "unlink dir/f2", "set_super_value last_orphan {f2}"]
 
@@ -58,10 +63,16 @@ SEEDS = {
     "quota": ("2M", "-b 4096 -N 32 -O quota", "tree", []),
     "bigalloc": ("2M", "-b 1024 -C 4096 -N 32 -O bigalloc,^has_journal,^resize_inode", "tree", []),
     "inline-data": ("512K", "-b 1024 -N 32 -O inline_data,^has_journal,^resize_inode", "tree", []),
+    "lists-1k": ("512K", "-b 1024 -N 32 -O ^has_journal,^resize_inode", "tree", NODES + LISTS),
+    "lists-4k": ("2M", "-b 4096 -N 64", "tree", NODES + LISTS),
+    "lists-small-inodes": ("512K", "-b 1024 -N 32 -I 128 -O ^has_journal,^resize_inode", "tree", LISTS),
+    "shared-1k": ("512K", "-b 1024 -N 32 -O ^has_journal,^resize_inode", "tree", NODES + BLOCK_ATTRIBUTE),
+    "shared-4k": ("2M", "-b 4096 -N 64", "tree", NODES + BLOCK_ATTRIBUTE),
 }
 
 
 UNSOUND = ("orphans", "quota")  # mke2fs -d does not count what it puts in for the quota
+SHARERS = ("dir/f1", "dir/f3", "empty")  # of the attribute block of dir/f0, in the seeds whose names begin with "shared"
 
 
 def run(*command, may_fail=False):
@@ -106,13 +117,34 @@ def make_contents(kind, root, block):
             os.link(f"{root}/hello", f"{root}/names/{'n' * length}{i}")
 
 
-def numbers_of(image, commands):
-    """Commands with the inode numbers of dir/f2 and others filled in."""
-    if not any("{f2}" in c for c in commands):
-        return commands
-    text = run("debugfs", "-R", "stat dir/f2", image).stdout.decode()
-    number = text.split("Inode:")[1].split()[0]
-    return [c.format(f2=number) for c in commands]
+def word_of_stat(image, path, before):
+    return run("debugfs", "-R", f"stat {path}", image).stdout.decode().split(before)[1].split()[0]
+
+
+def access_list(users):
+    """As user space writes it: the owner, USERS by number, the group, and with users a mask; others."""
+    entries = [(0x01, 6, 0xFFFFFFFF), *((0x02, user % 8, 1000 + user) for user in range(users)), (0x04, 4, 0xFFFFFFFF)]
+    entries += [(0x10, 7, 0xFFFFFFFF)] if users else []
+    return struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *e) for e in entries + [(0x20, 0, 0xFFFFFFFF)])
+
+
+def filled_in(image, commands, scratch):
+    """Commands with the number of dir/f2 and the names of files that hold lists."""
+    files = {}
+    for name, users in (("own", 1), ("default", 2), ("long", 40)):
+        files[name] = f"{scratch}/{name}"
+        with open(files[name], "wb") as f:
+            f.write(access_list(users))
+    number = word_of_stat(image, "dir/f2", "Inode:") if any("{f2}" in c for c in commands) else None
+    return [c.format(f2=number, **files) for c in commands]
+
+
+def share_attribute_block(image):
+    """Others have the attribute block of dir/f0 too; e2fsck counts them."""
+    block = word_of_stat(image, "dir/f0", "File ACL:")
+    for path in SHARERS:
+        run("debugfs", "-w", "-R", f"set_inode_field {path} file_acl {block}", image)
+    run("e2fsck", "-fy", image, may_fail=True)
 
 
 def make_image(image, size, options, kind, commands):
@@ -132,10 +164,13 @@ def make_image(image, size, options, kind, commands):
     if "names" in kind:
         run("e2fsck", "-fyD", image, may_fail=True)
     if commands:
-        script = image + ".commands"
-        with open(script, "w") as f:
-            f.write("\n".join(numbers_of(image, commands)) + "\n")
-        run("debugfs", "-w", "-f", script, image)
+        with tempfile.TemporaryDirectory() as scratch:
+            script = f"{scratch}/commands"
+            with open(script, "w") as f:
+                f.write("\n".join(filled_in(image, commands, scratch)) + "\n")
+            run("debugfs", "-w", "-f", script, image)
+    if os.path.basename(image).startswith("shared"):
+        share_attribute_block(image)
     return run("e2fsck", "-fn", image, may_fail=True).returncode == 0
 
 
@@ -153,8 +188,6 @@ def main(tool, directory):
             command = [tool, "pack", *(["--sound"] if sound else []), "--program", program, image, f"{directory}/{name}.{n}"]
             subprocess.run(command, check=True)
         os.unlink(image)
-        if commands:
-            os.unlink(image + ".commands")
 
 
 if __name__ == "__main__":

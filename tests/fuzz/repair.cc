@@ -30,6 +30,8 @@ class repairer {
   // What others cover comes before them.
   void all() {
     const std::vector<structure> found = structures_of(image_, g_);
+    for (const structure& s : found)
+      if (s.kind == structure_kind::xattr_block) hashes(s);
     if (g_.metadata_csum)
       for (const structure& s : found) contents(s);
     for (const structure& s : found)
@@ -105,6 +107,29 @@ class repairer {
     std::uint32_t sum = crc_of_value(g_.seed, le64{s.offset / g_.block_size});
     sum = crc_of_zeros(crc32c(sum, block.first(at)), 4);
     image_.store(s.offset + at, le32{crc32c(sum, block.subspan(at + 4))});
+  }
+
+  // Of the attributes in a block, and of all of them together; up to the first that does not lie within it.
+  void hashes(const structure& s) {
+    const std::span<const std::byte> block = image_.bytes(s.offset, s.bytes);
+    std::uint32_t all = 0;
+    for (std::size_t at = sizeof(ext4_xattr_header); at + sizeof(ext4_xattr_entry) <= block.size();) {
+      const auto e = image_.load<ext4_xattr_entry>(s.offset + at);
+      const std::size_t name = at + sizeof e;
+      if (image_.load<le32>(s.offset + at) == 0 || name + e.e_name_len > block.size()) break;
+      std::uint32_t hash = 0;
+      for (const std::byte b : block.subspan(name, e.e_name_len)) hash = (hash << 5 | hash >> 27) ^ std::to_integer<std::uint32_t>(b);
+      if (e.e_value_offs > block.size() || e.e_value_size > block.size() - e.e_value_offs) break;
+      for (std::uint32_t i = 0; i < e.e_value_size; i += 4) {
+        std::uint32_t word = image_.load<le32>(s.offset + e.e_value_offs + i);
+        if (e.e_value_size - i < 4) word &= (1u << (e.e_value_size - i) * 8) - 1;
+        hash = (hash << 16 | hash >> 16) ^ word;
+      }
+      image_.store(s.offset + at + offsetof(ext4_xattr_entry, e_hash), le32{hash});
+      all = (all << 16 | all >> 16) ^ hash;
+      at = name + (e.e_name_len + 3u) / 4 * 4;
+    }
+    if (!block.empty()) image_.store(s.offset + offsetof(ext4_xattr_header, h_hash), le32{all});
   }
 
   // A bitmap's checksum lies in its group's descriptor.
