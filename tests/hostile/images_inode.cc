@@ -9,6 +9,11 @@ using fuzz::structure_kind;
 using inode_t = ext4_inode;
 
 [[nodiscard]] std::uint64_t attribute_block(editor& e) { return e.block("dir/f0", structure_kind::xattr_block); }
+// The value of the only attribute in its block.
+[[nodiscard]] std::uint64_t list(editor& e, const char* path) {
+  const std::uint64_t block = e.block(path, structure_kind::xattr_block);
+  return block + e.image().load<ext4_xattr_entry>(block + sizeof(ext4_xattr_header)).e_value_offs;
+}
 
 // clang-format off
 constexpr hostile_image images[] = {
@@ -48,19 +53,27 @@ constexpr hostile_image images[] = {
     {"slow-symlink-without-block", "no-journal-1k.0", [](editor& e) { e.extent_header("slow", [](ext4_extent_header& h) { h.eh_entries = 0; }); }, {.told = "the symlink has no block"}},
     {"attribute-block-outside", "no-journal-1k.0", [](editor& e) { e.inode("dir/f0", [](inode_t& i) { i.i_file_acl_lo = 0x7FFFFFFF; }); }, {.told = "attribute block 2147483647 lies outside"}},
     {"attribute-block-is-inode-table", "no-journal-1k.0", [](editor& e) { const auto at = e.block_number(e.inode_table(0)); e.inode("dir/f0", [&](inode_t& i) { i.i_file_acl_lo = at; }); }, {.told = "attribute block 35 lies outside the file system or in its metadata"}},
-    {"attribute-block-is-data", "no-journal-1k.0", [](editor& e) { const auto at = e.block_number(e.block("dir/f2", structure_kind::data)); e.inode("dir/f0", [&](inode_t& i) { i.i_file_acl_lo = at; }); }, {.told_rw = "magic 0x43434343, not 0xea020000"}},
-    {"attribute-magic-wrong", "no-journal-1k.0", [](editor& e) { e.at<ext4_xattr_header>(attribute_block(e), [](ext4_xattr_header& h) { h.h_magic = 0; }); }, {.told_rw = "magic 0x0, not 0xea020000"}},
-    {"attribute-refcount-0", "no-journal-1k.0", [](editor& e) { e.at<ext4_xattr_header>(attribute_block(e), [](ext4_xattr_header& h) { h.h_refcount = 0; }); }, {.told_rw = "0 inodes share it"}},
-    {"attribute-refcount-huge", "no-journal-1k.0", [](editor& e) { e.at<ext4_xattr_header>(attribute_block(e), [](ext4_xattr_header& h) { h.h_refcount = 0xFFFFFFFF; }); }, {.told_rw = "4294967295 inodes share it"}},
-    {"attribute-blocks-2", "no-journal-1k.0", [](editor& e) { e.at<ext4_xattr_header>(attribute_block(e), [](ext4_xattr_header& h) { h.h_blocks = 2; }); }, {.told_rw = "it says 2 blocks, not 1"}},
-    {"attribute-checksum-wrong", "no-journal-1k.0", [](editor& e) { e.at<ext4_xattr_header>(attribute_block(e), [](ext4_xattr_header& h) { h.h_checksum = h.h_checksum + 1; }); e.leave_checksums(); }, {.told_rw = "attribute block 47: wrong checksum"}},
-    {"attribute-value-outside", "no-journal-1k.0", [](editor& e) { e.at<ext4_xattr_entry>(attribute_block(e) + 32, [](ext4_xattr_entry& x) { x.e_value_offs = 0xFFF0; }); }},
-    {"attribute-value-4G", "no-journal-1k.0", [](editor& e) { e.at<ext4_xattr_entry>(attribute_block(e) + 32, [](ext4_xattr_entry& x) { x.e_value_size = 0xFFFFFFFF; }); }},
-    {"attribute-name-past-block", "no-journal-1k.0", [](editor& e) { e.at<ext4_xattr_entry>(attribute_block(e) + 32, [](ext4_xattr_entry& x) { x.e_name_len = 255; }); }},
-    {"attribute-in-inode-outside", "no-journal-1k.0", [](editor& e) { e.at<ext4_xattr_entry>(e.inode_offset("hello") + 128 + 32 + 4, [](ext4_xattr_entry& x) { x.e_value_offs = 0xFFF0; }); }},
+    {"attribute-block-is-data", "no-journal-1k.0", [](editor& e) { const auto at = e.block_number(e.block("dir/f2", structure_kind::data)); e.inode("dir/f0", [&](inode_t& i) { i.i_file_acl_lo = at; }); }, {.told = "magic 0x43434343, not 0xea020000"}},
+    {"attribute-magic-wrong", "no-journal-1k.0", [](editor& e) { e.at<ext4_xattr_header>(attribute_block(e), [](ext4_xattr_header& h) { h.h_magic = 0; }); }, {.told = "magic 0x0, not 0xea020000"}},
+    {"attribute-refcount-0", "no-journal-1k.0", [](editor& e) { e.at<ext4_xattr_header>(attribute_block(e), [](ext4_xattr_header& h) { h.h_refcount = 0; }); }, {.told = "0 inodes share it"}},
+    {"attribute-refcount-huge", "no-journal-1k.0", [](editor& e) { e.at<ext4_xattr_header>(attribute_block(e), [](ext4_xattr_header& h) { h.h_refcount = 0xFFFFFFFF; }); }, {.told = "4294967295 inodes share it"}},
+    {"attribute-blocks-2", "no-journal-1k.0", [](editor& e) { e.at<ext4_xattr_header>(attribute_block(e), [](ext4_xattr_header& h) { h.h_blocks = 2; }); }, {.told = "it says 2 blocks, not 1"}},
+    {"attribute-checksum-wrong", "no-journal-1k.0", [](editor& e) { e.at<ext4_xattr_header>(attribute_block(e), [](ext4_xattr_header& h) { h.h_checksum = h.h_checksum + 1; }); e.leave_checksums(); }, {.told = "attribute block 47: wrong checksum"}},
+    {"attribute-value-outside", "no-journal-1k.0", [](editor& e) { e.at<ext4_xattr_entry>(attribute_block(e) + 32, [](ext4_xattr_entry& x) { x.e_value_offs = 0xFFF0; }); }, {.told = "inode 13: attribute block 47: a value of 600 bytes at offset 65520 does not lie"}},
+    {"attribute-value-4G", "no-journal-1k.0", [](editor& e) { e.at<ext4_xattr_entry>(attribute_block(e) + 32, [](ext4_xattr_entry& x) { x.e_value_size = 0xFFFFFFFF; }); }, {.told = "inode 13: attribute block 47: a value of 4294967295 bytes"}},
+    {"attribute-name-too-long", "no-journal-1k.0", [](editor& e) { e.at<ext4_xattr_entry>(attribute_block(e) + 32, [](ext4_xattr_entry& x) { x.e_name_len = 255; }); }, {.told = "inode 13: attribute block 47: the name at offset 32 has a zero byte"}},
+    {"attribute-in-inode-outside", "no-journal-1k.0", [](editor& e) { e.at<ext4_xattr_entry>(e.inode_offset("hello") + 128 + 32 + 4, [](ext4_xattr_entry& x) { x.e_value_offs = 0xFFF0; }); }, {.told = "inode 17: attributes in the inode (block 39): a value of 5 bytes at offset 65520 does not lie"}},
+    {"attribute-name-past-inode", "no-journal-1k.0", [](editor& e) { e.at<ext4_xattr_entry>(e.inode_offset("hello") + 128 + 32 + 4, [](ext4_xattr_entry& x) { x.e_name_len = 255; }); }, {.told = "inode 17: attributes in the inode (block 39): the name at offset 0 runs out of it"}},
     {"attribute-in-inode-without-end", "no-journal-1k.0", [](editor& e) {
-       for (std::uint64_t at = 128 + 32 + 4; at < 256; at += 4) e.at<le32>(e.inode_offset("hello") + at, [](le32& w) { w = 0x01010101; });
-     }},
+       for (std::uint64_t at = 128 + 32 + 4; at < 256; at += 4) e.at<le32>(e.inode_offset("hello") + at, [at](le32& w) { w = at % 16 == 4 ? 0x0100 : 0; });
+     }, {.told = "inode 17: attributes in the inode (block 39): the entry at offset 80 runs out of it"}},
+    {"attribute-hash-wrong", "no-csum.0", [](editor& e) { e.at<ext4_xattr_entry>(attribute_block(e) + 32, [](ext4_xattr_entry& x) { x.e_hash = x.e_hash ^ 1; }); e.leave_checksums(); }, {.told = "the hash of \"large\" is"}},
+    {"attribute-in-another-inode", "no-journal-1k.0", [](editor& e) { e.at<ext4_xattr_entry>(attribute_block(e) + 32, [](ext4_xattr_entry& x) { x.e_value_inum = 12; }); }, {.told = "is in inode 12, without the feature"}},
+    {"attribute-block-counts-too-few", "shared-1k.0", [](editor& e) { e.at<ext4_xattr_header>(attribute_block(e), [](ext4_xattr_header& h) { h.h_refcount = 1; }); }, {.told_rw = "frees blocks 47 to 47, which are free already"}},
+    {"attribute-block-counts-too-many", "shared-1k.0", [](editor& e) { e.at<ext4_xattr_header>(attribute_block(e), [](ext4_xattr_header& h) { h.h_refcount = 1024; }); }},
+    {"list-version-unknown", "lists-1k.0", [](editor& e) { e.at<ext4_acl_header>(list(e, "dir/f1"), [](ext4_acl_header& h) { h.a_version = 2; }); }, {.told = "its own access control list has version 2, not 1"}},
+    {"list-cut-off", "lists-1k.0", [](editor& e) { e.at<ext4_xattr_entry>(e.block("dir/f1", structure_kind::xattr_block) + 32, [](ext4_xattr_entry& x) { x.e_value_size = x.e_value_size - 6; }); }, {.told = "its own access control list ends within the entry at 332"}},
+    {"list-of-nobody", "lists-1k.0", [](editor& e) { e.at<ext4_acl_entry_short>(list(e, "dir/sub") + 4, [](ext4_acl_entry_short& a) { a.e_tag = 0x20; }); }, {.told = "its default access control list has entries that are out of order"}},
 };
 // clang-format on
 

@@ -33,6 +33,9 @@ class tour {
   void list(const std::string& directory, int depth);
   void read_one(const std::string& path);
   void change_one(const std::string& path);
+  [[nodiscard]] std::vector<std::string> read_attributes(const std::string& path);
+  void change_attributes(const std::string& path);
+  void remove_attributes(const std::string& path);
 
   dev::device& device_;
   std::string failure_;
