@@ -19,6 +19,11 @@ void churn(session& s) {
 
 }  // namespace
 
+std::span<const structure_kind> structures_of_target() noexcept {
+  static constexpr structure_kind kinds[] = {structure_kind::directory_leaf, structure_kind::directory_index};
+  return kinds;
+}
+
 void run_target(const test_case& c) {
   constexpr operation churns[] = {churn, churn, churn};
   const std::span<const operation> tables[] = {name_operations(), churns};

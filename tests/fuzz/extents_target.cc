@@ -15,6 +15,11 @@ void open_files(session& s) {
 
 }  // namespace
 
+std::span<const structure_kind> structures_of_target() noexcept {
+  static constexpr structure_kind kinds[] = {structure_kind::extent_block, structure_kind::pointer_block, structure_kind::inode};
+  return kinds;
+}
+
 void run_target(const test_case& c) {
   const std::span<const operation> tables[] = {data_operations()};
   run_session(

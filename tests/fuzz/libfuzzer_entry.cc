@@ -15,9 +15,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
 }
 
 extern "C" std::size_t LLVMFuzzerCustomMutator(std::uint8_t* data, std::size_t size, std::size_t max_size, unsigned seed) {
-  return xip::fuzz::mutate(std::as_writable_bytes(std::span{data, max_size}), size, seed, [](std::span<std::byte> bytes, std::size_t used) {
+  const auto any_bytes = [](std::span<std::byte> bytes, std::size_t used) {
     return LLVMFuzzerMutate(reinterpret_cast<std::uint8_t*>(bytes.data()), used, bytes.size());
-  });
+  };
+  return xip::fuzz::mutate(std::as_writable_bytes(std::span{data, max_size}), size, seed, xip::fuzz::structures_of_target(), any_bytes);
 }
 
 extern "C" std::size_t LLVMFuzzerCustomCrossOver(const std::uint8_t* one, std::size_t one_size, const std::uint8_t* other,

@@ -17,6 +17,12 @@ void look_at_root(machine& m) {
 
 }  // namespace
 
+std::span<const structure_kind> structures_of_target() noexcept {
+  static constexpr structure_kind kinds[] = {structure_kind::super_block, structure_kind::group_desc, structure_kind::block_bitmap,
+                                             structure_kind::inode_bitmap};
+  return kinds;
+}
+
 void run_target(const test_case& c) {
   machine m{c};
   program_reader in{c.program};

@@ -12,8 +12,8 @@ namespace {
 
 class image_mutator {
  public:
-  image_mutator(sparse_image& image, const geometry& g, std::minstd_rand& random)
-      : image_{image}, g_{g}, random_{random}, all_{structures_of(image, g)} {}
+  image_mutator(sparse_image& image, const geometry& g, std::span<const structure_kind> matter, std::minstd_rand& random)
+      : image_{image}, g_{g}, matter_{matter}, random_{random}, all_{structures_of(image, g)} {}
 
   void change_once() {
     const std::uint32_t way = below(16);
@@ -32,11 +32,12 @@ class image_mutator {
  private:
   [[nodiscard]] std::uint32_t below(std::uint32_t n) { return static_cast<std::uint32_t>(random_() >> 3) % n; }
 
-  // Each kind has the same chance, or inodes would leave little for the rest.
+  // Among those that matter, and among all, each kind has the same chance, or inodes would leave little for the rest.
   [[nodiscard]] structure some() {
     constexpr std::uint32_t kinds = static_cast<std::uint32_t>(structure_kind::data) + 1;
     for (std::uint32_t i = 0; i < 2 * kinds; ++i) {
-      const auto kind = static_cast<structure_kind>(below(kinds));
+      const bool matters = !matter_.empty() && below(2) == 0;
+      const auto kind = matters ? matter_[below(static_cast<std::uint32_t>(matter_.size()))] : static_cast<structure_kind>(below(kinds));
       const auto count = static_cast<std::uint32_t>(std::ranges::count(all_, kind, &structure::kind));
       if (count != 0) return of_kind(kind, below(count));
     }
@@ -122,6 +123,7 @@ class image_mutator {
 
   sparse_image& image_;
   const geometry g_;
+  const std::span<const structure_kind> matter_;
   std::minstd_rand& random_;
   std::vector<structure> all_;
 };
@@ -147,11 +149,11 @@ void change_super_block(sparse_image& image, std::minstd_rand& random) {
   for (std::byte& b : image.bytes(f.offset, f.width)) b = static_cast<std::byte>(random() % 3 == 0 ? random() : 0);
 }
 
-void change_image(sparse_image& image, std::minstd_rand& random) {
+void change_image(sparse_image& image, std::span<const structure_kind> matter, std::minstd_rand& random) {
   const std::uint32_t times = 1 + (random() % 4 == 0 ? random() % 4 : 0);
   for (std::uint32_t i = 0; i < times; ++i) {
     if (const auto g = geometry_of(image))
-      image_mutator{image, *g, random}.change_once();
+      image_mutator{image, *g, matter, random}.change_once();
     else
       change_super_block(image, random);
   }
@@ -174,7 +176,8 @@ void change_program(std::vector<std::byte>& program, byte_mutator random_bytes) 
 
 }  // namespace
 
-std::size_t mutate(std::span<std::byte> bytes, std::size_t used, std::uint32_t seed, byte_mutator random_bytes) {
+std::size_t mutate(std::span<std::byte> bytes, std::size_t used, std::uint32_t seed, std::span<const structure_kind> matter,
+                   byte_mutator random_bytes) {
   auto c = decode(bytes.first(used));
   if (!c) return random_bytes(bytes, used);
   std::minstd_rand random{seed + 1};
@@ -183,7 +186,7 @@ std::size_t mutate(std::span<std::byte> bytes, std::size_t used, std::uint32_t s
   if (what < 4 || (c->sound && what < 6)) change_program(c->program, random_bytes);
   if (what >= (c->sound ? 6 : 3)) {
     c->sound = false;
-    change_image(c->image, random);
+    change_image(c->image, matter, random);
   }
   const std::size_t made = put(*c, bytes);
   return made != 0 ? made : used;

@@ -3,6 +3,8 @@
 
 namespace xip::fuzz {
 
+std::span<const structure_kind> structures_of_target() noexcept { return {}; }
+
 void run_target(const test_case& c) {
   const std::span<const operation> all[] = {walk_operations(),      name_operations(),  data_operations(),
                                             attribute_operations(), xattr_operations(), system_operations()};

@@ -31,6 +31,11 @@ void mount_again(machine& m, const std::string& options, const attribute_map& be
 
 }  // namespace
 
+std::span<const structure_kind> structures_of_target() noexcept {
+  static constexpr structure_kind kinds[] = {structure_kind::xattr_block, structure_kind::inode};
+  return kinds;
+}
+
 void run_target(const test_case& c) {
   constexpr const char* features[] = {"", "", "", ",noacl", "", ",nouser_xattr", "", ",noacl,nouser_xattr"};
   constexpr operation removals[] = {remove_everything};
