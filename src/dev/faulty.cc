@@ -1,4 +1,6 @@
-// The decorator that fails on purpose: EIO, media errors (poison), windows cut short.
+// The decorator that fails on purpose: EIO, media errors (poison), windows and requests cut short, requests that take their time.
+//
+// A request is judged in one piece under the lock, and carried out without it: it may take long, on purpose or below.
 //
 // Poison is a list of byte ranges. A window ends before poison and begins nowhere in it. It is cleared by whole pages only: by a write
 // request, or by a window for recovery_write, whose pages stay unreadable until the next drain, so that no reader sees them half written.
@@ -7,6 +9,7 @@
 #include <new>
 
 #include <xip/dev/devices.h>
+#include <xip/locks/delay.h>
 #include <xip/locks/spin_lock.h>
 
 #include "dev/decorator.h"
@@ -31,6 +34,32 @@ byte_range whole_pages_of(byte_range r) noexcept {
   return {(r.begin + mask) & ~mask, r.end & ~mask};
 }
 
+byte_range range_of(const fault_rule& rule) noexcept {
+  const std::uint64_t room = std::numeric_limits<std::uint64_t>::max() - rule.offset;
+  return {rule.offset, rule.offset + std::min(rule.bytes, room)};
+}
+byte_range range_of(const io_piece& piece) noexcept { return {piece.offset, piece.offset + piece.bytes}; }
+
+constexpr std::uint64_t everything = std::numeric_limits<std::uint64_t>::max();
+constexpr byte_range whole_device{0, everything};
+
+std::uint64_t bytes_in(std::span<const io_piece> pieces) noexcept {
+  std::uint64_t sum = 0;
+  for (const io_piece& piece : pieces) sum += piece.bytes;
+  return sum;
+}
+
+// Lets MOVE have the first BYTES bytes of PIECES; that done, the request has failed.
+template <class Move>
+result<> move_short(std::span<const io_piece> pieces, std::uint64_t bytes, const Move& move) noexcept {
+  for (io_piece piece : pieces) {
+    piece.bytes = static_cast<std::size_t>(std::min<std::uint64_t>(piece.bytes, bytes));
+    bytes -= piece.bytes;
+    if (piece.bytes != 0) XIP_TRY(move(std::span<const io_piece>{&piece, 1}));
+  }
+  return fail(EIO);
+}
+
 // One rule, or a part of one: poison splits where it is cleared.
 struct active_rule {
   std::uint32_t number;
@@ -38,8 +67,14 @@ struct active_rule {
   byte_range range;
   std::uint32_t skip;
   std::uint32_t times;
+  std::uint64_t moved = 0;
+  nanoseconds delay{};
   bool recovering = false;  // poison that goes away with the next drain
 
+  [[nodiscard]] bool touches(byte_range r) const noexcept { return range.overlaps(r); }
+  [[nodiscard]] bool touches(std::span<const io_piece> pieces) const noexcept {
+    return std::ranges::any_of(pieces, [this](const io_piece& piece) { return range.overlaps(range_of(piece)); });
+  }
   // A matching access happens: does it fail?
   bool strikes() noexcept {
     if (skip != 0) {
@@ -52,19 +87,13 @@ struct active_rule {
   }
 };
 
-byte_range range_of(const fault_rule& rule) noexcept {
-  const std::uint64_t room = std::numeric_limits<std::uint64_t>::max() - rule.offset;
-  return {rule.offset, rule.offset + std::min(rule.bytes, room)};
-}
-byte_range range_of(const io_piece& piece) noexcept { return {piece.offset, piece.offset + piece.bytes}; }
-
 class faulty final : public decorator<faulty_device> {
  public:
   explicit faulty(device& below) : decorator{below, "faulty:"} {}
 
   std::uint32_t add(const fault_rule& rule) override {
     spin_guard guard{lock_};
-    rules_.push_back({next_number_, rule.kind, range_of(rule), rule.skip, rule.times});
+    rules_.push_back({next_number_, rule.kind, range_of(rule), rule.skip, rule.times, rule.moved, rule.delay});
     return next_number_++;
   }
   void remove(std::uint32_t number) override {
@@ -87,9 +116,24 @@ class faulty final : public decorator<faulty_device> {
  private:
   using what = fault_rule::what;
 
-  // Does a rule of KIND fail an access to these pieces? Each rule sees the batch as one access.
-  bool fails(what kind, std::span<const io_piece> pieces) noexcept XIP_REQUIRES(lock_);
-  bool fails(what kind, byte_range range) noexcept XIP_REQUIRES(lock_);
+  // What the rules have in store for a request.
+  struct verdict {
+    bool eio = false;
+    std::uint64_t moves = everything;  // fewer bytes than it has: those arrive, and it fails
+    nanoseconds delay{};
+  };
+
+  // Does a rule of KIND fail an access, a range or the pieces of a request? Each rule sees a request as one access.
+  template <class Access>
+  bool fails(what kind, const Access& access) noexcept XIP_REQUIRES(lock_);
+  // How many bytes of the pieces a rule of KIND, short_read or short_write, lets move.
+  std::uint64_t bytes_moving(what kind, std::span<const io_piece> pieces) noexcept XIP_REQUIRES(lock_);
+  template <class Access>
+  nanoseconds delay_of(const Access& access) noexcept XIP_REQUIRES(lock_);
+  // Does what was judged; MOVE moves pieces on the device below.
+  template <class Move>
+  result<> carry_out(const verdict& judged, std::span<const io_piece> pieces, const Move& move) noexcept;
+  result<> write_below(std::span<const io_piece> pieces) noexcept;
   // Is there poison that a write of these pieces would leave half overwritten?
   bool write_hits_poison(std::span<const io_piece> pieces) noexcept XIP_REQUIRES(lock_);
   // Splits poison so that none of it straddles an edge of RANGE. ENOMEM.
@@ -104,20 +148,28 @@ class faulty final : public decorator<faulty_device> {
   std::uint32_t next_number_ XIP_GUARDED_BY(lock_) = 1;
 };
 
-bool faulty::fails(what kind, byte_range range) noexcept {
+template <class Access>
+bool faulty::fails(what kind, const Access& access) noexcept {
   bool hit = false;
   for (active_rule& rule : rules_)
-    if (rule.kind == kind && rule.range.overlaps(range)) hit |= rule.strikes();
+    if (rule.kind == kind && rule.touches(access)) hit |= rule.strikes();
   return hit;
 }
 
-bool faulty::fails(what kind, std::span<const io_piece> pieces) noexcept {
-  bool hit = false;
-  for (active_rule& rule : rules_) {
-    const auto touches = [&](const io_piece& piece) { return rule.range.overlaps(range_of(piece)); };
-    if (rule.kind == kind && std::ranges::any_of(pieces, touches)) hit |= rule.strikes();
-  }
-  return hit;
+std::uint64_t faulty::bytes_moving(what kind, std::span<const io_piece> pieces) noexcept {
+  const std::uint64_t wanted = bytes_in(pieces);
+  std::uint64_t moves = everything;
+  for (active_rule& rule : rules_)
+    if (rule.kind == kind && rule.moved < wanted && rule.touches(pieces) && rule.strikes()) moves = std::min(moves, rule.moved);
+  return moves;
+}
+
+template <class Access>
+nanoseconds faulty::delay_of(const Access& access) noexcept {
+  nanoseconds sum{};
+  for (active_rule& rule : rules_)
+    if (rule.kind == what::slow && rule.touches(access) && rule.strikes()) sum += rule.delay;
+  return sum;
 }
 
 bool faulty::write_hits_poison(std::span<const io_piece> pieces) noexcept {
@@ -156,20 +208,41 @@ void faulty::clear_poison(byte_range range) noexcept {
   std::erase_if(rules_, [&](const active_rule& r) { return r.kind == what::poison && range.contains(r.range); });
 }
 
+template <class Move>
+result<> faulty::carry_out(const verdict& judged, std::span<const io_piece> pieces, const Move& move) noexcept {
+  delay(judged.delay);
+  if (judged.eio) return fail(EIO);
+  return judged.moves == everything ? move(pieces) : move_short(pieces, judged.moves, move);
+}
+
 result<> faulty::read_batch(std::span<const io_piece> pieces) noexcept {
   XIP_TRY(check_request(pieces, false));
+  verdict judged;
   {
     spin_guard guard{lock_};
-    if (fails(what::eio_read, pieces) || fails(what::poison, pieces)) return fail(EIO);
+    judged.delay = delay_of(pieces);
+    judged.eio = fails(what::eio_read, pieces) || fails(what::poison, pieces);
+    if (!judged.eio) judged.moves = bytes_moving(what::short_read, pieces);
   }
-  return decorator::read_batch(pieces);
+  return carry_out(judged, pieces, [this](std::span<const io_piece> moving) noexcept { return decorator::read_batch(moving); });
 }
 
 result<> faulty::write_batch(std::span<const io_piece> pieces) noexcept {
   XIP_TRY(check_request(pieces, true));
+  verdict judged;
   {
     spin_guard guard{lock_};
-    if (fails(what::eio_write, pieces) || write_hits_poison(pieces)) return fail(EIO);
+    judged.delay = delay_of(pieces);
+    judged.eio = fails(what::eio_write, pieces) || write_hits_poison(pieces);
+    if (!judged.eio) judged.moves = bytes_moving(what::short_write, pieces);
+  }
+  return carry_out(judged, pieces, [this](std::span<const io_piece> moving) noexcept { return write_below(moving); });
+}
+
+// Splits poison before it writes, so that what fails for lack of memory has written nothing.
+result<> faulty::write_below(std::span<const io_piece> pieces) noexcept {
+  {
+    spin_guard guard{lock_};
     for (const io_piece& piece : pieces) XIP_TRY(isolate_poison(whole_pages_of(range_of(piece))));
   }
   XIP_TRY(decorator::write_batch(pieces));
@@ -179,10 +252,15 @@ result<> faulty::write_batch(std::span<const io_piece> pieces) noexcept {
 }
 
 result<> faulty::flush_cache() noexcept {
+  nanoseconds held_up;
+  bool eio = false;
   {
     spin_guard guard{lock_};
-    if (fails(what::eio_flush, byte_range{0, std::numeric_limits<std::uint64_t>::max()})) return fail(EIO);
+    held_up = delay_of(whole_device);
+    eio = fails(what::eio_flush, whole_device);
   }
+  delay(held_up);
+  if (eio) return fail(EIO);
   return decorator::flush_cache();
 }
 

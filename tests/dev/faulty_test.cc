@@ -1,9 +1,16 @@
 // The faulty decorator fails what its rules name, and nothing else.
+#include <array>
+
+#include <xip/locks/clock.h>
+#include <xip/locks/kthread.h>
+
 #include "dev/device_fixture.h"
+#include "locks/toy_scheduler.h"
 
 namespace xip::dev {
 namespace {
 
+using std::chrono::milliseconds;
 using test::pattern;
 using what = fault_rule::what;
 
@@ -20,6 +27,13 @@ class faults : public testing::Test {
   long window_bytes(std::uint64_t offset, std::size_t bytes, access_intent intent = access_intent::read) {
     const auto w = device_->direct_access(offset, bytes, intent);
     return w ? static_cast<long>(w->bytes) : -w.error().number();
+  }
+
+  // What lies on the device itself.
+  std::vector<std::byte> medium(std::uint64_t offset, std::size_t bytes) {
+    std::vector<std::byte> out(bytes);
+    EXPECT_TRUE(below_->read(offset, out).has_value());
+    return out;
   }
 
   test::watched_by_lockdep watched_;
@@ -176,6 +190,117 @@ TEST_F(faults, recovery_writes_need_whole_pages) {
   device_->drain();
   EXPECT_EQ(read(8192, 4096), 0);
   EXPECT_EQ(read(12288, 1), EIO);
+}
+
+// Three pieces, apart on the device and out of order, of 512 bytes each.
+std::array<io_piece, 3> pieces_of(std::span<std::byte> memory) {
+  return {io_piece{8192, memory.data(), 512}, io_piece{0, memory.data() + 512, 512}, io_piece{20000, memory.data() + 1024, 512}};
+}
+
+TEST_F(faults, a_short_write_moves_its_first_bytes_and_fails) {
+  auto old = pattern(1536, 1), young = pattern(1536, 2);
+  ASSERT_TRUE(device_->write_batch(pieces_of(old)).has_value());
+  (void)device_->add({.kind = what::short_write, .moved = 700});
+  EXPECT_EQ(test::errno_of(device_->write_batch(pieces_of(young))), EIO);
+  std::vector<std::byte> now(1536), expected = old;
+  ASSERT_TRUE(device_->read_batch(pieces_of(now)).has_value());
+  std::copy_n(young.begin(), 700, expected.begin());
+  EXPECT_EQ(now, expected);
+}
+
+TEST_F(faults, a_short_read_moves_its_first_bytes_and_fails) {
+  auto data = pattern(1536, 3);
+  ASSERT_TRUE(device_->write_batch(pieces_of(data)).has_value());
+  (void)device_->add({.kind = what::short_read, .moved = 1024});
+  std::vector<std::byte> got(1536, std::byte{0xee}), expected = got;
+  EXPECT_EQ(test::errno_of(device_->read_batch(pieces_of(got))), EIO);
+  std::copy_n(data.begin(), 1024, expected.begin());
+  EXPECT_EQ(got, expected);
+}
+
+TEST_F(faults, a_short_transfer_may_move_nothing) {
+  (void)device_->add({.kind = what::short_write});
+  EXPECT_EQ(write(0, 4096), EIO);
+  EXPECT_EQ(medium(0, 4096), std::vector<std::byte>(4096));
+}
+
+TEST_F(faults, a_request_of_no_more_than_moves_is_whole_and_not_counted) {
+  (void)device_->add({.kind = what::short_write, .times = 1, .moved = 4096});
+  EXPECT_EQ(write(0, 4096), 0);
+  EXPECT_EQ(write(0, 4097), EIO);
+  EXPECT_EQ(write(0, 4097), 0);
+}
+
+TEST_F(faults, short_transfers_are_of_one_direction_and_place) {
+  (void)device_->add({.kind = what::short_write, .offset = 8192, .bytes = 1, .moved = 10});
+  EXPECT_EQ(read(8192, 100), 0);
+  EXPECT_EQ(write(4096, 4096), 0);
+  EXPECT_EQ(write(4096, 4097), EIO);
+  EXPECT_EQ(window_bytes(8192, 4096, access_intent::write), 4096);
+  (void)device_->add({.kind = what::short_read, .offset = 8192, .bytes = 1, .moved = 10});
+  EXPECT_EQ(read(8192, 100), EIO);
+}
+
+TEST_F(faults, of_short_transfers_the_shortest_holds) {
+  for (const std::uint64_t moved : {3000u, 1000u, 2000u}) (void)device_->add({.kind = what::short_write, .moved = moved});
+  EXPECT_EQ(write(0, 4096), EIO);
+  auto expected = pattern(4096, 1);
+  std::fill(expected.begin() + 1000, expected.end(), std::byte{});
+  EXPECT_EQ(medium(0, 4096), expected);
+}
+
+TEST_F(faults, a_short_write_clears_the_poison_of_the_pages_it_wrote) {
+  (void)device_->add({.kind = what::poison, .offset = 0, .bytes = 8192});
+  (void)device_->add({.kind = what::short_write, .times = 1, .moved = 6000});
+  EXPECT_EQ(write(0, 8192), EIO);
+  EXPECT_EQ(read(0, 4096), 0);
+  EXPECT_EQ(read(4096, 1), EIO);
+}
+
+TEST_F(faults, slow_requests_take_their_time_on_the_schedulers_clock) {
+  const std::uint32_t all = device_->add({.kind = what::slow, .delay = milliseconds{2}});
+  (void)device_->add({.kind = what::slow, .offset = 4096, .bytes = 1, .delay = milliseconds{40}});
+  xip::test::toy_scheduler toy{1};
+  toy.run([&] {
+    const auto taken_by = [](auto&& body) {
+      const nanoseconds before = monotonic_now();
+      body();
+      return monotonic_now() - before;
+    };
+    EXPECT_EQ(taken_by([&] { EXPECT_EQ(read(0, 4096), 0); }), milliseconds{2});
+    EXPECT_EQ(taken_by([&] { EXPECT_EQ(write(0, 8192), 0); }), milliseconds{42}) << "one access, two rules";
+    EXPECT_EQ(taken_by([&] { EXPECT_TRUE(device_->flush_cache().has_value()); }), milliseconds{42});
+    EXPECT_EQ(taken_by([&] { EXPECT_EQ(window_bytes(4096, 4096), 4096); }), nanoseconds::zero());
+    device_->remove(all);
+    EXPECT_EQ(taken_by([&] { EXPECT_EQ(read(0, 4096), 0); }), nanoseconds::zero());
+  });
+}
+
+TEST_F(faults, slow_requests_fail_late) {
+  (void)device_->add({.kind = what::slow, .delay = milliseconds{2}});
+  for (const what kind : {what::eio_read, what::eio_write, what::eio_flush}) (void)device_->add({.kind = kind});
+  xip::test::toy_scheduler toy{1};
+  toy.run([&] {
+    EXPECT_EQ(read(0, 1), EIO);
+    EXPECT_EQ(write(0, 1), EIO);
+    EXPECT_EQ(test::errno_of(device_->flush_cache()), EIO);
+    EXPECT_EQ(monotonic_now(), milliseconds{6});
+  });
+}
+
+// Who waits for a slow device holds none of its locks.
+TEST_F(faults, slow_requests_hold_up_nobody_else) {
+  (void)device_->add({.kind = what::slow, .offset = 0, .bytes = 1, .delay = milliseconds{2}});
+  xip::test::toy_scheduler toy{1};
+  toy.run([&] {
+    auto slow = kthread::run("slow", *std::pmr::new_delete_resource(), [&] { EXPECT_EQ(write(0, 1), 0); });
+    ASSERT_TRUE(slow.has_value());
+    while (toy.blocked == 0) EXPECT_EQ(read(8192, 1), 0);
+    EXPECT_EQ(read(8192, 1), 0);
+    EXPECT_EQ(monotonic_now(), nanoseconds::zero());
+    slow->join();
+    EXPECT_EQ(monotonic_now(), milliseconds{2});
+  });
 }
 
 TEST_F(faults, stack) {

@@ -1,6 +1,7 @@
 // The devices one can open. Callers hold them by unique_ptr; a mount borrows its device.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -67,12 +68,17 @@ struct fault_rule {
     poison,        // a media error: EIO for what touches it, windows end before it. Cleared by whole pages: a write request of them, or a
                    // recovery_write window of them followed by a drain (until then readers stay out)
     short_window,  // a window that would cross OFFSET ends there
+    short_read,    // a read request of more than MOVED bytes that touches the range moves those, its first, and fails with EIO
+    short_write,   // likewise
+    slow,          // a request that touches the range, or flush_cache, first waits for DELAY. Windows are memory: they never wait
   };
   what kind;
   std::uint64_t offset = 0;
   std::uint64_t bytes = ~std::uint64_t{0};
   std::uint32_t skip = 0;                   // let this many matching accesses pass first
   std::uint32_t times = ~std::uint32_t{0};  // then fail this many
+  std::uint64_t moved = 0;                  // of short_read and short_write
+  std::chrono::nanoseconds delay{};         // of slow, on the clock of the caller's scheduler if it has one; several add up
 };
 class faulty_device : public device {
  public:
