@@ -46,6 +46,25 @@ PLANTED = {
         ("tests/vfs/a_test.cc", "pthread_create(&t, nullptr, f, nullptr);\n"),
         ("src/fs_ext4lite/a.cc", "auto now = time(nullptr);\n"),
         ("src/fs_ext4lite/b.cc", "auto now = ::time(&t);\n"),
+        *((f"src/vfs/{n}.cc", text + "\n") for n, text in enumerate((
+            "auto t = std::chrono::tai_clock::now();", "auto t = std::chrono::utc_clock::now();", "using c = std::chrono::file_clock;",
+            "auto t = std::filesystem::file_time_type::clock::now();", "std::chrono::gps_clock::time_point t;",
+            "word.wait(0);", "i->i_word.wait(old, std::memory_order_acquire);", "word.wait(f(x));", "word.notify_one();", "std::atomic_wait(&word, 0);",
+            "::syscall(SYS_futex, &word, 0);", "::syscall(202, &word, 0);", "syscall(__NR_futex_waitv, w);", "::syscall(SYS_epoll_wait, fd);",
+            "#include <boost/thread.hpp>", "#include <boost/thread/mutex.hpp>", "#include <boost/fiber/all.hpp>", "boost::thread t{f};",
+            "::alarm(1);", "::setitimer(ITIMER_REAL, &t, nullptr);", "int fd = ::timerfd_create(0, 0);",
+            "::poll(nullptr, 0, 5);", "if (::poll(&p, 1, -1) < 0) return;", "while (poll(&p, 1, -1) < 0) {", "  ::ppoll(&p, 1, &t, nullptr);",
+            "n = ::select(0, nullptr, nullptr, nullptr, &t);", "return select(0, nullptr, nullptr, nullptr, &t);", "::pselect(0, a, b, c, &t, &s);",
+            "int n = ::epoll_wait(fd, e, 1, -1);", "epoll_pwait2(fd, e, 1, &t, &s);", "  pause();", "::pause();", "::wait(&status);",
+            "::waitpid(child, &status, 0);", "ok = a && waitpid(child, &status, 0) == child;", "::waitid(P_PID, child, &i, WEXITED);",
+            "if (::flock(fd, LOCK_EX) != 0) return;", "  flock(fd, LOCK_EX);", "::fcntl(fd, F_SETLKW, &l);", "::fcntl(fd, F_OFD_SETLKW, &l);",
+            "::sigsuspend(&s);", "sigwaitinfo(&s, &i);", "std::system(command);", "auto* f = ::popen(command, \"r\");",
+            "io_uring_wait_cqe(&ring, &c);", "io_uring_submit_and_wait(&ring, 1);"))),
+        # Who may wait for the host may not block in other ways; and who does not wait is not on the list.
+        ("tools/xip/b.cc", "word.wait(0);\n"),
+        ("src/dev/block_ring.cc", "io_uring_wait_cqe(&ring, &c);\nstd::mutex m;\n"),
+        ("src/scenario/runner.cc", "int f();\n"),
+        ("src/scenario/check.cc", "::waitpid(child, &status, 0);\n"),
     ],
     "identifiers": [
         ("src/vfs/a.cc", "void __read();\n"),
@@ -113,6 +132,14 @@ INNOCENT = {
     "names": [("src/xip/a.cc", "// as ext4_dax_read_iter in Linux\nvoid read();\n"), ("src/scenario/program_main.cc", "register_ext4lite(k);\n")],
     "blocking": [
         ("src/locks/a.cc", "std::mutex m;\n"),
+        ("src/locks/b.cc", "::syscall(SYS_futex, &word, 0);\n"),
+        ("src/dev/block_ring.cc", "io_uring_wait_cqe(&ring, &c);\n"),
+        ("src/scenario/runner.cc", "::waitpid(child, &status, 0);\n"),
+        ("tools/xip/a.cc", "::poll(&p, 1, -1);\n"),
+        ("src/vfs/b.cc", "queue.wait(lock_, [this] { return open_.load(std::memory_order_relaxed); });\ndone.wait();\nwhile (wait()) f();\n"
+         "result<> task::flock(int fd, int operation) {\n  return done;\n}\n  result<> flock(int fd, int operation);\n"
+         "auto r = me.flock(fd, LOCK_EX);\nauto s = t->poll(x);\ncase F_SETLKW:\nint accept_poll();\nepoll(x);\nt.select(x);\nvfs::pause(x);\n"
+         "::syscall(SYS_getdents64, fd);\n::syscall(fchmodat2, fd);\n#include <boost/context/fiber.hpp>\nboost::context::fiber f;\n"),
         ("src/vfs/a.cc", "// no std::mutex here\nnanoseconds t = monotonic_now();\nstd::chrono::seconds s;\ninode.time();\nauto u = stat.atime(x);\nauto v = time(st.atime);\npthread_sigmask(SIG_BLOCK, &set, nullptr);\n"),
     ],
     "identifiers": [("src/vfs/a.cc", "#define F(...) g(__VA_ARGS__)\nauto x = __builtin_popcount(3);\nint a_ = b_;\nauto s = 1'000'000;\n_mm_sfence();\n")],

@@ -6,25 +6,62 @@ import source
 BLOCKING = re.compile(
     r"std::(?:\w*mutex|condition_variable\w*|j?thread|this_thread|lock_guard|unique_lock|shared_lock|scoped_lock|call_once|once_flag|future|shared_future|"
     r"promise|packaged_task|async|latch|barrier|counting_semaphore|binary_semaphore|stop_token)\b"
-    r"|#\s*include\s*<(?:mutex|shared_mutex|thread|condition_variable|future|semaphore|latch|barrier|stop_token|pthread\.h|threads\.h|linux/futex\.h)>"
-    r"|\b(?:steady_clock|system_clock|high_resolution_clock|file_clock|utc_clock)\b"
-    r"|\b(?:clock_gettime|clock_nanosleep|gettimeofday|timespec_get|nanosleep|usleep|sched_yield|sem_(?:wait|timedwait|post)|SYS_futex)\b"
-    r"|(?<![\w.>])(?:sleep\s*\(|time\s*\(\s*(?:nullptr|NULL|0|&\w+)\s*\)|clock\s*\(\s*\))|\bpthread_(?!sigmask\b)\w+|\bmtx_\w+|\b(?:atomic_wait\w*|atomic_notify\w*|notify_one|notify_all)\b")
+    r"|#\s*include\s*<(?:mutex|shared_mutex|thread|condition_variable|future|semaphore|latch|barrier|stop_token|pthread\.h|threads\.h|linux/futex\.h|"
+    r"boost/(?:thread|fiber|asio|chrono|interprocess)\b[^>]*)>|\bboost::(?:this_)?(?:thread|fiber)s?\b"
+    r"|\b(?:steady|system|high_resolution|file|utc|tai|gps)_clock\b|\bfile_time_type::clock\b"
+    r"|\b(?:clock_gettime|clock_nanosleep|gettimeofday|timespec_get|nanosleep|usleep|sched_yield|sem_(?:wait|timedwait|post)|setitimer|timer_(?:create|settime)|"
+    r"timerfd_\w+)\b"
+    r"|\b(?:SYS|__NR)_(?:futex\w*|(?:clock_)?nanosleep|clock_gettime|sched_yield|p?poll|p?select6?|epoll_p?wait2?|pause|wait4|waitid|flock|io_uring_enter)\b"
+    r"|\bsyscall\s*\(\s*\d"
+    r"|(?<![\w.>])(?:sleep\s*\(|alarm\s*\(|time\s*\(\s*(?:nullptr|NULL|0|&\w+)\s*\)|clock\s*\(\s*\))|\bpthread_(?!sigmask\b)\w+|\bmtx_\w+"
+    r"|\b(?:atomic_wait\w*|atomic_notify\w*|notify_one|notify_all)\b"
+    # std::atomic's wait: of a value, or of a value and an order. A wait_queue takes a lock and a condition, a completion nothing.
+    r"|(?:\.|->)wait\s*\((?:[^;{\[]*\bmemory_order\w*\s*\)|\s*[^\s,;()](?:[^,;()]|\([^()]*\))*\))")
+# What waits for the host: a descriptor, a child, a signal. A call, not a declaration, nor a member of the same name.
+WAITS_FOR_HOST = re.compile(
+    r"(?:(?<![\w>])::|(?:^|[(=!;{}&|,<?]|(?<!:):|\breturn|\bdo)\s*)"
+    r"(?:p?poll|p?select|epoll_p?wait2?|pause|waitpid|waitid|wait[34]|flock|lockf|sigsuspend|sig(?:timed)?wait(?:info)?|popen|pclose)\s*\("
+    r"|(?<![\w>])::wait\s*\(|\bstd::system\s*\(|::fcntl\s*\([^;]*\bF_(?:OFD_)?SETLKW\b|\bio_uring_(?:wait_\w+|submit_and_wait\w*)\s*\(")
 # src/locks is where blocking is made.
 MAY_BLOCK = ("src/locks/", "include/xip/locks/", "tests/locks/")
+# Who may wait for the host, and for what.
+MAY_WAIT_FOR_HOST = {
+    "src/dev/block_ring.cc": "the completion of its own requests",
+    "src/scenario/preflight.cc": "a child that tries out what the host allows",
+    "src/scenario/subprocess.cc": "mke2fs, e2fsck and debugfs",
+    "src/scenario/supervisor.cc": "the child a scenario runs in, and what it reports",
+    "src/scenario/runner.cc": "those that run at once",
+    "tools/": "a command waits for servers it started, for signals, for the lock of an image",
+    "tests/crash/block_sanitizer_test.cc": "mke2fs",
+    "tests/dev/device_test.cc": "itself, run again in another environment",
+    "tests/explore/timeline_test.cc": "the judge of a page",
+    "tests/fs_ext4lite/image.cc": "mke2fs, e2fsck and debugfs",
+    "tests/posix/host_world.cc": "the calls themselves, made on the host",
+    "tests/posix/mounted_world.cc": "the lock of an image that a mount gives up",
+    "tests/scenario/planted.cc": "nothing: a scenario that never ends",
+}
 
 
 def blocking(root):
     problems = []
+    waiting = set()
     for file in source.cxx_sources(root):
         if file.path.startswith(MAY_BLOCK):
             continue
+        allowed = next((place for place in MAY_WAIT_FOR_HOST if file.path == place or place.endswith("/") and file.path.startswith(place)), None)
         for number, line in file.lines():
             match = BLOCKING.search(line)
             if match and match.group(0) == "sched_yield" and file.kind == "tests":
                 continue  # a test may give the processor away while it waits for a state
             if match:
                 problems.append((file.path, number, f"blocks, starts a thread or reads a clock outside src/locks: {match.group(0).strip()}"))
+            host = WAITS_FOR_HOST.search(line)
+            if host and not allowed:
+                problems.append((file.path, number, f"waits for the host, and is not among those that may: {host.group(0).strip()}"))
+            elif host:
+                waiting.add(allowed)
+        if file.path in MAY_WAIT_FOR_HOST and file.path not in waiting:
+            problems.append((file.path, 0, "may wait for the host, and does not: take it off the list"))
     return problems
 
 

@@ -60,7 +60,7 @@ class stop_requests {
   stop_requests& operator=(const stop_requests&) = delete;
 
   // Returns when one has come, or ENDED is readable.
-  void wait(int ended) const noexcept {
+  void wait_for_one_or(int ended) const noexcept {
     pollfd either[2] = {{.fd = fd_, .events = POLLIN, .revents = 0}, {.fd = ended, .events = POLLIN, .revents = 0}};
     while (::poll(either, 2, -1) < 0 && errno == EINTR) continue;
   }
@@ -87,7 +87,7 @@ class mount_service {
     if (const int code = open(); code != 0) return code;
     if (!request_.foreground) messages_.to_system_log();
     start.ready();
-    stop.wait(connection_->ended());
+    stop.wait_for_one_or(connection_->ended());
     if (!connection_->unmount())
       messages_.fail(
           fmt::format("{} has something else mounted on it, or is gone; whoever used this mount is cut off", request_.directory));
