@@ -5,9 +5,13 @@ set(XIP_CMAKE_DIR "${CMAKE_INSTALL_LIBDIR}/cmake/libxip")
 
 install(DIRECTORY include/xip DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}" FILES_MATCHING PATTERN "*.h")
 install(FILES "${PROJECT_BINARY_DIR}/generated/include/xip/base/config.h" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/xip/base")
-install(TARGETS xip scenario EXPORT libxipTargets
+# Two sets, so that who wants libxip::xip alone needs nothing of what libxip::scenario stands on.
+install(TARGETS xip EXPORT libxipTargets
+        LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}" ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}")
+install(TARGETS scenario EXPORT libxipScenarioTargets
         LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}" ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}")
 install(EXPORT libxipTargets NAMESPACE libxip:: DESTINATION "${XIP_CMAKE_DIR}")
+install(EXPORT libxipScenarioTargets NAMESPACE libxip:: DESTINATION "${XIP_CMAKE_DIR}")
 
 configure_package_config_file(cmake/libxipConfig.cmake.in generated/libxipConfig.cmake INSTALL_DESTINATION "${XIP_CMAKE_DIR}")
 write_basic_package_version_file(generated/libxipConfigVersion.cmake COMPATIBILITY SameMinorVersion)
