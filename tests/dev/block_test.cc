@@ -251,6 +251,93 @@ TEST_F(block_device_test, goes_on_with_one_ring_where_the_host_gives_no_more) {
   ::unsetenv("XIP_TEST_NO_RING");
 }
 
+// The first ring of a device, to look at what was submitted: an entry stays where it was written until another takes its place. Rings are given to
+// a function and nothing else.
+struct watched_ring {
+  static inline io_uring* first = nullptr;
+  static int setup(unsigned entries, io_uring* ring, unsigned flags) {
+    if (first == nullptr) first = ring;
+    return io_uring_queue_init(entries, ring, flags);
+  }
+};
+
+class block_device_entries : public block_device_test {
+ protected:
+  block_device_entries() { watched_ring::first = nullptr; }
+  ~block_device_entries() override { watched_ring::first = nullptr; }
+
+  // The entries that BODY submits, each taken by the host and completed when it returns.
+  template <class Body>
+  std::vector<io_uring_sqe> entries(const Body& body) {
+    const io_uring& ring = *watched_ring::first;
+    const unsigned before = ring.sq.sqe_tail, completed = *ring.cq.khead;
+    body();
+    std::vector<io_uring_sqe> all;
+    for (unsigned at = before; at != ring.sq.sqe_tail; ++at) all.push_back(ring.sq.sqes[at & ring.sq.ring_mask]);
+    EXPECT_EQ(io_uring_smp_load_acquire(ring.sq.khead), ring.sq.sqe_tail) << "the host has not taken them all";
+    EXPECT_EQ(*ring.cq.khead - completed, all.size()) << "not every completion was waited for";
+    return all;
+  }
+  // May this process pin a page?
+  static bool buffers_can_be_registered() {
+    io_uring ring{};
+    if (io_uring_queue_init(1, &ring, 0) != 0) return false;
+    alignas(page_size) std::array<std::byte, page_size> page;
+    const iovec whole{page.data(), page.size()};
+    const bool registered = io_uring_register_buffers(&ring, &whole, 1) == 0;
+    io_uring_queue_exit(&ring);
+    return registered;
+  }
+};
+
+TEST_F(block_device_entries, of_a_flush_are_one_fsync) {
+  open({}, {.setup = watched_ring::setup});
+  if (IsSkipped()) return;
+  std::vector<std::byte> page(4096);
+  const auto written = entries([&] { ASSERT_TRUE(device_->write(0, page).has_value()); });
+  ASSERT_EQ(written.size(), 1u);
+  const auto flushed = entries([&] { ASSERT_TRUE(device_->flush_cache().has_value()); });
+  ASSERT_EQ(flushed.size(), 1u);
+  EXPECT_EQ(flushed[0].opcode, IORING_OP_FSYNC);
+  EXPECT_EQ(flushed[0].fd, written[0].fd) << "the file itself";
+  EXPECT_EQ(flushed[0].fsync_flags, unsigned{IORING_FSYNC_DATASYNC});
+}
+
+// The file is gone when the flush reaches it, so that the host refuses: that is an error of the device.
+TEST_F(block_device_entries, that_are_refused_fail_the_flush) {
+  open({}, {.setup = watched_ring::setup});
+  if (IsSkipped()) return;
+  const auto flushed = entries([&] { ASSERT_TRUE(device_->flush_cache().has_value()); });
+  ASSERT_EQ(flushed.size(), 1u);
+  const int pipe_ends = [&] {
+    int ends[2];
+    EXPECT_EQ(::pipe2(ends, O_CLOEXEC), 0);
+    EXPECT_EQ(::dup3(ends[0], flushed[0].fd, O_CLOEXEC), flushed[0].fd);
+    ::close(ends[0]);
+    return ends[1];
+  }();
+  EXPECT_EQ(test::errno_of(device_->flush_cache()), EIO);
+  ::close(pipe_ends);
+}
+
+TEST_F(block_device_entries, of_small_pieces_use_the_registered_buffer) {
+  open({}, {.setup = watched_ring::setup});
+  if (IsSkipped()) return;
+  if (!buffers_can_be_registered()) GTEST_SKIP() << "this host lets nobody pin memory";
+  auto data = pattern(4096 + 3, 8);
+  const std::array pieces{io_piece{0, data.data(), 4096}, io_piece{9000, data.data() + 4096, 3}};
+  const auto opcodes = [](const std::vector<io_uring_sqe>& all) {
+    std::vector<int> found;
+    for (const io_uring_sqe& entry : all) found.push_back(entry.opcode);
+    return found;
+  };
+  EXPECT_EQ(opcodes(entries([&] { EXPECT_TRUE(device_->write_batch(pieces).has_value()); })),
+            (std::vector<int>{IORING_OP_WRITE, IORING_OP_WRITE_FIXED}));
+  EXPECT_EQ(opcodes(entries([&] { EXPECT_TRUE(device_->read_batch(pieces).has_value()); })),
+            (std::vector<int>{IORING_OP_READ, IORING_OP_READ_FIXED}));
+  EXPECT_EQ(data, pattern(4096 + 3, 8));
+}
+
 template <int Number>
 int refusing_setup(unsigned, io_uring*, unsigned) {
   return -Number;
