@@ -156,7 +156,7 @@ Without NAME and -g: group auto, on fresh images of 64 MiB, on memory, then pmem
 
   -g, --group GROUP      scenarios of this group (may be given again; a directory is a group)
   -x, --exclude GROUP    not those of this group
-      --list             print the names that would run, one a line, and nothing else
+      --list             print the names that would run, one a line, and nothing else (--list '*': all there are)
       --device DEVICE    memory, pmem[:FILE], block[:FILE]; may be given again. FILE is a scratch file or block device: its contents are
                          lost. Without FILE: a temporary file. PMEM_IS_PMEM_FORCE=1 has its usual meaning
       --mkfs "OPTIONS"   mke2fs options in place of the default, -b 4096 (DAX needs 4 KiB blocks)

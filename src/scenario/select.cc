@@ -31,7 +31,7 @@ bool named(const scenario& s, const std::string& name) { return ::fnmatch(name.c
 std::string unknown(const check_options& o, const check_config& config) {
   for (const std::string& name : o.names)
     if (std::ranges::none_of(config.scenarios, [&](const scenario* s) { return named(*s, name); }))
-      return fmt::format("there is no scenario '{}'; --list prints them", name);
+      return fmt::format("there is no scenario '{}'; --list '*' prints the names of all", name);
   std::set<std::string_view> groups;
   for (const scenario* s : config.scenarios) each_group(*s, [&](std::string_view g) { groups.insert(g); });
   for (const auto* list : {&o.groups, &o.excluded})

@@ -14,6 +14,17 @@ TEST_F(CheckCommand, ListsNamesAndNothingElse) {
   EXPECT_EQ(c.out, "plant/001\nplant/004\nplant/009\nplant/014\nother/001\nother/002\n");
 }
 
+// Who mistypes a name is told how to see all of them, those outside of group auto too.
+TEST_F(CheckCommand, SaysHowToListEveryName) {
+  EXPECT_THAT(check({"plant/999"}).err, HasSubstr("there is no scenario 'plant/999'; --list '*' prints the names of all\n"));
+  std::string all;
+  for (const scenario* s : planted_scenarios()) all += std::string{s->name} + "\n";
+  const called c = check({"--list", "*"});
+  EXPECT_EQ(c.exit_code, 0);
+  EXPECT_EQ(c.out, all);
+  EXPECT_NE(c.out, check({"--list"}).out);
+}
+
 TEST_F(CheckCommand, ChoosesByGroupDirectoryNameAndPattern) {
   EXPECT_EQ(check({"--list", "-g", "skips"}).out, "plant/004\n");
   EXPECT_EQ(check({"--list", "-g", "skips,hangs"}).out, "plant/004\nplant/005\n");
