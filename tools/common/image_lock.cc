@@ -9,8 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <xip/locks/mutex.h>
-#include <xip/locks/wait_queue.h>
+#include <xip/locks/clock.h>
+#include <xip/locks/delay.h>
 
 namespace xip::tool {
 namespace {
@@ -19,25 +19,15 @@ using namespace std::chrono_literals;
 
 constexpr nanoseconds patience = 3s;
 constexpr nanoseconds between_attempts = 10ms;
-constexpr lock_class attempt_class{"image_lock_attempt"};
 
-// flock(2) has no deadline, and whoever holds the lock wakes nobody here.
-void pause_until(nanoseconds when) noexcept {
-  mutex<attempt_class> lock;
-  wait_queue nobody;
-  const mutex_guard guard{lock};
-  static_cast<void>(nobody.wait_until(lock, when, [] { return false; }));
-}
-
-// 0, or the errno.
+// flock(2) has no deadline, and whoever holds the lock wakes nobody here: we try again and again. 0, or the errno.
 [[nodiscard]] int lock_patiently(int fd, int operation) noexcept {
   const nanoseconds deadline = monotonic_now() + patience;
   for (;;) {
     if (::flock(fd, operation | LOCK_NB) == 0) return 0;
     const int why = errno;
-    const nanoseconds now = monotonic_now();
-    if ((why != EWOULDBLOCK && why != EINTR) || now >= deadline) return why;
-    pause_until(now + between_attempts);
+    if ((why != EWOULDBLOCK && why != EINTR) || monotonic_now() >= deadline) return why;
+    delay(between_attempts);
   }
 }
 

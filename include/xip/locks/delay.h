@@ -1,5 +1,5 @@
-// Letting time pass, for what is slow on purpose: a device that takes a while to answer. Nobody ends a delay early; who waits for something that
-// another thread brings about takes a wait_queue, a completion or wait_for.
+// Letting time pass: a device that is slow on purpose, or something of the host that can only be tried again. Nobody ends a delay early; who waits
+// for something that another thread brings about takes a wait_queue, a completion or wait_for.
 #pragma once
 
 #include <xip/locks/lock_class.h>
