@@ -17,8 +17,10 @@
 #include "fs_ext4lite/group.h"
 #include "fs_ext4lite/indirect.h"
 #include "fs_ext4lite/inode.h"
+#include "fs_ext4lite/journal_inode.h"
 #include "fs_ext4lite/statfs.h"
 #include "fs_ext4lite/super.h"
+#include "jbd2/recovery.h"
 
 namespace xip::ext4lite {
 namespace {
@@ -136,9 +138,37 @@ void take_blocks(ext4_sb_info& sb, const ext4_super_block& es) noexcept {
   if (sb.has_incompat(incompat_flex_bg) && es.s_log_groups_per_flex < 32) sb.s_flex_bits = es.s_log_groups_per_flex;
 }
 
+[[nodiscard]] bool needs_recovery(const ext4_super_block& es) noexcept { return (es.s_feature_incompat & incompat_recover) != 0; }
+
+// Replays the journal, which may change anything. The super block as it is then, without needs_recovery. SB has its geometry, no more.
+// Linux: ext4_load_and_init_journal, ext4_clear_journal_err, ext4_mark_recovery_complete.
+[[nodiscard]] result<ext4_super_block> recover_journal(ext4_sb_info& sb, const ext4_super_block& before, std::string& message) {
+  const jbd2::log_map log = XIP_TRY(find_journal(sb, before, message));
+  const jbd2::recovered done = XIP_TRY(jbd2::recover(
+      {.device = sb.s_bdev, .log = log, .block_bits = sb.s_blocksize_bits, .blocks = sb.s_blocks_count, .memory = sb.memory()}, message));
+  ext4_super_block es;
+  const auto bytes = std::as_writable_bytes(std::span{&es, 1});
+  XIP_TRY(sb.s_bdev.read(super_offset, bytes));
+  XIP_TRY(check_super_block(es, sb.s_bdev.size(), message));
+  es.s_feature_incompat = es.s_feature_incompat & ~incompat_recover;
+  if (done.aborted != 0) es.s_state = es.s_state | error_fs;
+  if ((es.s_feature_ro_compat & ro_compat_metadata_csum) != 0) es.s_checksum = super_block_checksum(es);
+  XIP_TRY(sb.s_bdev.write(super_offset, bytes));
+  XIP_TRY(sb.s_bdev.flush_cache());
+  sb.s_kernel.printk(vfs::log_level::notice,
+                     fmt::format("ext4 ({}): the journal was recovered: {} transactions, {} blocks{}", sb.s_id, done.transactions,
+                                 done.written, done.aborted != 0 ? "; it had been aborted, run e2fsck" : ""));
+  return es;
+}
+
 // The geometry is known; descriptors, root, and what is left over from a crash.
-[[nodiscard]] result<> bring_up(ext4_sb_info& sb, const ext4_super_block& es, std::string& message) {
+[[nodiscard]] result<> bring_up(ext4_sb_info& sb, ext4_super_block es, std::string& message) {
   take_geometry(sb, es);
+  if (needs_recovery(es) && !sb.is_rdonly()) {
+    es = XIP_TRY(recover_journal(sb, es, message));
+    XIP_TRY(check_writable(es, message));
+    take_geometry(sb, es);
+  }
   take_options(sb, sb.s_options);
   sb.s_buffers.emplace(sb.s_bdev, sb.s_blocksize_bits, sb.memory());
   const pblk_t at{super_offset >> sb.s_blocksize_bits};
@@ -166,6 +196,8 @@ void take_blocks(ext4_sb_info& sb, const ext4_super_block& es) noexcept {
   const bool read_only = (fc.sb_flags & vfs::sb_rdonly) != 0;
   if (!read_only && fc.source.read_only()) return fc.errorf(EROFS, "the device is read-only: it can only be read (ro)");
   if (!read_only) XIP_TRY(check_writable(es, fc.message));
+  if (!read_only && options.noload && needs_recovery(es))
+    return fc.errorf(EROFS, "the journal needs recovery: without it (noload) the file system can only be read (ro)");
   XIP_TRY(check_dax(options, fc.source, 1024u << es.s_log_block_size, fc.message));
   std::pmr::polymorphic_allocator<> memory{&fc.owner.memory()};
   auto* sb = memory.new_object<ext4_sb_info>(fc.owner, fc.source);
@@ -230,7 +262,12 @@ void vfs_found_corruption(const vfs::inode& i, std::string_view what) { (void)co
     message = "the device is read-only";
     return fail(EROFS);
   }
-  XIP_TRY(check_writable(super_block_copy(sb), message));
+  const ext4_super_block es = super_block_copy(sb);
+  if (needs_recovery(es)) {
+    message = "the journal needs recovery: unmount it and mount it for writing";
+    return fail(EROFS);
+  }
+  XIP_TRY(check_writable(es, message));
   sb.s_flags.fetch_and(~vfs::sb_rdonly, std::memory_order_relaxed);
   if (auto cleaned = orphan_cleanup(sb, message); !cleaned) {
     sb.s_flags.fetch_or(vfs::sb_rdonly, std::memory_order_relaxed);

@@ -188,10 +188,6 @@ result<> check_writable(const ext4_super_block& es, std::string& message) {
     message = fmt::format("features that cannot be written: {}; it can be read (ro)", names_of(unknown, ro_compat_names, "ro_compat"));
     return fail(EROFS);
   }
-  if ((es.s_feature_incompat & incompat_recover) != 0) {
-    message = "the journal needs recovery (needs_recovery is set): run e2fsck -fy on it first, or only read it (ro)";
-    return fail(EROFS);
-  }
   return {};
 }
 
@@ -217,7 +213,7 @@ namespace {
 }  // namespace
 
 std::string super_block_warning(const ext4_super_block& es, bool read_only) {
-  if ((es.s_feature_incompat & incompat_recover) != 0) return "the journal needs recovery and is not replayed: what it holds is not seen";
+  if ((es.s_feature_incompat & incompat_recover) != 0 && read_only) return "the journal needs recovery and is not replayed: what it holds is not seen";
   if ((es.s_state & error_fs) != 0) return "errors were found before; run e2fsck";
   if ((es.s_state & valid_fs) == 0 && !read_only) return "not unmounted cleanly; run e2fsck";
   // Without a clean unmount the counts may be old.

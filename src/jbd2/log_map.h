@@ -1,0 +1,46 @@
+// Where a journal's blocks lie on its device.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <memory_resource>
+#include <vector>
+
+#include <xip/base/units.h>
+
+namespace xip::jbd2 {
+
+struct log_extent {
+  std::uint32_t first;  // block of the journal
+  std::uint32_t count;
+  pblk_t start;
+};
+
+class log_map {
+ public:
+  explicit log_map(std::pmr::memory_resource& memory) noexcept : extents_{&memory} {}
+
+  // The next blocks. False: E is empty, or does not begin where the last one ends. bad_alloc.
+  [[nodiscard]] bool add(const log_extent& e) {
+    if (e.count == 0 || e.first != size() || e.count > UINT32_MAX - e.first) return false;
+    extents_.push_back(e);
+    return true;
+  }
+  [[nodiscard]] std::uint32_t size() const noexcept {
+    return extents_.empty() ? 0 : extents_.back().first + extents_.back().count;
+  }  // blocks
+  // BLOCK is less than size().
+  [[nodiscard]] pblk_t find(std::uint32_t block) const noexcept {
+    const auto behind = std::ranges::upper_bound(extents_, block, {}, &log_extent::first);
+    const log_extent& e = *(behind - 1);
+    return pblk_t{e.start.value() + (block - e.first)};
+  }
+  [[nodiscard]] bool contains(std::uint64_t block) const noexcept {
+    return std::ranges::any_of(extents_, [&](const log_extent& e) { return block - e.start.value() < e.count; });
+  }
+
+ private:
+  std::pmr::vector<log_extent> extents_;
+};
+
+}  // namespace xip::jbd2

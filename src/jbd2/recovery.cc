@@ -1,0 +1,343 @@
+#include "jbd2/recovery.h"
+
+#include <algorithm>
+#include <cstring>
+#include <unordered_map>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "jbd2/checksum.h"
+#include "jbd2/format.h"
+
+namespace xip::jbd2 {
+namespace {
+
+constexpr std::uint32_t known_incompat = incompat_revoke | incompat_64bit | incompat_async_commit | incompat_csum_v2 | incompat_csum_v3;
+
+// A block as the log has it.
+struct logged_block {
+  std::uint64_t block;  // where it goes home
+  std::uint32_t at;     // where it is in the journal
+  std::uint32_t sequence;
+  bool escaped;
+};
+
+class replay {
+ public:
+  replay(const recovery_request& request, std::string& message)
+      : device_{request.device},
+        log_{request.log},
+        bits_{request.block_bits},
+        blocks_{request.blocks},
+        message_{message},
+        pending_{&request.memory},
+        committed_{&request.memory},
+        pending_revokes_{&request.memory},
+        revoked_{&request.memory},
+        block_{std::size_t{1} << bits_, &request.memory},
+        data_{std::size_t{1} << bits_, &request.memory} {}
+
+  [[nodiscard]] result<recovered> run();
+
+ private:
+  enum class step { more, end };
+
+  [[nodiscard]] std::unexpected<error> damaged(std::string what) {
+    message_ = "the journal is damaged: " + std::move(what);
+    return fail(EUCLEAN);
+  }
+  [[nodiscard]] bool has(std::uint32_t incompat) const noexcept { return (incompat_ & incompat) != 0; }
+  [[nodiscard]] bool has_checksums() const noexcept { return has(incompat_csum_v2 | incompat_csum_v3); }
+  [[nodiscard]] std::uint32_t block_size() const noexcept { return 1u << bits_; }
+  [[nodiscard]] std::uint64_t byte_of(std::uint64_t block) const noexcept { return block << bits_; }
+
+  [[nodiscard]] result<> load_superblock();
+  [[nodiscard]] result<> check_superblock();
+  [[nodiscard]] result<> check_features();
+  [[nodiscard]] result<> read_block(std::uint32_t at, std::pmr::vector<std::byte>& to);
+  [[nodiscard]] const journal_header& header() const noexcept { return *reinterpret_cast<const journal_header*>(block_.data()); }
+
+  // The log, from s_start on.
+  [[nodiscard]] result<> scan();
+  [[nodiscard]] result<step> scan_block();
+  [[nodiscard]] result<step> scan_descriptor();
+  [[nodiscard]] result<step> scan_revokes();
+  [[nodiscard]] result<step> scan_commit();
+  [[nodiscard]] result<> add_block(const std::byte* tag);
+  [[nodiscard]] bool tail_is_right() const noexcept;
+  [[nodiscard]] result<> check_end();
+  // The next block of the log; false: it has been gone around.
+  [[nodiscard]] bool advance() noexcept;
+  [[nodiscard]] step torn(const char* what) {
+    torn_ = fmt::format("the checksum of the {} of transaction {} in journal block {} is wrong", what, expected_, at_);
+    return step::end;
+  }
+
+  [[nodiscard]] result<> write_home();
+  [[nodiscard]] result<> mark_empty();
+
+  dev::device& device_;
+  const log_map& log_;
+  const unsigned bits_;
+  const std::uint64_t blocks_;
+  std::string& message_;
+
+  journal_superblock jsb_;
+  std::uint32_t incompat_ = 0;
+  std::uint32_t seed_ = 0;
+  std::uint32_t end_ = 0;  // of the log, in blocks of the journal
+
+  std::uint32_t at_ = 0;        // where the scan is
+  std::uint32_t scanned_ = 0;   // blocks of the log so far
+  std::uint32_t expected_ = 0;  // the transaction that the scan is in
+  std::string torn_;            // why the log ends here, if its form does not say so
+  std::string bad_data_;        // a block of the transaction that the scan is in
+  std::pmr::vector<logged_block> pending_;
+  std::pmr::vector<logged_block> committed_;
+  std::pmr::vector<std::uint64_t> pending_revokes_;
+  std::pmr::unordered_map<std::uint64_t, std::uint32_t> revoked_;  // block, and the last transaction that revokes it
+  std::pmr::vector<std::byte> block_, data_;
+  recovered done_;
+};
+
+result<> replay::read_block(std::uint32_t at, std::pmr::vector<std::byte>& to) {
+  const auto read = device_.read(byte_of(log_.find(at).value()), to);
+  if (!read) message_ = fmt::format("journal block {} cannot be read: {}", at, read.error().message());
+  return read;
+}
+
+// ---- the super block ------------------------------------------------------------------------------------------------------------------
+
+result<> replay::load_superblock() {
+  if (log_.size() == 0) return damaged("it has no blocks");
+  XIP_TRY(read_block(0, block_));
+  std::memcpy(&jsb_, block_.data(), sizeof jsb_);
+  if (jsb_.s_header.h_magic != journal_magic) return damaged("block 0 is no super block");
+  if (const std::uint32_t type = jsb_.s_header.h_blocktype; type != superblock_v1 && type != superblock_v2)
+    return damaged(fmt::format("block 0 is of type {}, no super block", type));
+  if (jsb_.s_header.h_blocktype == superblock_v2) XIP_TRY(check_features());
+  return check_superblock();
+}
+
+result<> replay::check_features() {
+  incompat_ = jsb_.s_feature_incompat;
+  const std::uint32_t unknown = (incompat_ & ~known_incompat);
+  const bool by_crc32 = has(incompat_async_commit) && !has_checksums();
+  if (unknown != 0 || jsb_.s_feature_ro_compat != 0 || by_crc32) {
+    message_ = by_crc32 ? std::string{"the journal's asynchronous commits have checksums of the first version"}
+                        : fmt::format("the journal has unknown features (incompat {:#x}, ro_compat {:#x})", unknown,
+                                      jsb_.s_feature_ro_compat.load());
+    return fail(EOPNOTSUPP);
+  }
+  if (has(incompat_csum_v2) && has(incompat_csum_v3)) return damaged("it has checksums of two versions");
+  if (!has_checksums()) return {};
+  if (jsb_.s_checksum_type != checksum_crc32c) return damaged(fmt::format("its checksums are of type {}", jsb_.s_checksum_type));
+  if (superblock_checksum(jsb_) != jsb_.s_checksum) return damaged("the checksum of its super block is wrong");
+  seed_ = checksum_seed(jsb_);
+  return {};
+}
+
+result<> replay::check_superblock() {
+  if (jsb_.s_blocksize != block_size()) return damaged(fmt::format("its blocks have {} bytes", jsb_.s_blocksize.load()));
+  end_ = jsb_.s_maxlen;
+  if (end_ > log_.size()) return damaged(fmt::format("it has {} blocks, its file only {}", end_, log_.size()));
+  const std::uint32_t first = jsb_.s_first;
+  if (first == 0 || first >= end_) return damaged(fmt::format("its log begins at block {} of {}", first, end_));
+  const std::uint32_t start = jsb_.s_start;
+  if (start != 0 && (start < first || start >= end_)) return damaged(fmt::format("its first transaction is at block {}", start));
+  return {};
+}
+
+// ---- the log --------------------------------------------------------------------------------------------------------------------------
+
+bool replay::advance() noexcept {
+  if (++at_ == end_) at_ = jsb_.s_first;
+  return ++scanned_ < end_ - jsb_.s_first;
+}
+
+bool replay::tail_is_right() const noexcept {
+  if (!has_checksums()) return true;
+  const std::size_t field = block_.size() - sizeof(block_tail);
+  be32 stored;
+  std::memcpy(&stored, block_.data() + field, sizeof stored);
+  return block_checksum(seed_, block_, field) == stored;
+}
+
+result<> replay::add_block(const std::byte* tag) {
+  logged_block b{.block = 0, .at = at_, .sequence = expected_, .escaped = false};
+  std::uint32_t flags, stored, high = 0;
+  if (has(incompat_csum_v3)) {
+    block_tag3 t;
+    std::memcpy(&t, tag, sizeof t);
+    b.block = t.t_blocknr, flags = t.t_flags, stored = t.t_checksum, high = t.t_blocknr_high;
+  } else {
+    block_tag t{};
+    std::memcpy(&t, tag, has(incompat_64bit) ? sizeof t : sizeof t - sizeof t.t_blocknr_high);
+    b.block = t.t_blocknr, flags = t.t_flags, stored = t.t_checksum, high = t.t_blocknr_high;
+  }
+  if (has(incompat_64bit)) b.block |= std::uint64_t{high} << 32;
+  b.escaped = (flags & flag_escape) != 0;
+  if (b.block >= blocks_ || log_.contains(b.block))
+    return damaged(fmt::format("transaction {} has block {}, which is none of the file system's", expected_, b.block));
+  XIP_TRY(read_block(at_, data_));
+  if (has_checksums()) {
+    const std::uint32_t sum = data_checksum(seed_, expected_, data_);
+    if ((has(incompat_csum_v3) ? sum : sum & 0xFFFF) != stored)
+      bad_data_ = fmt::format("the checksum of block {} of transaction {}, in journal block {}, is wrong", b.block, expected_, at_);
+  }
+  if ((flags & flag_deleted) == 0) pending_.push_back(b);
+  return {};
+}
+
+result<replay::step> replay::scan_descriptor() {
+  if (!tail_is_right()) return torn("descriptor");
+  const std::size_t bytes = tag_bytes(incompat_);
+  const std::size_t end = block_.size() - (has_checksums() ? sizeof(block_tail) : 0);
+  for (std::size_t tag = sizeof(journal_header); tag + bytes <= end;) {
+    if (!advance()) return damaged(fmt::format("transaction {} is longer than the log", expected_));
+    XIP_TRY(add_block(&block_[tag]));
+    be32 wide;
+    be16 narrow;
+    std::memcpy(&wide, &block_[tag + offsetof(block_tag3, t_flags)], sizeof wide);
+    std::memcpy(&narrow, &block_[tag + offsetof(block_tag, t_flags)], sizeof narrow);
+    const std::uint32_t flags = has(incompat_csum_v3) ? wide.load() : narrow.load();
+    if ((flags & flag_last_tag) != 0) break;
+    tag += bytes + ((flags & flag_same_uuid) != 0 ? 0 : tag_uuid_size);
+  }
+  return step::more;
+}
+
+result<replay::step> replay::scan_revokes() {
+  if (!tail_is_right()) return torn("revoke block");
+  revoke_header h;
+  std::memcpy(&h, block_.data(), sizeof h);
+  const std::size_t room = block_.size() - (has_checksums() ? sizeof(block_tail) : 0);
+  if (h.r_count < sizeof h || h.r_count > room)
+    return damaged(fmt::format("the revoke block in journal block {} has {} bytes", at_, h.r_count.load()));
+  const std::size_t bytes = has(incompat_64bit) ? sizeof(be64) : sizeof(be32);
+  for (std::size_t at = sizeof h; at + bytes <= h.r_count; at += bytes) {
+    be64 wide;
+    be32 narrow;
+    std::memcpy(has(incompat_64bit) ? static_cast<void*>(&wide) : &narrow, &block_[at], bytes);
+    pending_revokes_.push_back(has(incompat_64bit) ? wide.load() : narrow.load());
+  }
+  return step::more;
+}
+
+result<replay::step> replay::scan_commit() {
+  commit_header h;
+  std::memcpy(&h, block_.data(), sizeof h);
+  if (has_checksums() && block_checksum(seed_, block_, offsetof(commit_header, h_chksum)) != h.h_chksum[0]) return torn("commit block");
+  if (!bad_data_.empty()) {
+    // Whoever wrote the commit block had the others on disk before it, but for this:
+    if (!has(incompat_async_commit)) return damaged(std::exchange(bad_data_, {}));
+    torn_ = bad_data_;
+    return step::end;
+  }
+  committed_.insert(committed_.end(), pending_.begin(), pending_.end());
+  for (const std::uint64_t block : pending_revokes_) revoked_[block] = expected_;
+  pending_.clear();
+  pending_revokes_.clear();
+  ++done_.transactions;
+  ++expected_;
+  return step::more;
+}
+
+result<replay::step> replay::scan_block() {
+  XIP_TRY(read_block(at_, block_));
+  if (header().h_magic != journal_magic || header().h_sequence != expected_) return step::end;
+  switch (header().h_blocktype) {
+    case descriptor_block:
+      return scan_descriptor();
+    case revoke_block:
+      return scan_revokes();
+    case commit_block:
+      return scan_commit();
+    default:
+      return step::end;
+  }
+}
+
+result<> replay::scan() {
+  at_ = jsb_.s_start;
+  expected_ = jsb_.s_sequence;
+  for (;;) {
+    if (XIP_TRY(scan_block()) == step::end) break;
+    if (!advance()) break;
+  }
+  return torn_.empty() ? result<>{} : check_end();
+}
+
+// The next transaction is only begun when this one is on disk: with one there, this one was not torn by a crash.
+result<> replay::check_end() {
+  if (has(incompat_async_commit)) return {};
+  for (std::uint32_t at = jsb_.s_first; at < end_; ++at) {
+    XIP_TRY(read_block(at, block_));
+    const bool of_log =
+        header().h_magic == journal_magic && header().h_blocktype >= descriptor_block && header().h_blocktype <= revoke_block;
+    if (of_log && header().h_sequence == expected_ + 1)
+      return damaged(fmt::format("{}, and transaction {} follows it", torn_, expected_ + 1));
+  }
+  return {};
+}
+
+// ---- going home -----------------------------------------------------------------------------------------------------------------------
+
+result<> replay::write_home() {
+  // The last copy of each block; the first ones behind the stable sort are older.
+  std::ranges::stable_sort(committed_, {}, &logged_block::block);
+  for (std::size_t i = 0; i < committed_.size(); ++i) {
+    const logged_block& b = committed_[i];
+    if (i + 1 < committed_.size() && committed_[i + 1].block == b.block) continue;
+    const auto revoked = revoked_.find(b.block);
+    if (revoked != revoked_.end() && !tid_after(b.sequence, revoked->second)) {
+      ++done_.revoked;
+      continue;
+    }
+    XIP_TRY(read_block(b.at, data_));
+    const be32 magic{journal_magic};
+    if (b.escaped) std::memcpy(data_.data(), &magic, sizeof magic);
+    if (auto written = device_.write(byte_of(b.block), data_); !written) {
+      message_ = fmt::format("block {} of the journal cannot be written home: {}", b.block, written.error().message());
+      return written;
+    }
+    ++done_.written;
+  }
+  return device_.flush_cache();
+}
+
+// Nothing of the log is needed any more. A transaction that was not committed keeps its number, so that the next one is not taken for a part of it.
+result<> replay::mark_empty() {
+  jsb_.s_start = 0;
+  jsb_.s_sequence = expected_ + 1;
+  jsb_.s_errno = 0;
+  if (has_checksums()) jsb_.s_checksum = superblock_checksum(jsb_);
+  XIP_TRY(device_.write(byte_of(log_.find(0).value()), std::as_bytes(std::span{&jsb_, 1})));
+  return device_.flush_cache();
+}
+
+result<recovered> replay::run() {
+  XIP_TRY(load_superblock());
+  const auto code = static_cast<std::int32_t>(jsb_.s_errno.load());
+  done_.aborted = code > INT32_MIN ? std::abs(code) : 0;
+  expected_ = jsb_.s_sequence;
+  if (jsb_.s_start != 0) {
+    XIP_TRY(scan());
+    XIP_TRY(write_home());
+  }
+  XIP_TRY(mark_empty());
+  return done_;
+}
+
+}  // namespace
+
+result<recovered> recover(const recovery_request& request, std::string& message) {
+  try {
+    return replay{request, message}.run();
+  } catch (const std::bad_alloc&) {
+    return fail(ENOMEM);
+  }
+}
+
+}  // namespace xip::jbd2

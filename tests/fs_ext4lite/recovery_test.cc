@@ -1,0 +1,212 @@
+// Journals that others have left to be replayed: Linux, shut down in the middle of its work, and debugfs. e2fsck replays a copy of each image, and what we
+// make of it must be the same, block by block.
+#include <fstream>
+
+#include <fcntl.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <unistd.h>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fmt/format.h>
+
+#include "fs_ext4lite/format.h"
+#include "fs_ext4lite/loop_mount.h"
+
+namespace xip::ext4lite::test {
+namespace {
+
+using testing::HasSubstr;
+
+[[nodiscard]] image copy_of(const image& from) {
+  image copy{from.path() + ".copy"};
+  std::filesystem::copy_file(from.path(), copy.path(), std::filesystem::copy_options::overwrite_existing);
+  return copy;
+}
+
+[[nodiscard]] ext4_super_block super_block_of(const image& i) { return i.peek_value<ext4_super_block>(super_offset); }
+[[nodiscard]] bool needs_recovery(const image& i) { return (super_block_of(i).s_feature_incompat & incompat_recover) != 0; }
+
+// Blocks that differ, but for the super block (times, and who mounted it when) and the journal's own (the number that it goes on with).
+[[nodiscard]] std::vector<std::uint64_t> differences(const image& a, const image& b, std::uint64_t journal_block) {
+  const std::vector<std::byte> left = a.bytes(), right = b.bytes();
+  EXPECT_EQ(left.size(), right.size());
+  const std::size_t size = 1024u << super_block_of(a).s_log_block_size;
+  std::vector<std::uint64_t> blocks;
+  for (std::size_t at = 0; at + size <= std::min(left.size(), right.size()); at += size) {
+    const bool of_super = super_offset / size == at / size;
+    if (!of_super && at / size != journal_block && std::memcmp(&left[at], &right[at], size) != 0) blocks.push_back(at / size);
+  }
+  return blocks;
+}
+
+[[nodiscard]] std::uint64_t first_journal_block(const image& i) { return std::stoull(debugfs(i.path(), "bmap <8> 0")); }
+
+// Mounts I for writing, changes nothing, and unmounts it.
+void recover_by_us(const image& i) {
+  mounted fs{i};
+  ASSERT_TRUE(fs.ok()) << fs.failure();
+  EXPECT_THAT(fs.log(), HasSubstr("the journal was recovered"));
+  fs.umount_and_check(i);
+}
+
+// We and e2fsck, each on a copy.
+void compare_with_e2fsck(const image& dirty) {
+  ASSERT_TRUE(needs_recovery(dirty));
+  const std::uint64_t journal = first_journal_block(dirty);
+  image theirs = copy_of(dirty);
+  const auto judged = run_command({"e2fsck", "-E", "journal_only", "-y", theirs.path()});
+  ASSERT_LE(judged.status, 1) << judged.output;
+  ASSERT_FALSE(needs_recovery(theirs));
+  recover_by_us(dirty);
+  EXPECT_FALSE(needs_recovery(dirty));
+  EXPECT_THAT(differences(dirty, theirs, journal), testing::IsEmpty());
+}
+
+// ---- Linux ------------------------------------------------------------------------------------------------------------------------------
+
+constexpr unsigned long ioc_shutdown = _IOR('X', 125, std::uint32_t);  // EXT4_IOC_SHUTDOWN
+constexpr std::uint32_t flush_log = 1, flush_nothing = 2;
+
+class recovery_of_linux : public with_linux {
+ protected:
+  recovery_of_linux() : with_linux{"64M"} {}
+
+  // WORK(directory) under Linux, which is then cut off from the medium.
+  template <class Work>
+  [[nodiscard]] bool interrupt(std::uint32_t how, Work&& work) const {
+    const loop_mount there{disk};
+    work(there.path(""));
+    const int fd = ::open(there.path("").c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    const bool cut = fd >= 0 && ::ioctl(fd, ioc_shutdown, &how) == 0;
+    if (fd >= 0) ::close(fd);
+    return cut;
+  }
+  static void make_tree(const std::filesystem::path& top, std::string_view prefix, int count) {
+    for (int i = 0; i < count; ++i) {
+      const auto directory = top / fmt::format("{}{}", prefix, i % 7);
+      std::filesystem::create_directory(directory);
+      std::ofstream{directory / fmt::format("file-{}", i)} << std::string(static_cast<std::size_t>(i) * 377 % 9000, 'x');
+    }
+  }
+};
+
+TEST_P(recovery_of_linux, agrees_with_e2fsck) {
+  ASSERT_TRUE(interrupt(flush_log, [](const std::filesystem::path& top) {
+    make_tree(top, "old-", 60);
+    ::sync();
+    make_tree(top, "new-", 90);
+    std::filesystem::remove_all(top / "old-3");  // revokes
+    std::filesystem::rename(top / "old-4", top / "new-1" / "moved");
+  }));
+  image again = copy_of(disk);
+  compare_with_e2fsck(disk);
+  mounted fs{disk, "ro"};
+  ASSERT_TRUE(fs.ok()) << fs.failure();
+  EXPECT_EQ(read_file(fs.task(), "/new-6/file-6"), std::string(6 * 377, 'x'));
+  EXPECT_EQ(read_file(fs.task(), "/new-1/moved/file-4"), std::string(4 * 377, 'x'));
+  EXPECT_FALSE(fs.task().stat("/old-3").has_value());
+  // And Linux, of the same.
+  {
+    const loop_mount theirs{again};
+    EXPECT_TRUE(std::filesystem::exists(theirs.path("new-1/moved/file-4")));
+  }
+}
+
+TEST_P(recovery_of_linux, finds_what_was_synced_and_frees_what_was_unlinked) {
+  int held = -1;
+  ASSERT_TRUE(interrupt(flush_log, [&](const std::filesystem::path& top) {
+    make_tree(top, "kept-", 20);
+    held = ::open((top / "kept-1" / "file-1").c_str(), O_RDONLY | O_CLOEXEC);
+    std::filesystem::remove(top / "kept-1" / "file-1");
+    ::sync();
+    ::close(held);
+  }));
+  recover_by_us(disk);
+  mounted fs{disk, "ro"};
+  EXPECT_EQ(read_file(fs.task(), "/kept-2/file-2"), std::string(2 * 377, 'x'));
+  EXPECT_FALSE(fs.task().stat("/kept-1/file-1").has_value());
+}
+
+TEST_P(recovery_of_linux, leaves_a_read_only_mount_as_it_is) {
+  ASSERT_TRUE(interrupt(flush_log, [](const std::filesystem::path& top) { make_tree(top, "new-", 30); }));
+  const std::vector<std::byte> before = disk.bytes();
+  {
+    bare_mount m{disk, vfs::sb_rdonly};
+    EXPECT_TRUE(m.ok()) << m.failure();
+    EXPECT_THAT(m.log(), HasSubstr("not replayed"));
+  }
+  bare_mount refused{disk, 0, "noload"};
+  EXPECT_FALSE(refused.ok());
+  EXPECT_THAT(refused.failure(), HasSubstr("can only be read (ro)"));
+  EXPECT_EQ(disk.bytes(), before);
+}
+
+INSTANTIATE_TEST_SUITE_P(on, recovery_of_linux,
+                         testing::Values("-b 4096", "-b 1024", "-b 2048 -O ^64bit", "-b 4096 -O ^metadata_csum",
+                                         "-b 1024 -O ^metadata_csum,^64bit", "-b 4096 -O ^extents,^64bit,^flex_bg -J size=8",
+                                         "-b 1024 -J size=4 -O ^extent,^64bit"));
+
+// ---- debugfs ----------------------------------------------------------------------------------------------------------------------------
+
+// Lines of debugfs's own.
+[[nodiscard]] std::string debugfs_script(const image& i, std::string_view lines) {
+  const std::string script = i.path() + ".debugfs";
+  std::ofstream{script} << lines;
+  auto done = run_command({"debugfs", "-w", "-f", script, i.path()});
+  std::filesystem::remove(script);
+  return done.output;
+}
+
+class recovery_of_debugfs : public testing::TestWithParam<const char*> {};
+
+TEST_P(recovery_of_debugfs, agrees_with_e2fsck) {
+  image disk = make_image("-b 4096 -J size=4", "32M");
+  const image data{disk.path() + ".data"};
+  std::ofstream{data.path()} << std::string(4096 * 6, 'j');
+  const std::string open = GetParam();
+  const std::string said = debugfs_script(
+      disk,
+      fmt::format("{0}\njw -b 7000-7002,7100,7101,7005 {1}\njc\n{0}\njw -r 7001,7100\njc\n{0}\njw -b 7100 {1}\njc\n", open, data.path()));
+  if (!needs_recovery(disk)) GTEST_SKIP() << "this debugfs writes no such journal: " << said;
+  compare_with_e2fsck(disk);
+  EXPECT_EQ(disk.bytes(7000 * 4096, 1).front(), std::byte{'j'});
+  EXPECT_EQ(disk.bytes(7001 * 4096, 1).front(), std::byte{0});
+  EXPECT_EQ(disk.bytes(7100 * 4096, 1).front(), std::byte{'j'});
+}
+
+INSTANTIATE_TEST_SUITE_P(versions, recovery_of_debugfs, testing::Values("jo", "jo -c -v 2", "jo -c -v 3"));
+
+// ---- damage -------------------------------------------------------------------------------------------------------------------------------
+
+TEST(damaged_journal, is_refused_for_writing_and_changes_nothing) {
+  image disk = make_image("-b 4096 -J size=4", "32M");
+  const image data{disk.path() + ".data"};
+  std::ofstream{data.path()} << std::string(4096, 'j');
+  static_cast<void>(debugfs_script(disk, fmt::format("jo -c -v 3\njw -b 7000 {}\njc\n", data.path())));
+  ASSERT_TRUE(needs_recovery(disk));
+  const std::uint64_t journal = first_journal_block(disk);
+  disk.poke_value((journal + 2) * 4096 + 17, std::byte{1});  // the logged block
+  const std::vector<std::byte> before = disk.bytes();
+  bare_mount m{disk};
+  EXPECT_FALSE(m.ok());
+  EXPECT_THAT(m.failure(), HasSubstr("the journal is damaged: the checksum of block 7000"));
+  EXPECT_EQ(disk.bytes(), before);
+  mounted reader{disk, "ro"};
+  EXPECT_TRUE(reader.ok()) << reader.failure();
+}
+
+TEST(damaged_journal, without_its_inode_is_refused) {
+  image disk = make_image("-b 4096 -J size=4", "32M");
+  const image data{disk.path() + ".data"};
+  std::ofstream{data.path()} << std::string(4096, 'j');
+  static_cast<void>(debugfs_script(disk, fmt::format("jo\njw -b 7000 {}\njc\nsif <8> links_count 0\n", data.path())));
+  bare_mount m{disk};
+  EXPECT_FALSE(m.ok());
+  EXPECT_THAT(m.failure(), HasSubstr("the journal's inode, 8"));
+}
+
+}  // namespace
+}  // namespace xip::ext4lite::test

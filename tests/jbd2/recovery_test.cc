@@ -1,0 +1,275 @@
+// Logs made by hand, in every version of the format, and what of them goes home.
+#include <memory_resource>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fmt/format.h>
+
+#include "jbd2/log_writer.h"
+#include "jbd2/recovery.h"
+
+namespace xip::jbd2::test {
+namespace {
+
+using testing::HasSubstr;
+
+[[nodiscard]] result<recovered> recover_log(log_writer& w, std::string& message) {
+  log_map log{*std::pmr::get_default_resource()};
+  EXPECT_TRUE(log.add({.first = 0, .count = 10, .start = pblk_t{log_start}}));
+  EXPECT_TRUE(log.add({.first = 10, .count = log_blocks - 10, .start = pblk_t{log_start + 10}}));
+  return recover(
+      {.device = *w.device, .log = log, .block_bits = block_bits, .blocks = device_blocks, .memory = *std::pmr::get_default_resource()},
+      message);
+}
+
+[[nodiscard]] recovered recovered_from(log_writer& w) {
+  std::string message;
+  const auto done = recover_log(w, message);
+  EXPECT_TRUE(done.has_value()) << message;
+  return done.value_or(recovered{});
+}
+
+[[nodiscard]] std::string refusal(log_writer& w, int number = EUCLEAN) {
+  const auto before = w.home(1);
+  std::string message;
+  const auto done = recover_log(w, message);
+  EXPECT_TRUE(!done.has_value() && done.error() == number) << message;
+  EXPECT_EQ(w.home(1), before) << "something was written home";
+  return message;
+}
+
+[[nodiscard]] journal_superblock super_block_of(const log_writer& w) {
+  journal_superblock jsb;
+  std::memcpy(static_cast<void*>(&jsb), w.home(log_start).data(), sizeof jsb);
+  return jsb;
+}
+
+class recovery : public testing::TestWithParam<std::uint32_t> {
+ protected:
+  log_writer w{GetParam()};
+};
+
+TEST_P(recovery, takes_what_is_committed_home) {
+  w.blocks({1, 2, 3}, {filled(1), filled(2), filled(3)});
+  w.commit();
+  w.blocks({2, 4}, {filled(22), filled(4)});
+  w.blocks({5}, {filled(5)});
+  w.commit();
+  w.blocks({1}, {filled(99)});  // never committed
+  const recovered done = recovered_from(w);
+  EXPECT_EQ(done.transactions, 2u);
+  EXPECT_EQ(done.written, 5u);
+  const std::pair<std::uint64_t, std::uint8_t> homes[] = {{1, 1}, {2, 22}, {3, 3}, {4, 4}, {5, 5}, {6, 0}};
+  for (const auto& [at, with] : homes) EXPECT_EQ(w.home(at), filled(with)) << at;
+}
+
+TEST_P(recovery, leaves_an_empty_log_that_goes_on_behind_it) {
+  w.blocks({1}, {filled(1)});
+  w.commit();
+  w.jsb.s_errno = static_cast<std::uint32_t>(-EIO);
+  w.seal();
+  EXPECT_EQ(recovered_from(w).aborted, EIO);
+  const journal_superblock after = super_block_of(w);
+  EXPECT_EQ(after.s_start, 0u);
+  EXPECT_EQ(after.s_errno, 0u);
+  EXPECT_TRUE(tid_after(after.s_sequence, w.sequence()));
+  const recovered again = recovered_from(w);
+  EXPECT_EQ(again.transactions, 0u);
+  EXPECT_EQ(again.aborted, 0);
+}
+
+TEST_P(recovery, puts_the_magic_number_of_an_escaped_block_back) {
+  block data = filled(3);
+  const be32 magic{journal_magic};
+  std::memcpy(data.data(), &magic, sizeof magic);
+  w.blocks({1}, {data});
+  w.commit();
+  EXPECT_EQ(recovered_from(w).written, 1u);
+  EXPECT_EQ(w.home(1), data);
+}
+
+TEST_P(recovery, keeps_revoked_blocks_from_home_unless_they_came_back) {
+  w.blocks({1, 2, 3}, {filled(1), filled(2), filled(3)});
+  w.commit();
+  w.revokes({1, 2});
+  w.blocks({4}, {filled(4)});
+  w.commit();
+  w.blocks({2}, {filled(22)});
+  w.commit();
+  w.revokes({3});  // never committed
+  const recovered done = recovered_from(w);
+  EXPECT_EQ(done.revoked, 1u);
+  EXPECT_EQ(w.home(1), filled(0));
+  EXPECT_EQ(w.home(2), filled(22));
+  EXPECT_EQ(w.home(3), filled(3));
+}
+
+TEST_P(recovery, knows_a_block_that_its_own_transaction_revokes_as_gone) {
+  w.blocks({1}, {filled(1)});
+  w.revokes({1});
+  w.commit();
+  EXPECT_EQ(recovered_from(w).revoked, 1u);
+  EXPECT_EQ(w.home(1), filled(0));
+}
+
+TEST_P(recovery, goes_around_the_end_and_wraps_the_numbers) {
+  log_writer late{GetParam(), UINT32_MAX, log_blocks - 2};
+  late.blocks({1, 2}, {filled(1), filled(2)});
+  late.commit();
+  late.revokes({2});
+  late.blocks({3}, {filled(3)});
+  late.commit();
+  const recovered done = recovered_from(late);
+  EXPECT_EQ(done.transactions, 2u);
+  EXPECT_EQ(done.revoked, 1u);
+  EXPECT_EQ(late.home(1), filled(1));
+  EXPECT_EQ(late.home(3), filled(3));
+}
+
+TEST_P(recovery, ends_where_the_log_does_not_go_on) {
+  w.blocks({1}, {filled(1)});
+  w.commit();
+  log_writer other{GetParam(), w.sequence() + 5, w.at()};  // an older round's, as it were
+  other.device = std::move(w.device);
+  other.blocks({2}, {filled(2)});
+  other.commit();
+  EXPECT_EQ(recovered_from(other).transactions, 1u);
+  EXPECT_EQ(other.home(1), filled(1));
+  EXPECT_EQ(other.home(2), filled(0));
+}
+
+TEST_P(recovery, refuses_a_block_that_is_none_of_the_file_systems) {
+  w.blocks({device_blocks}, {filled(1)});
+  w.commit();
+  EXPECT_THAT(refusal(w), HasSubstr("has block 128"));
+  log_writer self{GetParam()};
+  self.blocks({log_start + 3}, {filled(1)});
+  self.commit();
+  EXPECT_THAT(refusal(self), HasSubstr("has block 67"));
+}
+
+TEST_P(recovery, refuses_a_transaction_longer_than_the_log) {
+  const std::vector<std::uint64_t> homes(log_blocks, 1);
+  w.blocks(homes, std::vector<block>(log_blocks, filled(0)), 0);
+  EXPECT_THAT(refusal(w), HasSubstr("transaction 7 is longer than the log"));
+}
+
+TEST_P(recovery, refuses_a_super_block_that_makes_no_sense) {
+  const auto refused = [&](auto&& change, const char* why, int number = EUCLEAN) {
+    log_writer one{GetParam()};
+    one.blocks({1}, {filled(1)});
+    one.commit();
+    change(one.jsb);
+    one.seal();
+    EXPECT_THAT(refusal(one, number), HasSubstr(why));
+  };
+  refused([](auto& j) { j.s_header.h_magic = 1u; }, "no super block");
+  refused([](auto& j) { j.s_header.h_blocktype = commit_block; }, "of type 2");
+  refused([](auto& j) { j.s_blocksize = 4096u; }, "4096 bytes");
+  refused([](auto& j) { j.s_maxlen = log_blocks + 1; }, "its file only 32");
+  refused([](auto& j) { j.s_maxlen = 0u; }, "begins at block 1 of 0");
+  refused([](auto& j) { j.s_first = 0u; }, "begins at block 0");
+  refused([](auto& j) { j.s_start = log_blocks; }, "first transaction is at block 32");
+  refused([](auto& j) { j.s_feature_incompat = j.s_feature_incompat | 0x8000u; }, "0x8000", EOPNOTSUPP);
+  refused([](auto& j) { j.s_feature_incompat = j.s_feature_incompat | incompat_fast_commit; }, "0x20", EOPNOTSUPP);
+  refused([](auto& j) { j.s_feature_ro_compat = 4u; }, "ro_compat 0x4", EOPNOTSUPP);
+}
+
+TEST_P(recovery, survives_any_bit_that_is_wrong) {
+  for (std::uint32_t at = 0; at < 8; ++at) {
+    for (std::size_t offset = 0; offset < block_size; offset += offset < 128 ? 1 : 61) {
+      log_writer one{GetParam()};
+      one.revokes({3});
+      one.blocks({1, 2}, {filled(1), filled(2)});
+      one.commit();
+      one.blocks({4}, {filled(4)});
+      one.commit();
+      one.damage(at, offset);
+      std::string message;
+      const auto done = recover_log(one, message);
+      EXPECT_TRUE(done.has_value() || (!message.empty() && one.home(1) == filled(0))) << at << " " << offset;
+    }
+  }
+}
+
+[[nodiscard]] std::string format_name(const testing::TestParamInfo<std::uint32_t>& i) {
+  const bool v2 = (i.param & incompat_csum_v2) != 0, v3 = (i.param & incompat_csum_v3) != 0;
+  return fmt::format("{}{}", v3 ? "csum_v3" : v2 ? "csum_v2" : "no_csum", (i.param & incompat_64bit) != 0 ? "_64bit" : "");
+}
+
+INSTANTIATE_TEST_SUITE_P(formats, recovery,
+                         testing::Values(incompat_revoke, incompat_revoke | incompat_64bit, incompat_revoke | incompat_csum_v2,
+                                         incompat_revoke | incompat_csum_v2 | incompat_64bit, incompat_revoke | incompat_csum_v3,
+                                         incompat_revoke | incompat_csum_v3 | incompat_64bit),
+                         format_name);
+
+// ---- checksums: a torn end is no damage, damage is no torn end ------------------------------------------------------------------------
+
+class checked_recovery : public testing::TestWithParam<std::uint32_t> {
+ protected:
+  // Two transactions: descriptor 1, data 2, commit 3; revokes 4, descriptor 5, data 6, commit 7.
+  checked_recovery() {
+    w.blocks({1}, {filled(1)});
+    w.commit();
+    w.revokes({9});
+    w.blocks({2}, {filled(2)});
+    w.commit();
+  }
+  log_writer w{GetParam() | incompat_revoke};
+};
+
+TEST_P(checked_recovery, takes_a_torn_last_transaction_for_none) {
+  for (const std::uint32_t at : {4u, 5u, 7u}) {
+    log_writer one{GetParam() | incompat_revoke};
+    one.blocks({1}, {filled(1)});
+    one.commit();
+    one.revokes({9});
+    one.blocks({2}, {filled(2)});
+    one.commit();
+    one.damage(at, 100);
+    EXPECT_EQ(recovered_from(one).transactions, 1u) << at;
+    EXPECT_EQ(one.home(1), filled(1));
+    EXPECT_EQ(one.home(2), filled(0));
+  }
+}
+
+TEST_P(checked_recovery, refuses_a_torn_transaction_with_another_behind_it) {
+  for (const std::uint32_t at : {1u, 3u}) {
+    log_writer one{GetParam() | incompat_revoke};
+    one.blocks({1}, {filled(1)});
+    one.commit();
+    one.blocks({2}, {filled(2)});
+    one.commit();
+    one.damage(at, 100);
+    EXPECT_THAT(refusal(one), HasSubstr("transaction 8 follows it"));
+  }
+}
+
+TEST_P(checked_recovery, refuses_a_committed_block_that_is_wrong) {
+  w.damage(6, 500);
+  EXPECT_THAT(refusal(w), HasSubstr("checksum of block 2 of transaction 8, in journal block 6, is wrong"));
+}
+
+TEST_P(checked_recovery, ends_before_it_where_commits_do_not_wait_for_blocks) {
+  log_writer one{GetParam() | incompat_revoke | incompat_async_commit};
+  one.blocks({1}, {filled(1)});
+  one.commit();
+  one.blocks({2}, {filled(2)});
+  one.commit();
+  one.damage(5, 500);
+  EXPECT_EQ(recovered_from(one).transactions, 1u);
+}
+
+TEST_P(checked_recovery, refuses_a_super_block_with_a_wrong_checksum) {
+  w.damage(0, 0x18);
+  EXPECT_THAT(refusal(w), HasSubstr("checksum of its super block"));
+}
+
+INSTANTIATE_TEST_SUITE_P(formats, checked_recovery,
+                         testing::Values(incompat_csum_v2, incompat_csum_v2 | incompat_64bit, incompat_csum_v3,
+                                         incompat_csum_v3 | incompat_64bit),
+                         format_name);
+
+}  // namespace
+}  // namespace xip::jbd2::test
