@@ -213,7 +213,8 @@ namespace {
 }  // namespace
 
 std::string super_block_warning(const ext4_super_block& es, bool read_only) {
-  if ((es.s_feature_incompat & incompat_recover) != 0 && read_only) return "the journal needs recovery and is not replayed: what it holds is not seen";
+  if ((es.s_feature_incompat & incompat_recover) != 0 && read_only)
+    return "the journal needs recovery and is not replayed: what it holds is not seen";
   if ((es.s_state & error_fs) != 0) return "errors were found before; run e2fsck";
   if ((es.s_state & valid_fs) == 0 && !read_only) return "not unmounted cleanly; run e2fsck";
   // Without a clean unmount the counts may be old.

@@ -30,6 +30,8 @@ LISTS = ["ea_set -f {own} hello system.posix_acl_access", "ea_set -f {default} d
          "ea_set -f {long} dir/f1 system.posix_acl_access"]
 UNWRITTEN = ["fallocate dir/f1 3 20"]
 ORPHANS = ["set_inode_field dir/f2 links_count 0", "set_inode_field dir/f2 dtime 0", "unlink dir/f2", "set_super_value last_orphan {f2}"]
+# {blocks} is a file of four blocks, which go to free ones by way of the log; one of them is revoked, and comes back.
+JOURNAL = ["jo{version}", "jw -b 3900-3903 {blocks}", "jc", "jo{version}", "jw -r 3901,3902", "jc", "jo{version}", "jw -b 3902 {blocks}", "jc"]
 
 # name: (size, mke2fs options, what is in it, debugfs commands)
 SEEDS = {
@@ -66,6 +68,8 @@ SEEDS = {
     "lists-1k": ("512K", "-b 1024 -N 32 -O ^has_journal,^resize_inode", "tree", NODES + LISTS),
     "lists-4k": ("2M", "-b 4096 -N 64", "tree", NODES + LISTS),
     "lists-small-inodes": ("512K", "-b 1024 -N 32 -I 128 -O ^has_journal,^resize_inode", "tree", LISTS),
+    "journal": ("4M", "-b 1024 -N 64", "tree", NODES + JOURNAL),
+    "journal-csum": ("4M", "-b 1024 -N 64", "tree", NODES + JOURNAL),
     "shared-1k": ("512K", "-b 1024 -N 32 -O ^has_journal,^resize_inode", "tree", NODES + BLOCK_ATTRIBUTE),
     "shared-4k": ("2M", "-b 4096 -N 64", "tree", NODES + BLOCK_ATTRIBUTE),
 }
@@ -135,6 +139,10 @@ def filled_in(image, commands, scratch):
         files[name] = f"{scratch}/{name}"
         with open(files[name], "wb") as f:
             f.write(access_list(users))
+    files["blocks"] = f"{scratch}/blocks"
+    with open(files["blocks"], "wb") as f:
+        f.write(struct.pack(">I", 0xC03B3998) + b"j" * 4092)
+    files["version"] = " -c -v 3" if "csum" in os.path.basename(image) else ""
     number = word_of_stat(image, "dir/f2", "Inode:") if any("{f2}" in c for c in commands) else None
     return [c.format(f2=number, **files) for c in commands]
 
