@@ -31,13 +31,17 @@ result<> zero_written(vfs::inode& inode, loff_t pos, loff_t end, const xip_ops& 
   return {};
 }
 
-}  // namespace
-
-result<> xip_zero_range(vfs::inode& inode, loff_t pos, loff_t bytes, const xip_ops& ops) noexcept {
-  inode.i_rwsem.assert_held();
+result<> zero_range(vfs::inode& inode, loff_t pos, loff_t bytes, const xip_ops& ops) noexcept {
   if (bytes <= 0) return {};
   if (inode.is_dax()) return zero_written<window_mover>(inode, pos, pos + bytes, ops);
   return zero_written<batch_mover>(inode, pos, pos + bytes, ops);
+}
+
+}  // namespace
+
+result<> xip_zero_range(vfs::inode& inode, loff_t pos, loff_t bytes, const xip_ops& ops) noexcept {
+  inode.i_mapping.invalidate_lock.assert_held();
+  return zero_range(inode, pos, bytes, ops);
 }
 
 bool xip_has_tail(const vfs::inode& inode, loff_t size, loff_t new_pos) noexcept {
@@ -53,7 +57,7 @@ result<> xip_zero_tail(vfs::inode& inode, loff_t old_size, loff_t new_pos, const
   XIP_TRY(entry_table::make(inode));
   entry.emplace(inode, pgoff_of(old_size), pgoff_of(old_size));
   XIP_POINT(xip_zero_tail, static_cast<std::uint64_t>(old_size), static_cast<std::uint64_t>(end));
-  return xip_zero_range(inode, old_size, end - old_size, ops);
+  return zero_range(inode, old_size, end - old_size, ops);
 }
 
 }  // namespace xip

@@ -139,7 +139,8 @@ if [ "$(id -u)" = 0 ] && mkdir "$scratch/full" && mount -t tmpfs -o size=2M tmpf
     new_image "$scratch/full/disk.img" 64M -b 4096 -O ^has_journal
     expect "$how: room for a tree" "$xip" mkdir -p "$scratch/full/disk.img:/kept/below"
     dd if=/dev/zero of="$scratch/full/rest" bs=4k status=none 2>/dev/null
-    refuse "$how: mkdir on a full host" 1 'No space left' "$@" mkdir "$scratch/full/disk.img:/new"
+    # Some more than there is room for in what was reserved before.
+    refuse "$how: mkdir on a full host" 1 'No space left' "$@" mkdir "$scratch/full/disk.img:/new"{1..300}
     clean "$how: mkdir on a full host" "$scratch/full/disk.img"
     rm "$scratch/full/rest"
     refuse "$how: cp onto a full host" 1 'No space left' "$@" cp "$scratch/random" "$scratch/full/disk.img:/random"

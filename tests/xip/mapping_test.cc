@@ -229,6 +229,7 @@ TEST_F(WindowTest, ZeroRangeTouchesOnlyWrittenBlocks) {
   file.inode.put({lblk_t{3}, 1, pblk_t{12}, extent_type::mapped, 0});
   {
     exclusive_guard guard{file.inode.i_rwsem};
+    exclusive_guard invalidate{file.inode.i_mapping.invalidate_lock};
     ASSERT_TRUE(xip_zero_range(file.inode, 100, 3 * block, ops));
   }
   const auto bytes = [&](pblk_t b) {

@@ -72,6 +72,7 @@ TEST_F(ObservedWindows, AWriteTellsWhatItOverwritesAndWhatItZeros) {
 TEST_F(ObservedWindows, ZeroingARangeTellsTheWrittenBlocksInIt) {
   const auto lines = accesses_of(file, *device, [](toy_file& f) {
     exclusive_guard guard{f.inode.i_rwsem};
+    exclusive_guard invalidate{f.inode.i_mapping.invalidate_lock};
     ASSERT_TRUE(xip_zero_range(f.inode, 3 * block + 5, 4 * block, ops));
   });
   EXPECT_EQ(lines, (strings{"write 13+1" + whose(file), "write 30+2" + whose(file)})) << "blocks 4 and 5 are a hole";

@@ -37,8 +37,8 @@ struct xip_core {
   result<std::size_t> (*mapping_write)(vfs::kiocb& iocb, vfs::iov_iter& from, const xip_ops& ops) = nullptr;
 };
 
-// Zeros bytes [POS, POS + BYTES) where they are in written extents, drained; holes and unwritten extents are skipped. i_rwsem exclusive,
-// and (truncate, punch) invalidate_lock exclusive.
+// Zeros bytes [POS, POS + BYTES) where they are in written extents, drained; holes and unwritten extents are skipped. invalidate_lock exclusive, and i_rwsem
+// exclusive unless nobody else has the inode any more (eviction).
 [[nodiscard]] result<> xip_zero_range(vfs::inode& inode, loff_t pos, loff_t bytes, const xip_ops& ops) noexcept;
 
 // Before i_size goes from OLD_SIZE to beyond the end of its block: zeros from OLD_SIZE to min(that end, NEW_POS) if the block is written, drained. i_rwsem
