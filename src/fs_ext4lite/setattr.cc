@@ -6,6 +6,7 @@
 // Lock chains:
 //   i_rwsem -> jbd2_handle -> xattr_sem
 //   i_rwsem -> invalidate_lock -> jbd2_handle -> dax_entry -> i_data_sem
+//   i_rwsem -> invalidate_lock -> jbd2_handle -> dax_entry -> i_lock
 //   i_rwsem -> invalidate_lock -> jbd2_handle -> s_orphan_lock
 #include <optional>
 
