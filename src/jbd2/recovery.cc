@@ -21,6 +21,7 @@ struct logged_block {
   std::uint32_t at;     // where it is in the journal
   std::uint32_t sequence;
   bool escaped;
+  std::size_t place = 0;  // among all that are committed
 };
 
 class replay {
@@ -235,7 +236,10 @@ result<replay::step> replay::scan_commit() {
     torn_ = bad_data_;
     return step::end;
   }
-  committed_.insert(committed_.end(), pending_.begin(), pending_.end());
+  for (logged_block& b : pending_) {
+    b.place = committed_.size();
+    committed_.push_back(b);
+  }
   for (const std::uint64_t block : pending_revokes_) revoked_[block] = expected_;
   pending_.clear();
   pending_revokes_.clear();
@@ -285,8 +289,8 @@ result<> replay::check_end() {
 // ---- going home -----------------------------------------------------------------------------------------------------------------------
 
 result<> replay::write_home() {
-  // The last copy of each block; the first ones behind the stable sort are older.
-  std::ranges::stable_sort(committed_, {}, &logged_block::block);
+  // The last copy of each block.
+  std::ranges::sort(committed_, {}, [](const logged_block& b) { return std::pair{b.block, b.place}; });
   for (std::size_t i = 0; i < committed_.size(); ++i) {
     const logged_block& b = committed_[i];
     if (i + 1 < committed_.size() && committed_[i + 1].block == b.block) continue;
