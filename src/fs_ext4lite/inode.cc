@@ -11,8 +11,8 @@
 #include <fmt/format.h>
 
 #include <xip/vfs/ops.h>
-
 #include <xip/xip/entry.h>
+
 #include "fs_ext4lite/checksum.h"
 #include "fs_ext4lite/extent_tree.h"
 #include "fs_ext4lite/group.h"

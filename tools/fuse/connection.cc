@@ -15,14 +15,14 @@
 #include <fmt/format.h>
 #include <linux/fuse.h>
 #include <poll.h>
-#include <spawn.h>
 #include <sys/eventfd.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
-#include <sys/wait.h>
 #include <unistd.h>
+
+#include "common/run_program.h"
 
 namespace xip::fuse {
 namespace {
@@ -74,19 +74,6 @@ void note_init(const raw_request& r, bool mapped_direct_io) noexcept {
   if (init_here.unique == 0 || count < 2 || pieces[0].iov_len != sizeof(fuse_out_header)) return false;
   const auto* header = static_cast<const fuse_out_header*>(pieces[0].iov_base);
   return header->unique == init_here.unique && header->error == 0 && pieces[1].iov_len >= offsetof(fuse_init_out, max_background);
-}
-
-// Runs WORDS, a program of the host, in place of a shell. Its exit status.
-[[nodiscard]] int run_program(std::vector<std::string> words) noexcept {
-  std::vector<char*> argv;
-  for (std::string& word : words) argv.push_back(word.data());
-  argv.push_back(nullptr);
-  pid_t child = 0;
-  if (::posix_spawnp(&child, argv[0], nullptr, nullptr, argv.data(), environ) != 0) return -1;
-  int status = 0;
-  while (::waitpid(child, &status, 0) < 0)
-    if (errno != EINTR) return -1;
-  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
 // The device of what is mounted on DIRECTORY, without a request to it: nobody may be there to answer. 0: none can be told.
@@ -166,7 +153,7 @@ constexpr int wake_signal = SIGUSR1;
 bool unmount_directory(const std::string& directory, bool lazily) noexcept {
   if (::umount2(directory.c_str(), UMOUNT_NOFOLLOW | (lazily ? MNT_DETACH : 0)) == 0) return true;
   if (errno != EPERM) return false;
-  return run_program({"fusermount3", "-u", "-q", lazily ? "-z" : "-q", "--", directory}) == 0;
+  return tool::run_program({"fusermount3", "-u", "-q", lazily ? "-z" : "-q", "--", directory}) == 0;
 }
 
 void negotiate(fuse_conn_info& conn) noexcept {

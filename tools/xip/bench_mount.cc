@@ -12,7 +12,6 @@
 
 #include <fcntl.h>
 #include <sched.h>
-#include <spawn.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/wait.h>
@@ -26,6 +25,7 @@
 #include "bench.h"
 #include "bench_mount.h"
 #include "command.h"
+#include "common/run_program.h"
 #include "fuse/connection.h"
 #include "null_server.h"
 
@@ -36,18 +36,6 @@ constexpr std::size_t image_bytes = std::size_t{512} << 20;
 constexpr std::size_t file_bytes = std::size_t{256} << 20;
 constexpr std::size_t stream_bytes = std::size_t{1} << 20;
 constexpr std::uint32_t file_pages = file_bytes / page_size;
-
-// WORDS as a program of the host. Its exit code; -1: it could not be started.
-[[nodiscard]] int run_program(std::vector<std::string> words) {
-  std::vector<char*> argv;
-  for (std::string& word : words) argv.push_back(word.data());
-  argv.push_back(nullptr);
-  pid_t child = 0;
-  if (::posix_spawnp(&child, argv[0], nullptr, nullptr, argv.data(), environ) != 0) return -1;
-  int status = 0;
-  ::waitpid(child, &status, 0);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
 
 // An ext4 with "/file" of written blocks.
 void make_filled_image(const std::string& path) {
