@@ -136,6 +136,8 @@ buffer_ref buffer_cache::find(pblk_t block) noexcept {
   return ref;
 }
 
+buffer_ref buffer_cache::find_any(pblk_t block) noexcept { return buffer_ref{impl_ != nullptr ? impl_->pin_cached(block) : nullptr}; }
+
 void buffer_cache::read_ahead(pblk_t first, std::uint32_t count) noexcept {
   if (impl_ == nullptr || first.value() >= impl_->block_count) return;
   std::uint64_t left = std::min<std::uint64_t>(count, impl_->block_count - first.value());
@@ -162,6 +164,12 @@ result<> buffer_cache::write_dirty() noexcept {
 }
 
 result<> buffer_cache::write_one(buffer& b) noexcept { return impl_->write_one(b); }
+
+void buffer_cache::for_each_dirty(bool (*visit)(void* argument, buffer& b), void* argument) noexcept {
+  if (impl_ != nullptr) impl_->for_each_dirty(visit, argument);
+}
+
+void buffer_cache::take_copy(buffer& b, std::span<std::byte> copy) noexcept { impl_->take_copy(b, copy); }
 
 std::size_t buffer_cache::dirty_count() const noexcept { return impl_ != nullptr ? impl_->dirty.load(std::memory_order_relaxed) : 0; }
 std::size_t buffer_cache::cached_count() const noexcept { return impl_ != nullptr ? impl_->cached.load(std::memory_order_relaxed) : 0; }

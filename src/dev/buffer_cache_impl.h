@@ -82,10 +82,13 @@ struct buffer_cache::impl {
   void mark_dirty(buffer& b) noexcept;
   [[nodiscard]] result<> write_all() noexcept XIP_EXCLUDES(write_lock);
   [[nodiscard]] result<> write_one(buffer& b) noexcept XIP_EXCLUDES(write_lock);
+  void for_each_dirty(bool (*visit)(void* argument, buffer& b), void* argument) noexcept XIP_EXCLUDES(write_lock);
+  void take_copy(buffer& b, std::span<std::byte> copy) noexcept;
   [[nodiscard]] result<> allocate_staging() noexcept XIP_REQUIRES(write_lock);
   [[nodiscard]] buffer* collect_dirty() noexcept XIP_REQUIRES(write_lock);
   [[nodiscard]] result<> reserve_room(const buffer* chain) noexcept XIP_REQUIRES(write_lock);
   [[nodiscard]] bool take_dirty(buffer& b) noexcept;
+  void copy_out(buffer& b, std::span<std::byte> copy) noexcept;
   void put_on_dirty_list(buffer& b) noexcept;
   [[nodiscard]] result<> stage(buffer& b, staged_batch& batch) noexcept XIP_REQUIRES(write_lock);
   [[nodiscard]] result<> submit(staged_batch& batch) noexcept XIP_REQUIRES(write_lock);

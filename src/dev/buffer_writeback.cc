@@ -113,6 +113,28 @@ result<> buffer_cache::impl::reserve_room(const buffer* chain) noexcept {
   return {};
 }
 
+void buffer_cache::impl::copy_out(buffer& b, std::span<std::byte> copy) noexcept {
+  std::memcpy(copy.data(), b.data_, block_size);
+  note_clean(b);
+  if (const before_write trigger = b.trigger_.load(std::memory_order_acquire)) trigger(b.trigger_context_, b.block_, copy);
+}
+
+void buffer_cache::impl::take_copy(buffer& b, std::span<std::byte> copy) noexcept {
+  (void)take_dirty(b);
+  copy_out(b, copy);
+}
+
+void buffer_cache::impl::for_each_dirty(bool (*visit)(void* argument, buffer& b), void* argument) noexcept {
+  mutex_guard guard{write_lock};
+  bool more = true;
+  for (buffer* b = collect_dirty(); b != nullptr;) {
+    buffer* next = b->write_next_;
+    more = more && visit(argument, *b);
+    unpin(*b);
+    b = next;
+  }
+}
+
 // Copies what is dirty in B, gives the copy its checksum, and adds it to the batch, which takes over one reference.
 result<> buffer_cache::impl::stage(buffer& b, staged_batch& batch) noexcept {
   if (!take_dirty(b)) {
@@ -125,9 +147,7 @@ result<> buffer_cache::impl::stage(buffer& b, staged_batch& batch) noexcept {
     return refused;
   }
   std::byte* copy = staging_of(batch.count);
-  std::memcpy(copy, b.data_, block_size);
-  note_clean(b);
-  if (const before_write trigger = b.trigger_.load(std::memory_order_acquire)) trigger(b.trigger_context_, b.block_, {copy, block_size});
+  copy_out(b, {copy, block_size});
   const std::uint64_t offset = bytes_of(b.block_, bits);
   io_piece* last = batch.piece_count != 0 ? &batch.pieces[batch.piece_count - 1] : nullptr;
   if (last != nullptr && last->offset + last->bytes == offset)

@@ -52,9 +52,6 @@ class buffer {
     trigger_context_ = context;
     trigger_.store(trigger, std::memory_order_release);
   }
-  // A journal's own state of this block.
-  [[nodiscard]] void* journal_private() const noexcept { return journal_private_; }
-  void set_journal_private(void* p) noexcept { journal_private_ = p; }
 
  private:
   friend class buffer_cache;
@@ -69,7 +66,6 @@ class buffer {
   std::atomic<bool> used_{false};  // second chance for the shrinker
   std::atomic<before_write> trigger_{nullptr};
   void* trigger_context_ = nullptr;
-  void* journal_private_ = nullptr;
 
   // Guarded by the lock of the cache's shard this block belongs to.
   buffer* hash_next_ = nullptr;
@@ -128,6 +124,8 @@ class buffer_cache {
   [[nodiscard]] result<buffer_ref> get(pblk_t block) noexcept;
   // Cached or nothing.
   [[nodiscard]] buffer_ref find(pblk_t block) noexcept;
+  // Cached or nothing, whatever its contents: a block that was forgotten, too.
+  [[nodiscard]] buffer_ref find_any(pblk_t block) noexcept;
   // Ask for COUNT blocks from FIRST in one batch; no error is reported here.
   void read_ahead(pblk_t first, std::uint32_t count) noexcept;
 
@@ -140,6 +138,12 @@ class buffer_cache {
   [[nodiscard]] result<> write_dirty() noexcept;
   // One buffer, now.
   [[nodiscard]] result<> write_one(buffer& b) noexcept;
+
+  // For a journal, which writes what is dirty itself. Calls VISIT(argument, buffer) for every dirty buffer in ascending order, until it answers false.
+  // The caller keeps contents still; VISIT may call take_copy.
+  void for_each_dirty(bool (*visit)(void* argument, buffer& b), void* argument) noexcept;
+  // What the medium is to get of B, with its checksum, goes to COPY, which is as long as a block. B is clean then.
+  void take_copy(buffer& b, std::span<std::byte> copy) noexcept;
 
   [[nodiscard]] std::size_t dirty_count() const noexcept;
   [[nodiscard]] std::size_t cached_count() const noexcept;
