@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cstdint>
 #include <memory_resource>
+#include <optional>
+#include <span>
 #include <vector>
 
 #include <xip/base/units.h>
@@ -34,6 +36,15 @@ class log_map {
     const auto behind = std::ranges::upper_bound(extents_, block, {}, &log_extent::first);
     const log_extent& e = *(behind - 1);
     return pblk_t{e.start.value() + (block - e.first)};
+  }
+  [[nodiscard]] std::span<const log_extent> extents() const noexcept { return extents_; }
+  // A block that is there twice. bad_alloc.
+  [[nodiscard]] std::optional<pblk_t> overlap() const {
+    std::pmr::vector<log_extent> sorted{extents_, extents_.get_allocator()};
+    std::ranges::sort(sorted, {}, &log_extent::start);
+    for (std::size_t i = 1; i < sorted.size(); ++i)
+      if (sorted[i].start < sorted[i - 1].start + sorted[i - 1].count) return sorted[i].start;
+    return std::nullopt;
   }
   [[nodiscard]] bool contains(std::uint64_t block) const noexcept {
     return std::ranges::any_of(extents_, [&](const log_extent& e) { return block - e.start.value() < e.count; });

@@ -8,12 +8,11 @@
 #include <fmt/format.h>
 
 #include "jbd2/checksum.h"
-#include "jbd2/format.h"
+#include "jbd2/superblock.h"
+#include "jbd2/torn_superblock.h"
 
 namespace xip::jbd2 {
 namespace {
-
-constexpr std::uint32_t known_incompat = incompat_revoke | incompat_64bit | incompat_async_commit | incompat_csum_v2 | incompat_csum_v3;
 
 // A block as the log has it.
 struct logged_block {
@@ -40,6 +39,7 @@ class replay {
         data_{std::size_t{1} << bits_, &request.memory} {}
 
   [[nodiscard]] result<recovered> run();
+  [[nodiscard]] result<std::pmr::vector<std::byte>> copy_of(std::uint64_t block);
 
  private:
   enum class step { more, end };
@@ -49,13 +49,10 @@ class replay {
     return fail(EUCLEAN);
   }
   [[nodiscard]] bool has(std::uint32_t incompat) const noexcept { return (incompat_ & incompat) != 0; }
-  [[nodiscard]] bool has_checksums() const noexcept { return has(incompat_csum_v2 | incompat_csum_v3); }
-  [[nodiscard]] std::uint32_t block_size() const noexcept { return 1u << bits_; }
+  [[nodiscard]] bool has_checksums() const noexcept { return jbd2::has_checksums(incompat_); }
   [[nodiscard]] std::uint64_t byte_of(std::uint64_t block) const noexcept { return block << bits_; }
 
-  [[nodiscard]] result<> load_superblock();
-  [[nodiscard]] result<> check_superblock();
-  [[nodiscard]] result<> check_features();
+  [[nodiscard]] result<> load();
   [[nodiscard]] result<> read_block(std::uint32_t at, std::pmr::vector<std::byte>& to);
   [[nodiscard]] const journal_header& header() const noexcept { return *reinterpret_cast<const journal_header*>(block_.data()); }
 
@@ -75,6 +72,8 @@ class replay {
     return step::end;
   }
 
+  void keep_last_copies();
+  [[nodiscard]] result<> read_copy(const logged_block& b);
   [[nodiscard]] result<> write_home();
   [[nodiscard]] result<> mark_empty();
 
@@ -85,6 +84,7 @@ class replay {
   std::string& message_;
 
   journal_superblock jsb_;
+  bool superblock_whole_ = true;  // not torn
   std::uint32_t incompat_ = 0;
   std::uint32_t seed_ = 0;
   std::uint32_t end_ = 0;  // of the log, in blocks of the journal
@@ -110,43 +110,16 @@ result<> replay::read_block(std::uint32_t at, std::pmr::vector<std::byte>& to) {
 
 // ---- the super block ------------------------------------------------------------------------------------------------------------------
 
-result<> replay::load_superblock() {
-  if (log_.size() == 0) return damaged("it has no blocks");
-  XIP_TRY(read_block(0, block_));
-  std::memcpy(&jsb_, block_.data(), sizeof jsb_);
-  if (jsb_.s_header.h_magic != journal_magic) return damaged("block 0 is no super block");
-  if (const std::uint32_t type = jsb_.s_header.h_blocktype; type != superblock_v1 && type != superblock_v2)
-    return damaged(fmt::format("block 0 is of type {}, no super block", type));
-  if (jsb_.s_header.h_blocktype == superblock_v2) XIP_TRY(check_features());
-  return check_superblock();
-}
-
-result<> replay::check_features() {
-  incompat_ = jsb_.s_feature_incompat;
-  const std::uint32_t unknown = (incompat_ & ~known_incompat);
-  const bool by_crc32 = has(incompat_async_commit) && !has_checksums();
-  if (unknown != 0 || jsb_.s_feature_ro_compat != 0 || by_crc32) {
-    message_ = by_crc32 ? std::string{"the journal's asynchronous commits have checksums of the first version"}
-                        : fmt::format("the journal has unknown features (incompat {:#x}, ro_compat {:#x})", unknown,
-                                      jsb_.s_feature_ro_compat.load());
-    return fail(EOPNOTSUPP);
-  }
-  if (has(incompat_csum_v2) && has(incompat_csum_v3)) return damaged("it has checksums of two versions");
-  if (!has_checksums()) return {};
-  if (jsb_.s_checksum_type != checksum_crc32c) return damaged(fmt::format("its checksums are of type {}", jsb_.s_checksum_type));
-  if (superblock_checksum(jsb_) != jsb_.s_checksum) return damaged("the checksum of its super block is wrong");
-  seed_ = checksum_seed(jsb_);
-  return {};
-}
-
-result<> replay::check_superblock() {
-  if (jsb_.s_blocksize != block_size()) return damaged(fmt::format("its blocks have {} bytes", jsb_.s_blocksize.load()));
-  end_ = jsb_.s_maxlen;
-  if (end_ > log_.size()) return damaged(fmt::format("it has {} blocks, its file only {}", end_, log_.size()));
-  const std::uint32_t first = jsb_.s_first;
-  if (first == 0 || first >= end_) return damaged(fmt::format("its log begins at block {} of {}", first, end_));
-  const std::uint32_t start = jsb_.s_start;
-  if (start != 0 && (start < first || start >= end_)) return damaged(fmt::format("its first transaction is at block {}", start));
+result<> replay::load() {
+  const journal_place place{device_, log_, bits_};
+  const loaded_superblock loaded = XIP_TRY(load_superblock(place, message_));
+  if (loaded.state == superblock_state::bad && !XIP_TRY(superblock_is_torn(place, loaded)))
+    return damaged("the checksum of its super block is wrong");
+  superblock_whole_ = loaded.state == superblock_state::good;
+  jsb_ = loaded.jsb;
+  end_ = loaded.end;
+  incompat_ = incompat_of(jsb_);
+  if (has_checksums()) seed_ = checksum_seed(jsb_);
   return {};
 }
 
@@ -288,20 +261,32 @@ result<> replay::check_end() {
 
 // ---- going home -----------------------------------------------------------------------------------------------------------------------
 
-result<> replay::write_home() {
-  // The last copy of each block.
+// Of each block the last that was committed, unless it is revoked; in the order of blocks.
+void replay::keep_last_copies() {
   std::ranges::sort(committed_, {}, [](const logged_block& b) { return std::pair{b.block, b.place}; });
+  std::size_t kept = 0;
   for (std::size_t i = 0; i < committed_.size(); ++i) {
     const logged_block& b = committed_[i];
     if (i + 1 < committed_.size() && committed_[i + 1].block == b.block) continue;
     const auto revoked = revoked_.find(b.block);
-    if (revoked != revoked_.end() && !tid_after(b.sequence, revoked->second)) {
+    if (revoked != revoked_.end() && !tid_after(b.sequence, revoked->second))
       ++done_.revoked;
-      continue;
-    }
-    XIP_TRY(read_block(b.at, data_));
-    const be32 magic{journal_magic};
-    if (b.escaped) std::memcpy(data_.data(), &magic, sizeof magic);
+    else
+      committed_[kept++] = b;
+  }
+  committed_.resize(kept);
+}
+
+result<> replay::read_copy(const logged_block& b) {
+  XIP_TRY(read_block(b.at, data_));
+  const be32 magic{journal_magic};
+  if (b.escaped) std::memcpy(data_.data(), &magic, sizeof magic);
+  return {};
+}
+
+result<> replay::write_home() {
+  for (const logged_block& b : committed_) {
+    XIP_TRY(read_copy(b));
     if (auto written = device_.write(byte_of(b.block), data_); !written) {
       message_ = fmt::format("block {} of the journal cannot be written home: {}", b.block, written.error().message());
       return written;
@@ -311,30 +296,52 @@ result<> replay::write_home() {
   return device_.flush_cache();
 }
 
-// Nothing of the log is needed any more. A transaction that was not committed keeps its number, so that the next one is not taken for a part of it.
+// Nothing of the log is needed any more. Without checksums, a transaction that was not committed keeps its number, so that the next one is not taken for a part
+// of it; with them whoever writes the log next sees to that.
 result<> replay::mark_empty() {
-  jsb_.s_start = 0;
-  jsb_.s_sequence = expected_ + 1;
+  const journal_place place{device_, log_, bits_};
+  if (!superblock_whole_) XIP_TRY(write_superblock(place, jsb_));
+  XIP_TRY(move_log(place, jsb_, has_checksums() ? sequence_that_keeps_checksum(jsb_, 0) : expected_ + 1, 0));
+  if (jsb_.s_errno == 0) return {};
   jsb_.s_errno = 0;
-  if (has_checksums()) jsb_.s_checksum = superblock_checksum(jsb_);
-  XIP_TRY(device_.write(byte_of(log_.find(0).value()), std::as_bytes(std::span{&jsb_, 1})));
-  return device_.flush_cache();
+  return rewrite_superblock(place, jsb_);
 }
 
 result<recovered> replay::run() {
-  XIP_TRY(load_superblock());
+  XIP_TRY(load());
   const auto code = static_cast<std::int32_t>(jsb_.s_errno.load());
   done_.aborted = code > INT32_MIN ? std::abs(code) : 0;
   expected_ = jsb_.s_sequence;
   if (jsb_.s_start != 0) {
     XIP_TRY(scan());
+    keep_last_copies();
     XIP_TRY(write_home());
   }
   XIP_TRY(mark_empty());
   return done_;
 }
 
+result<std::pmr::vector<std::byte>> replay::copy_of(std::uint64_t block) {
+  XIP_TRY(load());
+  std::pmr::vector<std::byte> none{data_.get_allocator()};
+  if (jsb_.s_start == 0) return none;
+  XIP_TRY(scan());
+  keep_last_copies();
+  const auto found = std::ranges::lower_bound(committed_, block, {}, &logged_block::block);
+  if (found == committed_.end() || found->block != block) return none;
+  XIP_TRY(read_copy(*found));
+  return std::move(data_);
+}
+
 }  // namespace
+
+result<std::pmr::vector<std::byte>> committed_copy(const recovery_request& request, pblk_t block, std::string& message) {
+  try {
+    return replay{request, message}.copy_of(block.value());
+  } catch (const std::bad_alloc&) {
+    return fail(ENOMEM);
+  }
+}
 
 result<recovered> recover(const recovery_request& request, std::string& message) {
   try {

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory_resource>
 #include <string>
+#include <vector>
 
 #include <xip/base/result.h>
 #include <xip/dev/device.h>
@@ -34,5 +35,7 @@ struct recovered {
 // Replays the log, makes that durable, and marks the log empty. MESSAGE says what an error is about.
 // EUCLEAN: the journal is damaged. EOPNOTSUPP: it has a feature that is not known. Neither has written anything. EIO. ENOMEM.
 [[nodiscard]] result<recovered> recover(const recovery_request& request, std::string& message);
+// What the log would bring home to BLOCK; empty: nothing. Writes nothing. Errors as recover.
+[[nodiscard]] result<std::pmr::vector<std::byte>> committed_copy(const recovery_request& request, pblk_t block, std::string& message);
 
 }  // namespace xip::jbd2

@@ -6,15 +6,16 @@
 
 #include <fmt/format.h>
 
-#include "jbd2/log_writer.h"
+#include "jbd2/handmade_log.h"
 #include "jbd2/recovery.h"
+#include "jbd2/superblock.h"
 
 namespace xip::jbd2::test {
 namespace {
 
 using testing::HasSubstr;
 
-[[nodiscard]] result<recovered> recover_log(log_writer& w, std::string& message) {
+[[nodiscard]] result<recovered> recover_log(handmade_log& w, std::string& message) {
   log_map log{*std::pmr::get_default_resource()};
   EXPECT_TRUE(log.add({.first = 0, .count = 10, .start = pblk_t{log_start}}));
   EXPECT_TRUE(log.add({.first = 10, .count = log_blocks - 10, .start = pblk_t{log_start + 10}}));
@@ -23,14 +24,14 @@ using testing::HasSubstr;
       message);
 }
 
-[[nodiscard]] recovered recovered_from(log_writer& w) {
+[[nodiscard]] recovered recovered_from(handmade_log& w) {
   std::string message;
   const auto done = recover_log(w, message);
   EXPECT_TRUE(done.has_value()) << message;
   return done.value_or(recovered{});
 }
 
-[[nodiscard]] std::string refusal(log_writer& w, int number = EUCLEAN) {
+[[nodiscard]] std::string refusal(handmade_log& w, int number = EUCLEAN) {
   const auto before = w.home(1);
   std::string message;
   const auto done = recover_log(w, message);
@@ -39,7 +40,7 @@ using testing::HasSubstr;
   return message;
 }
 
-[[nodiscard]] journal_superblock super_block_of(const log_writer& w) {
+[[nodiscard]] journal_superblock super_block_of(const handmade_log& w) {
   journal_superblock jsb;
   std::memcpy(static_cast<void*>(&jsb), w.home(log_start).data(), sizeof jsb);
   return jsb;
@@ -47,7 +48,7 @@ using testing::HasSubstr;
 
 class recovery : public testing::TestWithParam<std::uint32_t> {
  protected:
-  log_writer w{GetParam()};
+  handmade_log w{GetParam()};
 };
 
 TEST_P(recovery, takes_what_is_committed_home) {
@@ -73,7 +74,10 @@ TEST_P(recovery, leaves_an_empty_log_that_goes_on_behind_it) {
   const journal_superblock after = super_block_of(w);
   EXPECT_EQ(after.s_start, 0u);
   EXPECT_EQ(after.s_errno, 0u);
-  EXPECT_TRUE(tid_after(after.s_sequence, w.sequence()));
+  if (jbd2::has_checksums(GetParam()))
+    EXPECT_EQ(superblock_checksum(after), after.s_checksum);
+  else
+    EXPECT_TRUE(tid_after(after.s_sequence, w.sequence()));
   const recovered again = recovered_from(w);
   EXPECT_EQ(again.transactions, 0u);
   EXPECT_EQ(again.aborted, 0);
@@ -114,7 +118,7 @@ TEST_P(recovery, knows_a_block_that_its_own_transaction_revokes_as_gone) {
 }
 
 TEST_P(recovery, goes_around_the_end_and_wraps_the_numbers) {
-  log_writer late{GetParam(), UINT32_MAX, log_blocks - 2};
+  handmade_log late{GetParam(), UINT32_MAX, log_blocks - 2};
   late.blocks({1, 2}, {filled(1), filled(2)});
   late.commit();
   late.revokes({2});
@@ -130,7 +134,7 @@ TEST_P(recovery, goes_around_the_end_and_wraps_the_numbers) {
 TEST_P(recovery, ends_where_the_log_does_not_go_on) {
   w.blocks({1}, {filled(1)});
   w.commit();
-  log_writer other{GetParam(), w.sequence() + 5, w.at()};  // an older round's, as it were
+  handmade_log other{GetParam(), w.sequence() + 5, w.at()};  // an older round's, as it were
   other.device = std::move(w.device);
   other.blocks({2}, {filled(2)});
   other.commit();
@@ -143,7 +147,7 @@ TEST_P(recovery, refuses_a_block_that_is_none_of_the_file_systems) {
   w.blocks({device_blocks}, {filled(1)});
   w.commit();
   EXPECT_THAT(refusal(w), HasSubstr("has block 128"));
-  log_writer self{GetParam()};
+  handmade_log self{GetParam()};
   self.blocks({log_start + 3}, {filled(1)});
   self.commit();
   EXPECT_THAT(refusal(self), HasSubstr("has block 67"));
@@ -157,7 +161,7 @@ TEST_P(recovery, refuses_a_transaction_longer_than_the_log) {
 
 TEST_P(recovery, refuses_a_super_block_that_makes_no_sense) {
   const auto refused = [&](auto&& change, const char* why, int number = EUCLEAN) {
-    log_writer one{GetParam()};
+    handmade_log one{GetParam()};
     one.blocks({1}, {filled(1)});
     one.commit();
     change(one.jsb);
@@ -179,7 +183,7 @@ TEST_P(recovery, refuses_a_super_block_that_makes_no_sense) {
 TEST_P(recovery, survives_any_bit_that_is_wrong) {
   for (std::uint32_t at = 0; at < 8; ++at) {
     for (std::size_t offset = 0; offset < block_size; offset += offset < 128 ? 1 : 61) {
-      log_writer one{GetParam()};
+      handmade_log one{GetParam()};
       one.revokes({3});
       one.blocks({1, 2}, {filled(1), filled(2)});
       one.commit();
@@ -216,12 +220,12 @@ class checked_recovery : public testing::TestWithParam<std::uint32_t> {
     w.blocks({2}, {filled(2)});
     w.commit();
   }
-  log_writer w{GetParam() | incompat_revoke};
+  handmade_log w{GetParam() | incompat_revoke};
 };
 
 TEST_P(checked_recovery, takes_a_torn_last_transaction_for_none) {
   for (const std::uint32_t at : {4u, 5u, 7u}) {
-    log_writer one{GetParam() | incompat_revoke};
+    handmade_log one{GetParam() | incompat_revoke};
     one.blocks({1}, {filled(1)});
     one.commit();
     one.revokes({9});
@@ -236,7 +240,7 @@ TEST_P(checked_recovery, takes_a_torn_last_transaction_for_none) {
 
 TEST_P(checked_recovery, refuses_a_torn_transaction_with_another_behind_it) {
   for (const std::uint32_t at : {1u, 3u}) {
-    log_writer one{GetParam() | incompat_revoke};
+    handmade_log one{GetParam() | incompat_revoke};
     one.blocks({1}, {filled(1)});
     one.commit();
     one.blocks({2}, {filled(2)});
@@ -252,7 +256,7 @@ TEST_P(checked_recovery, refuses_a_committed_block_that_is_wrong) {
 }
 
 TEST_P(checked_recovery, ends_before_it_where_commits_do_not_wait_for_blocks) {
-  log_writer one{GetParam() | incompat_revoke | incompat_async_commit};
+  handmade_log one{GetParam() | incompat_revoke | incompat_async_commit};
   one.blocks({1}, {filled(1)});
   one.commit();
   one.blocks({2}, {filled(2)});

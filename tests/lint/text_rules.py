@@ -201,7 +201,7 @@ def buffers(root):
 
 
 # Where a guard is made of a lock: an open handle is the guard of its barrier.
-MAKES_GUARD = ("src/fs_ext4lite/journal.cc",)
+MAKES_GUARD = ("src/fs_ext4lite/journal.cc", "src/jbd2/transaction.cc")
 
 
 def guards(root):

@@ -44,6 +44,14 @@
   X(ext4_commit_start)         /* metadata write-back begins, new handles wait */                \
   X(ext4_before_reuse)         /* frees are durable, their blocks not yet to be had again */    \
   X(ext4_commit_done)          /* everything dirtied before is durable */                        \
+  X(jbd2_freeze)               /* new handles wait: transaction, blocks; they go to the log next */ \
+  X(jbd2_before_flush)         /* the transaction's blocks are in the log, not yet flushed */    \
+  X(jbd2_before_commit_block)  /* they are on the medium, the commit block is not */             \
+  X(jbd2_commit_block_written) /* the commit block is in the log, not yet flushed */             \
+  X(jbd2_committed)            /* the transaction is durable */                                  \
+  X(jbd2_checkpoint)           /* what is committed goes home next */                            \
+  X(jbd2_before_tail)          /* it is home and flushed, the log does not say so yet */         \
+  X(jbd2_aborted)              /* errno */                                                       \
   X(dev_fence)                 /* stores before this are durable after it */                     \
   X(dev_flush)                 /* block device flush */                                        \
   X(buffer_read)               /* may fail: EIO; block */                                       \

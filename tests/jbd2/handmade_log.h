@@ -27,9 +27,9 @@ using block = std::vector<std::byte>;
 
 [[nodiscard]] inline block filled(std::uint8_t with) { return block(block_size, std::byte{with}); }
 
-class log_writer {
+class handmade_log {
  public:
-  explicit log_writer(std::uint32_t incompat, std::uint32_t sequence = 7, std::uint32_t start = 1)
+  explicit handmade_log(std::uint32_t incompat, std::uint32_t sequence = 7, std::uint32_t start = 1)
       : incompat_{incompat}, sequence_{sequence}, at_{start} {
     jsb.s_header = {journal_magic, superblock_v2, 0u};
     jsb.s_blocksize = block_size;

@@ -1,0 +1,91 @@
+// What is committed goes home, and its room in the log is free again. Linux: fs/jbd2/checkpoint.c.
+//
+// The copies in the log are what goes home: those in the cache may be half way to something that is not committed. A crash on the way leaves some blocks old
+// and some new, and the log as it was: recovery brings all of them home once more. The log begins anew only when all of them are home and flushed.
+//
+// One block stays: that by which the journal is found. Torn, it would leave most tools without a way to the log. So it is the first transaction of the log that
+// begins anew, written before that is said; and it goes home once, at the end.
+#include <array>
+#include <cstring>
+
+#include <xip/base/points.h>
+
+#include "jbd2/journal.h"
+
+namespace xip::jbd2 {
+
+result<> journal::checkpoint() {
+  mutex_guard guard{commit_lock_};
+  return checkpoint_locked();
+}
+
+result<> journal::checkpoint_locked() {
+  if (aborted()) return fail(EIO);
+  if (cursor_.free == capacity()) return {};
+  XIP_POINT(jbd2_checkpoint, not_home_.size());
+  XIP_TRY(or_abort(write_home()));
+  XIP_TRY(or_abort(medium().flush_cache()));
+  std::erase_if(not_home_, [this](const auto& known) { return known.first != carried_.value(); });
+  XIP_POINT(jbd2_before_tail, cursor_.sequence);
+  return or_abort(begin_again());
+}
+
+// In ascending order, a batch of reads and one of writes at a time.
+result<> journal::write_home() {
+  for (auto next = not_home_.begin(); next != not_home_.end();) {
+    std::array<dev::io_piece, staged_blocks> from, to;
+    std::array<bool, staged_blocks> escaped;
+    std::size_t n = 0;
+    for (; n < staged_blocks && next != not_home_.end(); ++next) {
+      const auto& [home, copy] = *next;
+      if (home == carried_.value()) continue;
+      std::byte* const memory = staging_.data() + (n << bits_);
+      from[n] = {log_.find(copy.place.at).value() << bits_, memory, block_size()};
+      to[n] = {home << bits_, memory, block_size()};
+      escaped[n] = copy.place.escaped;
+      XIP_TRY(medium().reserve(to[n].offset, to[n].bytes));
+      ++n;
+    }
+    XIP_TRY(medium().read_batch({from.data(), n}));
+    const be32 magic{journal_magic};
+    for (std::size_t i = 0; i < n; ++i)
+      if (escaped[i]) std::memcpy(to[i].memory, &magic, sizeof magic);
+    XIP_TRY(medium().write_batch({to.data(), n}));
+  }
+  return {};
+}
+
+result<> journal::bring_home(pblk_t block, const place_in_log& from) {
+  const std::span<std::byte> memory = std::span{staging_}.first(block_size());
+  XIP_TRY(medium().read(log_.find(from.at).value() << bits_, memory));
+  const be32 magic{journal_magic};
+  if (from.escaped) std::memcpy(memory.data(), &magic, sizeof magic);
+  XIP_TRY(medium().write(bytes_of(block, bits_), memory));
+  return medium().flush_cache();
+}
+
+// Everything but the carried block is home and flushed. Until move_log, a crash finds the log as it was; whatever was written behind its end is none of it.
+result<> journal::begin_again() {
+  XIP_TRY(collect_sequences());
+  XIP_TRY(used_.add(cursor_.sequence));  // what comes next in the log as it is
+  const log_beginning next = choose_beginning(cursor_.head);
+  log_cursor cursor{.head = next.start, .free = capacity(), .sequence = next.sequence};
+  place_in_log moved;
+  const auto carried = not_home_.find(carried_.value());
+  if (carried != not_home_.end()) {
+    log_writer log{format_, staging_, buffers_, cursor};
+    XIP_TRY(log.reserve(log.blocks_for(1, 0)));
+    moved = XIP_TRY(log.write_copy(carried_, carried->second.place));
+    XIP_TRY(log.flush_blocks());
+    XIP_TRY(medium().flush_cache());
+    XIP_TRY(log.write_commit_block());
+    XIP_TRY(medium().flush_cache());
+  }
+  XIP_TRY(move_log(place(), jsb_, next.sequence, next.start));
+  if (carried != not_home_.end()) carried->second.place = moved;
+  cursor_ = cursor;
+  set_limit();
+  return {};
+}
+
+}  // namespace xip::jbd2

@@ -1,0 +1,134 @@
+// The end of a transaction. Linux: jbd2_journal_commit_transaction (fs/jbd2/commit.c).
+//
+// A crash before the commit block is whole on the medium leaves the file system as the transaction before left it; after that, as this one does. Neither of
+// the two flushes can be left out: without the first a commit block could arrive before what it commits, without the second it might not have arrived
+// when somebody is told so.
+//
+// Lock chains:
+//   jbd2_commit -> jbd2_handle -> buffer_write -> buffer_cache
+//   jbd2_commit -> jbd2_handle -> jbd2_revoke -> buffer_write
+#include <new>
+
+#include <xip/base/points.h>
+
+#include "jbd2/journal.h"
+
+namespace xip::jbd2 {
+
+result<> journal::commit(tid_t tid) {
+  if (committed() >= tid) return {};
+  mutex_guard guard{commit_lock_};
+  return commit_locked(tid);
+}
+
+result<> journal::commit_locked(tid_t tid) {
+  if (committed() >= tid) return {};
+  if (aborted()) return fail(EIO);
+  const tid_t ending = running();
+  const auto frozen = freeze();
+  if (!frozen) return or_abort(fail(frozen.error()));
+  XIP_TRY(or_abort(make_durable(*frozen)));
+  finish(ending);
+  return {};
+}
+
+// Nobody changes anything meanwhile. What fails before the first block goes out has changed nothing.
+result<journal::transaction_kind> journal::freeze() {
+  exclusive_guard guard{handles_};
+  XIP_TRY(operations_.before_commit(context_));
+  const std::uint32_t blocks = XIP_TRY(prepare());
+  XIP_POINT(jbd2_freeze, cursor_.sequence, blocks);
+  if (blocks != 0) XIP_TRY(write_to_log());
+  set_limit();
+  operations_.frozen(context_);
+  running_.fetch_add(1, std::memory_order_release);
+  return blocks != 0 ? transaction_kind::logged : transaction_kind::empty;
+}
+
+// All that can be refused, before anything is written: memory to remember each block by, and room on the host. The blocks of the log that the transaction
+// takes; 0: it has changed nothing.
+result<std::uint32_t> journal::prepare() {
+  struct census {
+    journal& j;
+    std::uint32_t dirty = 0;
+    bool no_memory = false;
+  } counted{*this};
+  mutex_guard guard{revoke_lock_};
+  // A block that was freed and is in use again is logged anew, and needs no revoking.
+  buffers_.for_each_dirty(
+      [](void* argument, dev::buffer& b) XIP_NO_THREAD_SAFETY_ANALYSIS {
+        auto& c = *static_cast<census*>(argument);
+        try {
+          c.j.not_home_.try_emplace(b.block().value());
+        } catch (const std::bad_alloc&) {
+          c.no_memory = true;
+        }
+        c.j.revokes_.erase(b.block().value());
+        ++c.dirty;
+        return !c.no_memory;
+      },
+      &counted);
+  revoke_count_.store(static_cast<std::uint32_t>(revokes_.size()), std::memory_order_relaxed);
+  log_writer log = writer();
+  const std::uint32_t blocks = counted.dirty + revokes_.size() != 0 ? log.blocks_for(counted.dirty, revokes_.size()) : 0;
+  result<> refused;
+  if (counted.no_memory)
+    refused = fail(ENOMEM);
+  else if (blocks > cursor_.free)
+    refused = fail(EIO);  // somebody has dirtied more than he had asked for
+  else
+    refused = log.reserve(blocks);
+  if (refused) return blocks;
+  std::erase_if(not_home_, [](const auto& known) { return known.second.place.at == 0; });
+  return fail(refused.error());
+}
+
+result<> journal::write_to_log() {
+  {
+    mutex_guard guard{revoke_lock_};
+    committing_revokes_.swap(revokes_);
+    revoke_count_.store(0, std::memory_order_relaxed);
+  }
+  log_writer log = writer();
+  XIP_TRY(log.write_revokes(committing_revokes_));
+  struct copying {
+    journal& j;
+    log_writer& log;
+    result<> outcome;
+  } going{*this, log, {}};
+  buffers_.for_each_dirty(
+      [](void* argument, dev::buffer& b) XIP_NO_THREAD_SAFETY_ANALYSIS {
+        auto& c = *static_cast<copying*>(argument);
+        auto pinned = c.j.buffers_.find_any(b.block());
+        const auto placed = c.log.write_block(b);
+        if (placed)
+          c.j.not_home_.find(b.block().value())->second = {std::move(pinned), *placed};
+        else
+          c.outcome = fail(placed.error());
+        return placed.has_value();
+      },
+      &going);
+  XIP_TRY(going.outcome);
+  return log.flush_blocks();
+}
+
+result<> journal::make_durable(transaction_kind kind) {
+  XIP_POINT(jbd2_before_flush, cursor_.sequence);
+  if (!XIP_EXHIBIT(commit_before_data)) XIP_TRY(medium().flush_cache());
+  if (kind == transaction_kind::empty) return {};
+  XIP_POINT(jbd2_before_commit_block, cursor_.sequence);
+  XIP_TRY(writer().write_commit_block());
+  XIP_POINT(jbd2_commit_block_written, cursor_.sequence);
+  return medium().flush_cache();
+}
+
+void journal::finish(tid_t tid) noexcept {
+  // What is freed must not be brought home: the block may be another file's from now on.
+  for (const std::uint64_t block : committing_revokes_) not_home_.erase(block);
+  committing_revokes_.clear();
+  operations_.committed(context_, tid);
+  committed_.store(tid, std::memory_order_release);
+  XIP_POINT(jbd2_committed, tid);
+}
+
+}  // namespace xip::jbd2

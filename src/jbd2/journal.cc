@@ -1,0 +1,211 @@
+// The journal as a whole: how it is found, begun and ended; the timer.
+//
+// Lock chains:
+//   s_first_change_lock -> jbd2_timer
+#include "jbd2/journal.h"
+
+#include <array>
+#include <cstring>
+
+#include <fmt/format.h>
+
+#include <xip/base/points.h>
+#include <xip/locks/clock.h>
+
+#include "jbd2/checksum.h"
+
+namespace xip::jbd2 {
+
+journal::journal(journal_request&& request)
+    : buffers_{request.buffers},
+      bits_{request.buffers.block_bits()},
+      log_{std::move(request.log)},
+      memory_{request.memory},
+      handles_{request.handles},
+      operations_{request.operations},
+      context_{request.context},
+      carried_{request.carried},
+      interval_{request.commit_interval},
+      format_{.place = place(), .jsb = jsb_, .end = 0, .seed = 0, .checksums = request.checksums, .wide = request.wide},
+      staging_{staged_blocks << bits_, &memory_},
+      used_{memory_},
+      not_home_{&memory_},
+      committing_revokes_{&memory_},
+      revokes_{&memory_} {}
+
+journal::~journal() { stop_timer(); }
+
+// ---- loading --------------------------------------------------------------------------------------------------------------------------------
+
+// Of every block that is left in the log.
+result<> journal::collect_sequences() {
+  used_.clear();
+  for (std::uint32_t at = jsb_.s_first; at < format_.end;) {
+    std::array<dev::io_piece, staged_blocks> pieces;
+    std::array<journal_header, staged_blocks> headers;
+    std::size_t n = 0;
+    for (; n < staged_blocks && at < format_.end; ++n, ++at)
+      pieces[n] = {log_.find(at).value() << bits_, reinterpret_cast<std::byte*>(&headers[n]), sizeof(journal_header)};
+    XIP_TRY(medium().read_batch({pieces.data(), n}));
+    for (const journal_header& h : std::span{headers}.first(n))
+      if (h.h_magic == journal_magic) XIP_TRY(used_.add(h.h_sequence));
+  }
+  return {};
+}
+
+// Where the log may begin, and with which transaction. With checksums the place decides the number; if the log may still have blocks of such a one, or of one
+// that comes after it before the log is full, another place is taken. There is one: a log has more places than it can have blocks of different transactions.
+journal::log_beginning journal::choose_beginning(std::uint32_t from) const noexcept {
+  if (!format_.checksums) return {from, cursor_.sequence};
+  for (std::uint32_t at = from, tries = capacity(); tries != 0; --tries, at = next_block(at)) {
+    const std::uint32_t sequence = sequence_that_keeps_checksum(jsb_, at);
+    if (sequence != 0 && !used_.overlaps(sequence, capacity())) return {at, sequence};
+  }
+  return {from, sequence_that_keeps_checksum(jsb_, from)};
+}
+
+result<> journal::check_writable(std::string& message) const {
+  if (format_.end < fewest_log_blocks) {
+    message = fmt::format("the journal has {} blocks, fewer than {}", format_.end, fewest_log_blocks);
+    return fail(EUCLEAN);
+  }
+  if (jsb_.s_nr_users > 1) {
+    message = fmt::format("the journal belongs to {} file systems", jsb_.s_nr_users.load());
+    return fail(EOPNOTSUPP);
+  }
+  return {};
+}
+
+result<> journal::load(std::string& message) {
+  const loaded_superblock loaded = XIP_TRY(load_superblock(place(), message));
+  jsb_ = loaded.jsb;
+  format_.end = loaded.end;
+  XIP_TRY(check_writable(message));
+  most_ = (capacity() - spare_blocks) / 4;
+  limit_.store(most_, std::memory_order_relaxed);
+  assert_nothing_to_commit();
+  cursor_.sequence = jsb_.s_sequence;
+  cursor_.head = jsb_.s_first;
+  torn_ = loaded.state == superblock_state::bad;
+  return {};
+}
+
+// What a journal of this file system has. Version 1 had no features, and no room for them in its super block.
+void journal::upgrade_features(journal_superblock& jsb) const noexcept {
+  if (jsb.s_header.h_blocktype == superblock_v1) {
+    constexpr std::size_t kept = offsetof(journal_superblock, s_feature_compat);
+    std::memset(reinterpret_cast<std::byte*>(&jsb) + kept, 0, sizeof jsb - kept);
+    jsb.s_header.h_blocktype = superblock_v2;
+    jsb.s_nr_users = 1;
+  }
+  jsb.s_feature_compat = jsb.s_feature_compat & ~compat_checksum;
+  jsb.s_feature_incompat = incompat_revoke | (format_.wide ? incompat_64bit : 0) | (format_.checksums ? incompat_csum_v3 : 0);
+  jsb.s_checksum_type = format_.checksums ? checksum_crc32c : std::uint8_t{0};
+  if (!format_.checksums) jsb.s_checksum = 0;
+  jsb.s_errno = 0;
+}
+
+// ---- from empty to empty ----------------------------------------------------------------------------------------------------------------------
+
+// The log is empty until its last step, and nothing in it is needed: whoever finds it does not look into it.
+result<> journal::begin() {
+  assert_nothing_to_commit();
+  if (aborted()) return fail(EIO);
+  XIP_TRY(medium().reserve(log_.find(0).value() << bits_, block_size()));
+  XIP_TRY(collect_sequences());
+  journal_superblock wanted = jsb_;
+  upgrade_features(wanted);
+  // An unmount that was cut off, or a super block that a crash has torn: what the log has is home, but it is there.
+  while (!format_.checksums && used_.overlaps(cursor_.sequence, capacity())) cursor_.sequence += capacity();
+  if (jsb_.s_start != 0 || torn_ || std::memcmp(&wanted, &jsb_, sizeof wanted) != 0) {
+    wanted.s_start = 0;
+    XIP_TRY(rewrite_superblock(place(), wanted));
+    jsb_ = wanted;
+    torn_ = false;
+  }
+  format_.seed = checksum_seed(jsb_);
+  const log_beginning next = choose_beginning(cursor_.head);
+  XIP_TRY(move_log(place(), jsb_, next.sequence, next.start));
+  cursor_ = {.head = next.start, .free = capacity(), .sequence = next.sequence};
+  set_limit();
+  start_timer();
+  return {};
+}
+
+result<> journal::end() {
+  stop_timer();
+  mutex_guard guard{commit_lock_};
+  if (aborted()) {
+    record_errno();
+    return fail(EIO);
+  }
+  XIP_TRY(checkpoint_locked());
+  if (const auto carried = not_home_.find(carried_.value()); carried != not_home_.end()) {
+    // The log is live: a torn write is made good from it.
+    XIP_TRY(or_abort(bring_home(carried_, carried->second.place)));
+    not_home_.erase(carried);
+  }
+  limit_.store(most_, std::memory_order_relaxed);
+  return or_abort(move_log(place(), jsb_, format_.checksums ? sequence_that_keeps_checksum(jsb_, 0) : cursor_.sequence, 0));
+}
+
+// ---- when nothing can be written any more -------------------------------------------------------------------------------------------------------
+
+void journal::abort(error why) noexcept {
+  int none = 0;
+  if (!aborted_.compare_exchange_strong(none, why.number())) return;
+  XIP_POINT(jbd2_aborted, static_cast<std::uint64_t>(why.number()));
+  operations_.aborted(context_, why);
+}
+
+// Without memory, or room on the host, nothing has been tried, and may be again. After anything else what the medium holds is unknown.
+result<> journal::or_abort(result<> done) noexcept {
+  if (done || done.error() == ENOMEM || done.error() == ENOSPC) return done;
+  abort(done.error());
+  record_errno();
+  return done;
+}
+
+// Whether that arrives is unknown too. A crash that tears it leaves a super block that recovery knows for torn.
+void journal::record_errno() noexcept {
+  if (!aborted() || jsb_.s_errno != 0) return;
+  jsb_.s_errno = static_cast<std::uint32_t>(-aborted_.load(std::memory_order_relaxed));
+  (void)write_superblock(place(), jsb_);
+}
+
+// ---- the timer ----------------------------------------------------------------------------------------------------------------------------------
+
+// Without one, changes are durable when somebody asks for it: a thread that cannot be had is no reason to refuse them.
+void journal::start_timer() {
+  if (interval_.load(std::memory_order_relaxed) == nanoseconds::zero()) return;
+  {
+    mutex_guard guard{timer_lock_};
+    timer_stops_ = false;
+  }
+  if (auto made = kthread::run("jbd2", memory_, [this] { commit_on_timer(); })) timer_.emplace(std::move(*made));
+}
+
+void journal::stop_timer() noexcept {
+  if (!timer_) return;
+  {
+    mutex_guard guard{timer_lock_};
+    timer_stops_ = true;
+  }
+  timer_queue_.wake_all();
+  timer_.reset();
+}
+
+void journal::commit_on_timer() noexcept {
+  for (;;) {
+    {
+      mutex_guard guard{timer_lock_};
+      const nanoseconds deadline = monotonic_now() + interval_.load(std::memory_order_relaxed);
+      if (timer_queue_.wait_until(timer_lock_, deadline, [this]() XIP_REQUIRES(timer_lock_) { return timer_stops_; })) return;
+    }
+    if (aborted()) return;
+    // What it fails with, whoever asks next is told.
+    if (buffers_.dirty_count() != 0) (void)commit(running());
+  }
+}
+
+}  // namespace xip::jbd2

@@ -1,0 +1,71 @@
+#include "jbd2/torn_superblock.h"
+
+#include <span>
+
+#include "jbd2/checksum.h"
+
+namespace xip::jbd2 {
+namespace {
+
+// Looks for two places in the log: the one that stands in the super block, and the one that its checksum is right for.
+class tear_search {
+ public:
+  explicit tear_search(const loaded_superblock& loaded)
+      : jsb_{loaded.jsb},
+        stored_{jsb_.s_checksum},
+        sequence_{jsb_.s_sequence},
+        start_{jsb_.s_start},
+        errno_{jsb_.s_errno},
+        end_{loaded.end} {
+    // The first write into a log that has nothing of the transaction yet.
+    for (const std::uint32_t other : {sequence_ - 1, sequence_, sequence_ + 1}) summed_ = summed_ || fits(other, 0);
+  }
+
+  // What begins or ends in journal block BLOCK, which begins with HEADER.
+  void look_at(std::uint32_t block, const journal_header& header) {
+    const std::uint32_t sequence = header.h_sequence;
+    try_place(sequence, block);
+    try_place(sequence, 0);
+    if (header.h_blocktype != commit_block) return;
+    try_place(sequence + 1, block + 1 == end_ ? jsb_.s_first.load() : block + 1);
+    try_place(sequence + 1, 0);
+    try_place(sequence + 2, 0);
+  }
+  [[nodiscard]] bool found_both() const noexcept { return stands_ && summed_; }
+
+ private:
+  void try_place(std::uint32_t sequence, std::uint32_t start) {
+    stands_ = stands_ || (sequence == sequence_ && start == start_);
+    summed_ = summed_ || fits(sequence, start);
+  }
+  [[nodiscard]] bool fits(std::uint32_t sequence, std::uint32_t start) {
+    jsb_.s_sequence = sequence;
+    jsb_.s_start = start;
+    jsb_.s_errno = errno_;
+    if (superblock_checksum(jsb_) == stored_) return true;
+    if (errno_ == 0) return false;
+    jsb_.s_errno = 0;  // the write that aborted it was torn
+    return superblock_checksum(jsb_) == stored_;
+  }
+
+  journal_superblock jsb_;
+  const std::uint32_t stored_, sequence_, start_, errno_, end_;
+  bool stands_ = false;
+  bool summed_ = false;
+};
+
+}  // namespace
+
+result<bool> superblock_is_torn(const journal_place& at, const loaded_superblock& loaded) {
+  tear_search search{loaded};
+  for (std::uint32_t block = loaded.jsb.s_first; block < loaded.end && !search.found_both(); ++block) {
+    journal_header header;
+    XIP_TRY(at.device.read(at.log.find(block).value() << at.block_bits, std::as_writable_bytes(std::span{&header, 1})));
+    if (header.h_magic != journal_magic) continue;
+    const std::uint32_t type = header.h_blocktype;
+    if ((type == descriptor_block || type == commit_block || type == revoke_block)) search.look_at(block, header);
+  }
+  return search.found_both();
+}
+
+}  // namespace xip::jbd2
