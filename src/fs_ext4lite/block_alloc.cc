@@ -22,6 +22,7 @@
 #include "fs_ext4lite/bitmap.h"
 #include "fs_ext4lite/group.h"
 #include "fs_ext4lite/journal.h"
+#include "jbd2/journal.h"
 
 namespace xip::ext4lite {
 namespace {
@@ -43,15 +44,15 @@ struct request {
   std::uint32_t window;
 };
 
-// COUNT words of a map of the blocks of a group, made before its spin lock is taken; once a group has its map, it stays.
-[[nodiscard]] std::pmr::vector<std::uint64_t> spare_map(ext4_sb_info& sb, const group_info& info) {
-  const bool has_map = info.withheld_map.load(std::memory_order_relaxed);
-  return std::pmr::vector<std::uint64_t>(has_map ? 0 : (sb.s_blocks_per_group + 63) / 64, 0, &sb.memory());
+// Memory for the maps of a group, made before its spin lock is taken; once a group has them, they stay.
+[[nodiscard]] std::pmr::vector<std::uint64_t> spare_maps(ext4_sb_info& sb, const group_info& info) {
+  const bool there = info.has_maps.load(std::memory_order_relaxed);
+  return std::pmr::vector<std::uint64_t>(there ? 0 : (sb.s_blocks_per_group + 63) / 64 * 2, 0, &sb.memory());
 }
 
-void use_map(group_info& info, std::pmr::vector<std::uint64_t>& spare) noexcept XIP_REQUIRES(info.lock) {
-  if (info.withheld.empty()) info.withheld.swap(spare);
-  info.withheld_map.store(true, std::memory_order_relaxed);
+void use_maps(group_info& info, std::pmr::vector<std::uint64_t>& spare) noexcept XIP_REQUIRES(info.lock) {
+  if (info.maps.empty()) info.maps.swap(spare);
+  info.has_maps.store(true, std::memory_order_relaxed);
 }
 
 [[nodiscard]] bit_run find_in(const bitmap_view& bits, const request& r, std::uint32_t& longest) noexcept {
@@ -80,7 +81,7 @@ class group_search {
     const std::span<std::byte> bits = XIP_TRY(get_write_access(h_, **bitmap));
     dev::buffer& desc = desc_buffer(sb_, group_);
     const std::span<std::byte> block = XIP_TRY(get_write_access(h_, desc));
-    auto spare = r.window != 0 ? spare_map(sb_, info_) : std::pmr::vector<std::uint64_t>(&sb_.memory());
+    auto spare = r.window != 0 ? spare_maps(sb_, info_) : std::pmr::vector<std::uint64_t>(&sb_.memory());
     const bit_run run = claim(bits, desc_within(sb_, group_, block), r, spare);
     if (run.count == 0) return run;
     XIP_TRY(dirty_metadata(h_, **bitmap));
@@ -124,30 +125,30 @@ class group_search {
   [[nodiscard]] bit_run take_from_window(const request& r) XIP_REQUIRES(info_.lock) {
     block_window* w = window_at(r.start);
     if (w == nullptr) return {};
-    const bit_run run = info_.windows.take(*w, r.want, info_.withheld);
+    const bit_run run = info_.windows.take(*w, r.want, info_.withheld());
     if (w->count == 0) sb_.s_windows.fetch_sub(1, std::memory_order_relaxed);
     return run;
   }
 
   // RUN was just taken for a file that has blocks already: what is free behind it is kept.
   void keep_behind(std::span<const std::byte> bits, const bit_run& run, const request& r) XIP_REQUIRES(info_.lock) {
-    if (r.window == 0 || info_.withheld.empty()) return;
+    if (r.window == 0 || info_.withheld().empty()) return;
     if (block_window* old = info_.windows.of(inode_.i_ino)) {
       if (old->first == run.first + run.count) return;
-      info_.windows.drop(*old, info_.withheld);
+      info_.windows.drop(*old, info_.withheld());
       sb_.s_windows.fetch_sub(1, std::memory_order_relaxed);
     }
-    const bitmap_view view{bits, blocks_in_group(sb_, group_), info_.withheld};
+    const bitmap_view view{bits, blocks_in_group(sb_, group_), info_.withheld()};
     const std::uint32_t first = run.first + run.count;
     const std::uint32_t count = std::min(r.window, view.next_set(first) - std::min(first, view.next_set(first)));
     if (count == 0) return;
-    sb_.s_windows.fetch_add(info_.windows.keep(inode_.i_ino, {first, count}, info_.withheld), std::memory_order_relaxed);
+    sb_.s_windows.fetch_add(info_.windows.keep(inode_.i_ino, {first, count}, info_.withheld()), std::memory_order_relaxed);
     inode_.i_window_group.store(group_.value(), std::memory_order_relaxed);
   }
 
   [[nodiscard]] bit_run find(std::span<const std::byte> bits, const request& r) XIP_REQUIRES(info_.lock) {
     std::uint32_t longest = 0;
-    const std::span<const std::uint64_t> withheld = info_.withheld;
+    const std::span<const std::uint64_t> withheld = info_.withheld();
     const bool reused = XIP_EXHIBIT(freed_block_reused);
     const bit_run run = find_in(bitmap_view{bits, blocks_in_group(sb_, group_), reused ? withheld.first(0) : withheld}, r, longest);
     if (run.count == 0) info_.longest_run.store(longest, std::memory_order_relaxed);
@@ -156,7 +157,7 @@ class group_search {
 
   [[nodiscard]] bit_run claim(std::span<std::byte> bits, ext4_group_desc& d, request r, std::pmr::vector<std::uint64_t>& spare) {
     spin_guard guard{info_.lock};
-    if (!spare.empty()) use_map(info_, spare);
+    if (!spare.empty()) use_maps(info_, spare);
     if ((flags_of(sb_, d) & bg_block_uninit) != 0) {
       init_block_bitmap(sb_, group_, bits);
       d.bg_flags = static_cast<std::uint16_t>(d.bg_flags & ~bg_block_uninit);
@@ -212,7 +213,7 @@ class group_search {
   int dropped = 0;
   for (group_info* info : sb.s_groups) {
     spin_guard guard{info->lock};
-    const int here = info->windows.drop_all(info->withheld);
+    const int here = info->windows.drop_all(info->withheld());
     if (here != 0) info->longest_run.store(~0u, std::memory_order_relaxed);
     dropped += here;
   }
@@ -250,8 +251,8 @@ enum class free_outcome : std::uint8_t { freed, was_free, never_written };
   spin_guard guard{info.lock};
   if ((flags_of(sb, d) & bg_block_uninit) != 0) return free_outcome::never_written;
   if (bitmap_view{bits, first + count}.next_clear(first) != first + count) return free_outcome::was_free;
-  use_map(info, spare);
-  fill_words(info.withheld, first, count, true);
+  use_maps(info, spare);
+  fill_words(info.withheld(), first, count, true);
   info.pending_count.fetch_add(count, std::memory_order_relaxed);
   fill_bits(bits, first, count, false);
   const std::uint32_t free = counts_of(sb, d).free_blocks + count;
@@ -271,7 +272,7 @@ enum class free_outcome : std::uint8_t { freed, was_free, never_written };
   const std::span<std::byte> bits = XIP_TRY(get_write_access(h, **bitmap));
   dev::buffer& desc = desc_buffer(sb, g);
   const std::span<std::byte> block = XIP_TRY(get_write_access(h, desc));
-  auto spare = spare_map(sb, *sb.s_groups[g.value()]);
+  auto spare = spare_maps(sb, *sb.s_groups[g.value()]);
   const auto offset = static_cast<std::uint32_t>(first - first_block_of(sb, g));
   if (release_in_group(sb, g, bits, desc_within(sb, g, block), offset, count, spare) != free_outcome::freed)
     return corrupted(inode, fmt::format("frees blocks {} to {}, which are free already (block bitmap {})", first.value(),
@@ -280,6 +281,18 @@ enum class free_outcome : std::uint8_t { freed, was_free, never_written };
   account(sb, inode, -std::int64_t{count});
   XIP_TRY(dirty_metadata(h, **bitmap));
   return dirty_metadata(h, desc);
+}
+
+}  // namespace
+
+namespace {
+
+// What was metadata is never written again: not from the cache, nor from the journal when the blocks may be a file's. Linux: ext4_forget.
+[[nodiscard]] result<> forget_metadata(ext4_sb_info& sb, pblk_t first, std::uint32_t count) {
+  if (sb.s_journal != nullptr)
+    for (std::uint32_t i = 0; i < count; ++i) XIP_TRY(sb.s_journal->revoke(first + i));
+  for (std::uint32_t i = 0; i < count; ++i) sb.s_buffers->forget(first + i);
+  return {};
 }
 
 }  // namespace
@@ -324,8 +337,7 @@ result<> free_blocks(handle& h, ext4_inode_info& inode, pblk_t first, std::uint3
     return corrupted(inode,
                      fmt::format("frees {} blocks from {}, which are outside the file system or its own metadata", count, first.value()));
   XIP_POINT(ext4_before_free, first.value(), count);
-  if (metadata)
-    for (std::uint32_t i = 0; i < count; ++i) sb.s_buffers->forget(first + i);
+  if (metadata) XIP_TRY(forget_metadata(sb, first, count));
   for (pblk_t at = first; at < first + count;) {
     const group_t g = group_of(sb, at);
     const std::uint64_t end = std::min((first + count).value(), first_block_of(sb, g).value() + sb.s_blocks_per_group);
@@ -347,9 +359,9 @@ result<held_bitmaps> prepare_to_free(ext4_sb_info& sb, pblk_t first, std::uint32
     if (!bitmap && bitmap.error() != EUCLEAN) return fail(bitmap.error());
     if (bitmap) held.of[groups] = std::move(*bitmap);
     ++groups;
-    auto spare = spare_map(sb, *sb.s_groups[g]);
+    auto spare = spare_maps(sb, *sb.s_groups[g]);
     spin_guard guard{sb.s_groups[g]->lock};
-    use_map(*sb.s_groups[g], spare);
+    use_maps(*sb.s_groups[g], spare);
   }
   return held;
 }
@@ -373,19 +385,33 @@ void drop_window(ext4_inode_info& inode) noexcept {
   spin_guard guard{info.lock};
   block_window* w = info.windows.of(inode.i_ino);
   if (w == nullptr) return;
-  info.windows.drop(*w, info.withheld);
+  info.windows.drop(*w, info.withheld());
   info.longest_run.store(~0u, std::memory_order_relaxed);
   sb.s_windows.fetch_sub(1, std::memory_order_relaxed);
 }
 
-void release_pending_frees(ext4_sb_info& sb) {
+void freeze_pending_frees(ext4_sb_info& sb) noexcept {
   if (sb.s_pending_blocks.load(std::memory_order_relaxed) == 0) return;
   for (group_info* info : sb.s_groups) {
     if (info->pending_count.load(std::memory_order_relaxed) == 0) continue;
     spin_guard guard{info->lock};
-    sb.s_pending_blocks.fetch_sub(info->pending_count.exchange(0, std::memory_order_relaxed), std::memory_order_relaxed);
-    std::ranges::fill(info->withheld, 0);
-    info->windows.mark_again(info->withheld);
+    info->committing_count = info->pending_count.load(std::memory_order_relaxed);
+    std::ranges::copy(info->withheld(), info->committing().begin());
+    info->windows.clear_in(info->committing());
+  }
+}
+
+void release_pending_frees(ext4_sb_info& sb) noexcept {
+  if (sb.s_pending_blocks.load(std::memory_order_relaxed) == 0) return;
+  for (group_info* info : sb.s_groups) {
+    if (info->pending_count.load(std::memory_order_relaxed) == 0) continue;
+    spin_guard guard{info->lock};
+    const std::uint32_t count = std::exchange(info->committing_count, 0);
+    if (count == 0) continue;
+    sb.s_pending_blocks.fetch_sub(count, std::memory_order_relaxed);
+    info->pending_count.fetch_sub(count, std::memory_order_relaxed);
+    const std::span<std::uint64_t> withheld = info->withheld(), committing = info->committing();
+    for (std::size_t i = 0; i < withheld.size(); ++i) withheld[i] &= ~committing[i];
     info->longest_run.store(~0u, std::memory_order_relaxed);
   }
 }

@@ -75,9 +75,9 @@ class block_windows {
     }
     return dropped;
   }
-  // After all of WITHHELD was cleared.
-  void mark_again(std::span<std::uint64_t> withheld) const noexcept {
-    for (const block_window& w : windows_) fill_words(withheld, w.first, w.count, true);
+  // The bits of all of them go from MAP, a copy of WITHHELD.
+  void clear_in(std::span<std::uint64_t> map) const noexcept {
+    for (const block_window& w : windows_) fill_words(map, w.first, w.count, false);
   }
 
  private:

@@ -31,10 +31,15 @@
 #include "fs_ext4lite/extent_cache.h"
 #include "fs_ext4lite/format.h"
 #include "fs_ext4lite/xattr_index.h"
+#include "jbd2/handle_lock.h"
+
+namespace xip::jbd2 {
+class journal;
+struct journal_operations;
+}  // namespace xip::jbd2
 
 namespace xip::ext4lite {
 
-inline constexpr lock_class jbd2_handle_class{"jbd2_handle"};
 inline constexpr lock_class i_data_sem_class{"i_data_sem"};
 inline constexpr lock_class xattr_sem_class{"xattr_sem"};
 inline constexpr lock_class s_orphan_lock_class{"s_orphan_lock"};
@@ -57,7 +62,10 @@ struct mount_options {
   bool noload = false;
   bool user_xattr = true;
   bool acl = true;
+  std::uint32_t commit = 0;  // seconds between two commits at the most; 0: the default
 };
+
+inline constexpr std::uint32_t default_commit_seconds = 5;  // Linux: JBD2_DEFAULT_MAX_COMMIT_AGE
 
 inline constexpr std::uint32_t no_group = ~0u;
 
@@ -74,12 +82,18 @@ struct group_info {
   std::atomic<bool> checksums_stale{false};  // bitmap or descriptor changed since the last commit: its checksums are filled in there
   group_info* next_stale = nullptr;          // in s_stale_groups: written by who puts it there, under lock, read by the commit
   group_t number;
-  // Clear in the bitmap, but not to be handed out: blocks freed by metadata that is not durable yet, and windows. One bit a block; empty: none.
-  std::pmr::vector<std::uint64_t> withheld XIP_GUARDED_BY(lock);
+  // Two maps of the group, one behind the other, one bit a block; empty: neither is there.
+  std::pmr::vector<std::uint64_t> maps XIP_GUARDED_BY(lock);
   block_windows windows XIP_GUARDED_BY(lock);
   std::atomic<std::uint32_t> pending_count{0};  // blocks freed, not yet durable
-  std::atomic<bool> withheld_map{false};        // it is there
-  group_info(group_t n, std::pmr::memory_resource& m) : number{n}, withheld{&m} {}
+  std::uint32_t committing_count XIP_GUARDED_BY(lock) = 0;
+  std::atomic<bool> has_maps{false};
+  group_info(group_t n, std::pmr::memory_resource& m) : number{n}, maps{&m} {}
+
+  // Clear in the bitmap, but not to be handed out: blocks freed by metadata that is not durable yet, and windows.
+  [[nodiscard]] std::span<std::uint64_t> withheld() noexcept XIP_REQUIRES(lock) { return std::span{maps}.first(maps.size() / 2); }
+  // Of these, what the transaction freed that is being committed: committing_count of the pending_count blocks.
+  [[nodiscard]] std::span<std::uint64_t> committing() noexcept XIP_REQUIRES(lock) { return std::span{maps}.last(maps.size() / 2); }
 };
 
 // COUNT blocks from FIRST that are the file system's own.
@@ -157,9 +171,13 @@ struct ext4_sb_info : vfs::super_block {
   struct ext4_inode_info* s_orphan_first XIP_GUARDED_BY(s_orphan_lock) = nullptr;  // in the order of the on-disk chain
 
   // An open handle holds it shared, a commit exclusive (journal.h).
-  rw_semaphore<jbd2_handle_class> s_handle_barrier;
+  jbd2::handle_lock s_handle_barrier;
+  // Of a mount for writing of an image that has one; else changes go home at each commit.
+  jbd2::journal* s_journal = nullptr;
   mutex<s_first_change_lock_class> s_first_change_lock;
-  std::atomic<bool> s_written{false};  // EXT4_VALID_FS has been cleared: the medium has been changed. set under s_first_change_lock
+  // The medium says that it is being changed: EXT4_VALID_FS has been cleared or, with a journal, needs_recovery set. Set under s_first_change_lock.
+  std::atomic<bool> s_written{false};
+  std::int64_t s_changed_since = 0;  // when the journal began, in seconds; set with s_written
   std::atomic<bool> s_error_seen{false};
   std::atomic<bool> s_shutdown{false};              // errors=panic, or a commit failed: every change and every fsync fails with EIO
   std::atomic<std::uint64_t> s_commit_sequence{0};  // commits that are durable
@@ -275,8 +293,10 @@ void add_to_i_blocks(ext4_inode_info& inode, std::int64_t blocks) noexcept;
 [[nodiscard]] pblk_t goal_of_inode(const ext4_inode_info& inode) noexcept;
 // What is kept for INODE is everybody's again. No lock of a group is held.
 void drop_window(ext4_inode_info& inode) noexcept;
-// After a commit: what was freed before may be allocated again.
-void release_pending_frees(ext4_sb_info& sb);
+// What is freed from here on belongs to the next transaction. Nobody has a handle.
+void freeze_pending_frees(ext4_sb_info& sb) noexcept;
+// The transaction that ended there is durable: what it freed may be allocated again.
+void release_pending_frees(ext4_sb_info& sb) noexcept;
 // Blocks that the running task may take now.
 [[nodiscard]] std::uint64_t allowance(const ext4_sb_info& sb, std::uint32_t flags = 0) noexcept;
 

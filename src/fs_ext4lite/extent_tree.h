@@ -86,6 +86,8 @@ void init_extent_root(ext4_inode_info& inode) noexcept;
 // (left). credits: credits_for_removal.
 [[nodiscard]] result<bool> remove_last_stretch(handle& h, ext4_inode_info& inode, lblk_t first, lblk_t last) XIP_REQUIRES(inode.i_data_sem);
 
+// Blocks of a directory, which are metadata, that go at once: each is named in the journal.
+inline constexpr std::uint32_t most_metadata_freed = 512;
 // A path's nodes, two bitmaps and descriptors for each node or stretch that is freed or allocated, the inode.
 inline constexpr std::uint32_t credits_for_removal = 5 * 3 + 4 + 2 + credits_inode;
 inline constexpr std::uint32_t credits_for_punch = credits_for_removal + 6 * 3;

@@ -67,7 +67,7 @@ result<bool> remove_last_stretch(handle& h, ext4_inode_info& inode, lblk_t first
   tree_extent e = leaf_of(inode, path).extent_at(static_cast<std::uint32_t>(path.leaf().at));
   if (e.end() <= first.value()) return false;
   const std::uint64_t end = std::min(e.end(), std::uint64_t{last.value()} + 1);
-  const std::uint64_t most = std::max(std::uint64_t{sbi_of(inode).s_blocks_per_group}, std::uint64_t{1});
+  const std::uint64_t most = inode.is_reg() ? std::max(sbi_of(inode).s_blocks_per_group, 1u) : most_metadata_freed;
   const lblk_t begin{
       static_cast<std::uint32_t>(std::max({std::uint64_t{first.value()}, std::uint64_t{e.lblk.value()}, end > most ? end - most : 0}))};
   const auto count = static_cast<std::uint32_t>(end - begin.value());

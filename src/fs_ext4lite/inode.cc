@@ -175,7 +175,7 @@ void read_device_number(ext4_inode_info& inode) noexcept {
   }
   // What was changed before it left memory may not be durable yet: the next fsync waits for whatever is running. Linux: __ext4_iget.
   if (sb.s_written.load(std::memory_order_acquire)) {
-    const std::uint64_t running = sb.s_commit_sequence.load(std::memory_order_acquire) + 1;
+    const std::uint64_t running = running_tid(sb);
     inode.i_sync_tid.store(running, std::memory_order_relaxed);
     inode.i_datasync_tid.store(running, std::memory_order_relaxed);
   }

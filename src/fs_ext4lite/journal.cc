@@ -15,14 +15,27 @@
 #include <xip/dev/block_observer.h>
 #include <xip/locks/thread_context.h>
 
+#include "fs_ext4lite/extent_tree.h"
 #include "fs_ext4lite/super.h"
+#include "fs_ext4lite/without_exceptions.h"
+#include "jbd2/journal.h"
 
 namespace xip::ext4lite {
 namespace {
 
+// For the revoke blocks of what a handle frees: most_metadata_freed blocks, and then some.
+inline constexpr std::uint32_t revoke_credits = 8;
+static_assert(most_metadata_freed / (1024 / sizeof(be64)) < revoke_credits);
+
 [[noreturn]] void broken(ext4_sb_info& sb, const std::string& text) {
   sb.s_kernel.printk(vfs::log_level::error, fmt::format("ext4 ({}): {}", sb.s_id, text));
   std::abort();
+}
+
+void shut_down(ext4_sb_info& sb, const error& why) noexcept {
+  sb.s_shutdown.store(true, std::memory_order_relaxed);
+  sb.s_kernel.printk(vfs::log_level::error,
+                     fmt::format("ext4 ({}): a change could not be made ({}), every other fails from now on", sb.s_id, why.message()));
 }
 
 // All dirty buffers go home and are flushed, after the data that they make visible. What a crash leaves behind: any mixture of old and new
@@ -37,6 +50,16 @@ namespace {
   return sb.s_bdev.flush_cache();
 }
 
+// What is durable now, whoever made it so.
+void committed(ext4_sb_info& sb, std::uint64_t tid) noexcept {
+  XIP_POINT(ext4_before_reuse, tid);
+  release_pending_frees(sb);
+  if (dev::block_observer* observer = sb.s_bdev.observer(); observer != nullptr) observer->on_commit();
+  sb.s_commit_sequence.store(tid, std::memory_order_release);
+  XIP_POINT(ext4_commit_done, tid);
+}
+
+// Without a journal.
 [[nodiscard]] result<> commit_running(ext4_sb_info& sb) XIP_REQUIRES(sb.s_handle_barrier) {
   const std::uint64_t tid = sb.s_commit_sequence.load(std::memory_order_relaxed) + 1;
   XIP_POINT(ext4_commit_start, tid);
@@ -46,20 +69,46 @@ namespace {
     if (written.error() != ENOMEM && written.error() != ENOSPC) journal_abort(sb, written.error());
     return written;
   }
-  XIP_POINT(ext4_before_reuse, tid);
-  release_pending_frees(sb);
-  if (dev::block_observer* observer = sb.s_bdev.observer(); observer != nullptr) observer->on_commit();
-  sb.s_commit_sequence.store(tid, std::memory_order_release);
-  XIP_POINT(ext4_commit_done, tid);
+  freeze_pending_frees(sb);
+  committed(sb, tid);
   return {};
 }
 
+// ---- what jbd2 asks ---------------------------------------------------------------------------------------------------------------------------
+
+[[nodiscard]] ext4_sb_info& sb_of(void* context) noexcept { return *static_cast<ext4_sb_info*>(context); }
+
+// The super block goes along only where it has changed: its counts are the sums of the descriptors', and are brought up to date when it is written anyway.
+result<> before_commit(void* context) {
+  return without_exceptions([context]() XIP_NO_THREAD_SAFETY_ANALYSIS -> result<> {
+    ext4_sb_info& sb = sb_of(context);
+    XIP_POINT(ext4_commit_start, running_tid(sb));
+    XIP_TRY(finish_group_checksums(sb));
+    if (sb.s_sbh->dirty() || has_unwritten_errors(sb)) update_super_block(sb);
+    return {};
+  });
+}
+
+void frozen(void* context) noexcept { freeze_pending_frees(sb_of(context)); }
+
+void journal_committed(void* context, jbd2::tid_t tid) noexcept { committed(sb_of(context), tid); }
+
+void journal_aborted(void* context, error why) noexcept { shut_down(sb_of(context), why); }
+
 }  // namespace
 
+const jbd2::journal_operations ext4_journal_operations{
+    .before_commit = before_commit,
+    .frozen = frozen,
+    .committed = journal_committed,
+    .aborted = journal_aborted,
+};
+
 void journal_abort(ext4_sb_info& sb, const error& why) noexcept {
-  sb.s_shutdown.store(true, std::memory_order_relaxed);
-  sb.s_kernel.printk(vfs::log_level::error,
-                     fmt::format("ext4 ({}): a change could not be made ({}), every other fails from now on", sb.s_id, why.message()));
+  if (sb.s_journal != nullptr)
+    sb.s_journal->abort(why);
+  else
+    shut_down(sb, why);
 }
 
 result<> whole_or_abort(ext4_sb_info& sb, result<> done) noexcept {
@@ -111,11 +160,16 @@ void handle::stop() noexcept XIP_NO_THREAD_SAFETY_ANALYSIS {
   ext4_sb_info& sb = *std::exchange(sb_, nullptr);
   if (outermost_ != nullptr) return;
   current().journal_info = nullptr;
-  sb.s_handle_barrier.unlock_shared();
+  if (sb.s_journal != nullptr)
+    sb.s_journal->stop_handle(credits_ + revoke_credits);
+  else
+    sb.s_handle_barrier.unlock_shared();
   XIP_POINT(ext4_handle_stopped);
 }
 
-std::uint64_t handle::tid() const noexcept { return sb_->s_commit_sequence.load(std::memory_order_relaxed) + 1; }
+std::uint64_t running_tid(const ext4_sb_info& sb) noexcept {
+  return sb.s_journal != nullptr ? sb.s_journal->running() : sb.s_commit_sequence.load(std::memory_order_acquire) + 1;
+}
 
 std::uint32_t handle::credits_left() const noexcept {
 #if XIP_LOCKDEP
@@ -127,6 +181,7 @@ std::uint32_t handle::credits_left() const noexcept {
 
 bool handle::extend(std::uint32_t count) noexcept {
   if (sb_->s_shutdown.load(std::memory_order_relaxed)) return false;
+  if (sb_->s_journal != nullptr && !sb_->s_journal->extend_handle(count)) return false;
   outermost().credits_ += count;
   return true;
 }
@@ -143,15 +198,23 @@ void handle::use_credit([[maybe_unused]] const dev::buffer& b) {
 result<handle> journal_start(ext4_sb_info& sb, std::uint32_t credits) XIP_NO_THREAD_SAFETY_ANALYSIS {
   if (auto* open = static_cast<handle*>(current().journal_info); open != nullptr) {
     if (open->sb_ != &sb) broken(sb, "a handle of another file system is open in this thread");
-    if (open->credits_left() < credits && !open->extend(credits - open->credits_left())) return fail(EIO);
+    if (open->credits_left() < credits && !open->extend(credits - open->credits_left()))
+      return fail(sb.s_shutdown.load(std::memory_order_relaxed) ? EIO : ENOSPC);
     return handle{sb, open, 0};
   }
   if (sb.s_shutdown.load(std::memory_order_relaxed)) return fail(EIO);
   if (sb.is_rdonly()) return fail(EROFS);
-  sb.s_handle_barrier.lock_shared();
+  if (sb.s_journal != nullptr) {
+    XIP_TRY(sb.s_journal->start_handle(credits + revoke_credits));
+  } else {
+    sb.s_handle_barrier.lock_shared();
+  }
   // A remount may have come between; it waits for open handles after it has set the flag.
   if (sb.is_rdonly()) [[unlikely]] {
-    sb.s_handle_barrier.unlock_shared();
+    if (sb.s_journal != nullptr)
+      sb.s_journal->stop_handle(credits + revoke_credits);
+    else
+      sb.s_handle_barrier.unlock_shared();
     return fail(EROFS);
   }
   XIP_POINT(ext4_handle_started, credits);
@@ -186,6 +249,7 @@ result<> dirty_metadata(handle& h, dev::buffer& b) {
 result<> force_commit(ext4_sb_info& sb) {
   if (current().journal_info != nullptr) broken(sb, "a commit is waited for with a handle open");
   if (!sb.s_written.load(std::memory_order_acquire)) return {};
+  if (sb.s_journal != nullptr) return sb.s_journal->commit(sb.s_journal->running());
   exclusive_guard guard{sb.s_handle_barrier};
   return commit_running(sb);
 }
@@ -193,6 +257,7 @@ result<> force_commit(ext4_sb_info& sb) {
 result<> commit_tid(ext4_sb_info& sb, std::uint64_t tid) {
   if (sb.s_commit_sequence.load(std::memory_order_acquire) >= tid) return {};
   if (current().journal_info != nullptr) broken(sb, "a commit is waited for with a handle open");
+  if (sb.s_journal != nullptr) return sb.s_journal->commit(tid);
   exclusive_guard guard{sb.s_handle_barrier};
   if (sb.s_commit_sequence.load(std::memory_order_relaxed) >= tid) return {};
   return commit_running(sb);

@@ -1,8 +1,8 @@
 // Handles: every change of metadata is made under one. Linux: fs/ext4/ext4_jbd2.h.
 //
 // A handle is opened with credits: the most buffers it may dirty. get_write_access gives the contents to write, dirty_metadata says that they
-// have been written. Without a journal in use a commit is a write-back: new handles wait, every dirty buffer goes home, the device is
-// flushed, and blocks freed before may be used again.
+// have been written. With a journal a commit is one of jbd2's transactions; without one it is a write-back: new handles wait, every dirty buffer goes
+// home, and the device is flushed. After either, blocks freed before may be used again.
 #pragma once
 
 #include <cstdint>
@@ -32,6 +32,9 @@ class dirtied_buffers {
   std::vector<pblk_t> rest_;
 };
 
+// The commit that carries what is changed now.
+[[nodiscard]] std::uint64_t running_tid(const ext4_sb_info& sb) noexcept;
+
 // Opened by journal_start; stops at the end of its scope. A start inside an open handle of the same thread joins it; where the outer one has
 // fewer credits left than the inner asks for, it gets the difference.
 class handle {
@@ -45,7 +48,7 @@ class handle {
   void stop() noexcept;
   [[nodiscard]] ext4_sb_info& sb() const noexcept { return *sb_; }
   // The commit that will carry this handle's changes; compared with s_commit_sequence.
-  [[nodiscard]] std::uint64_t tid() const noexcept;
+  [[nodiscard]] std::uint64_t tid() const noexcept { return running_tid(*sb_); }
   [[nodiscard]] std::uint32_t credits_left() const noexcept;
   // COUNT more credits in the same transaction; false: stop and restart.
   [[nodiscard]] bool extend(std::uint32_t count) noexcept;
@@ -68,10 +71,10 @@ class handle {
 #endif
 };
 
-// EROFS: read-only (or made so by an error). EIO.
+// EROFS: read-only (or made so by an error). EIO. ENOSPC: no transaction has so many CREDITS. ENOMEM.
 // Takes jbd2_handle shared: never under i_data_sem or a group lock, never inside a commit.
 [[nodiscard]] result<handle> journal_start(ext4_sb_info& sb, std::uint32_t credits);
-// The medium is about to be changed: EXT4_VALID_FS is cleared on it before the first change of a read-write mount. get_write_access sees to
+// The medium is about to be changed: before the first change of a read-write mount it says so. get_write_access sees to
 // that; who writes data before any metadata calls it. EIO: the super block could not be written. May block.
 [[nodiscard]] result<> start_changing(handle& h);
 // The buffer's contents, to be written by H and nobody else until dirty_metadata. May block: not under a spin lock.
@@ -81,6 +84,9 @@ class handle {
 [[nodiscard]] result<std::span<std::byte>> get_create_access(handle& h, dev::buffer& b);
 // The contents are complete: the buffer belongs to the running commit.
 [[nodiscard]] result<> dirty_metadata(handle& h, dev::buffer& b);
+
+// How jbd2 asks a file system, whose ext4_sb_info is the context, for the ends of its transactions.
+extern const jbd2::journal_operations ext4_journal_operations;
 
 // Something could not be written, or not be undone: nothing is written any more, and every change and every fsync fails with EIO, so that nobody
 // is told that all is well. Linux: jbd2_journal_abort.

@@ -1,6 +1,7 @@
 // The mount options of this file system. Linux: ext4_param_specs (fs/ext4/super.c).
 #include <algorithm>
 #include <array>
+#include <charconv>
 
 #include <fmt/format.h>
 
@@ -24,6 +25,8 @@ struct named_errors {
 };
 constexpr std::array errors_names{named_errors{"continue", errors_mode::continue_}, named_errors{"remount-ro", errors_mode::remount_ro},
                                   named_errors{"panic", errors_mode::panic}};
+
+constexpr std::uint32_t most_commit_seconds = 24 * 60 * 60;
 
 struct named_switch {
   std::string_view on, off;
@@ -59,12 +62,21 @@ constexpr std::array switches{named_switch{"user_xattr", "nouser_xattr", &mount_
     options.noload = true;
     return {};
   }
+  if (key == "commit") {
+    const auto [end, bad] = std::from_chars(value.data(), value.data() + value.size(), options.commit);
+    if (value.empty() || bad != std::errc{} || end != value.data() + value.size() || options.commit > most_commit_seconds) {
+      message = fmt::format("commit={} is no number of seconds from 0 (the default, {}) to {}", value, default_commit_seconds,
+                            most_commit_seconds);
+      return fail(EINVAL);
+    }
+    return {};
+  }
   for (const named_switch& s : switches) {
     if (word != s.on && word != s.off) continue;
     options.*s.option = word == s.on;
     return {};
   }
-  message = fmt::format("option \"{}\" is not known; ext4 has dax=, errors=, noload, [no]user_xattr and [no]acl", word);
+  message = fmt::format("option \"{}\" is not known; ext4 has dax=, errors=, commit=, noload, [no]user_xattr and [no]acl", word);
   return fail(EINVAL);
 }
 
@@ -101,6 +113,7 @@ void show_options(const vfs::super_block& sb, std::string& out) {
     out += fmt::format(",dax={}", std::ranges::find(dax_names, info.s_options.dax, &named_dax::mode)->name);
   if (info.s_options.errors)
     out += fmt::format(",errors={}", std::ranges::find(errors_names, *info.s_options.errors, &named_errors::mode)->name);
+  if (info.s_options.commit != 0) out += fmt::format(",commit={}", info.s_options.commit);
   if (info.s_options.noload) out += ",norecovery";
   for (const named_switch& s : switches)
     if (!(info.s_options.*s.option)) (out += ',') += s.off;

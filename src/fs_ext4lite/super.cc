@@ -11,15 +11,18 @@
 #include <xip/base/assert.h>
 #include <xip/base/crc.h>
 #include <xip/fs_ext4lite/ext4lite.h>
+#include <xip/locks/thread_context.h>
 #include <xip/vfs/ops.h>
 
 #include "fs_ext4lite/checksum.h"
 #include "fs_ext4lite/group.h"
 #include "fs_ext4lite/indirect.h"
 #include "fs_ext4lite/inode.h"
+#include "fs_ext4lite/journal.h"
 #include "fs_ext4lite/journal_inode.h"
 #include "fs_ext4lite/statfs.h"
 #include "fs_ext4lite/super.h"
+#include "jbd2/journal.h"
 #include "jbd2/recovery.h"
 
 namespace xip::ext4lite {
@@ -161,9 +164,72 @@ void take_blocks(ext4_sb_info& sb, const ext4_super_block& es) noexcept {
   return es;
 }
 
+// Where the journal lies it must not be written over anything else, nor over itself.
+[[nodiscard]] result<> check_journal_place(const ext4_sb_info& sb, const jbd2::log_map& log, std::string& message) {
+  for (const jbd2::log_extent& e : log.extents()) {
+    if (data_blocks_valid(sb, e.start, e.count)) continue;
+    message = fmt::format("the journal has blocks {}+{}, which are the file system's own; run e2fsck", e.start.value(), e.count);
+    return fail(EUCLEAN);
+  }
+  if (const auto twice = log.overlap()) {
+    message = fmt::format("the journal has block {} twice; run e2fsck", twice->value());
+    return fail(EUCLEAN);
+  }
+  return {};
+}
+
+[[nodiscard]] nanoseconds commit_interval(const ext4_sb_info& sb) noexcept {
+  const std::uint32_t asked = sb.s_options.commit;
+  // A scheduler that owns every thread gets none that it was not asked for.
+  if (asked == 0 && current().sched != nullptr) return nanoseconds::zero();
+  return std::chrono::seconds{asked != 0 ? asked : default_commit_seconds};
+}
+
+void drop_journal(ext4_sb_info& sb) noexcept {
+  if (sb.s_journal != nullptr) allocator_of(sb).delete_object(std::exchange(sb.s_journal, nullptr));
+}
+
+// A mount for writing writes the journal, unless it was told not to look at it. Linux: ext4_load_and_init_journal.
+[[nodiscard]] result<> open_journal(ext4_sb_info& sb, const ext4_super_block& es, std::string& message) {
+  if (sb.s_journal != nullptr || !sb.s_has_journal || sb.s_options.noload) return {};
+  jbd2::log_map log = XIP_TRY(find_journal(sb, es, message));
+  XIP_TRY(check_journal_place(sb, log, message));
+  sb.s_journal = allocator_of(sb).new_object<jbd2::journal>(jbd2::journal_request{.buffers = *sb.s_buffers,
+                                                                                  .log = std::move(log),
+                                                                                  .memory = sb.memory(),
+                                                                                  .handles = sb.s_handle_barrier,
+                                                                                  .operations = ext4_journal_operations,
+                                                                                  .context = &sb,
+                                                                                  .carried = sb.s_sbh->block(),
+                                                                                  .checksums = sb.has_metadata_csum(),
+                                                                                  .wide = sb.has_incompat(incompat_64bit),
+                                                                                  .commit_interval = commit_interval(sb)});
+  auto loaded = sb.s_journal->load(message);
+  if (!loaded) drop_journal(sb);
+  return loaded;
+}
+
+// The super block as it was before a crash tore it, on the medium, too, if that may be written.
+[[nodiscard]] result<ext4_super_block> mend(ext4_sb_info& sb, ext4_super_block es, super_tear tear, std::string& message) {
+  if (tear == super_tear::unknown) {
+    const auto logged = super_block_in_log(sb, es);
+    if (!logged && logged.error() != EUCLEAN && logged.error() != EOPNOTSUPP && logged.error() != EINVAL) return fail(logged.error());
+    if (!logged) {
+      XIP_TRY(sb.s_bdev.read(super_offset, std::as_writable_bytes(std::span{&es, 1})));
+      XIP_TRY(check_super_block(es, sb.s_bdev.size(), message));
+      return fail(EUCLEAN);
+    }
+    es = *logged;
+    take_geometry(sb, es);
+  }
+  if (!sb.is_rdonly()) XIP_TRY(write_mended(sb, es));
+  return es;
+}
+
 // The geometry is known; descriptors, root, and what is left over from a crash.
-[[nodiscard]] result<> bring_up(ext4_sb_info& sb, ext4_super_block es, std::string& message) {
+[[nodiscard]] result<> bring_up(ext4_sb_info& sb, ext4_super_block es, super_tear tear, std::string& message) {
   take_geometry(sb, es);
+  if (tear != super_tear::none) es = XIP_TRY(mend(sb, es, tear, message));
   if (needs_recovery(es) && !sb.is_rdonly()) {
     es = XIP_TRY(recover_journal(sb, es, message));
     XIP_TRY(check_writable(es, message));
@@ -176,6 +242,7 @@ void take_blocks(ext4_sb_info& sb, const ext4_super_block& es) noexcept {
   sb.s_sbh = XIP_TRY(sb.s_buffers->read(at));
   sb.s_sbh->set_trigger(super_block_trigger, &sb);
   XIP_TRY(load_groups(sb, message));
+  if (!sb.is_rdonly()) XIP_TRY(open_journal(sb, es, message));
   sb.s_overhead = overhead_of(sb, es);
   auto root = ext4_iget(sb, ino_t{root_ino});
   if (!root) {
@@ -191,7 +258,8 @@ void take_blocks(ext4_sb_info& sb, const ext4_super_block& es) noexcept {
 [[nodiscard]] result<vfs::super_block*> mount_checked(vfs::fs_context& fc) {
   mount_options options;
   XIP_TRY(parse_options(fc.options, options, fc.message));
-  const ext4_super_block es = XIP_TRY(read_super_block(fc));
+  ext4_super_block es = XIP_TRY(read_super_block(fc));
+  const super_tear tear = look_for_tear(es);
   XIP_TRY(check_super_block(es, fc.source.size(), fc.message));
   const bool read_only = (fc.sb_flags & vfs::sb_rdonly) != 0;
   if (!read_only && fc.source.read_only()) return fc.errorf(EROFS, "the device is read-only: it can only be read (ro)");
@@ -210,7 +278,7 @@ void take_blocks(ext4_sb_info& sb, const ext4_super_block& es) noexcept {
     fc.owner.printk(vfs::log_level::warning, fmt::format("ext4 ({}): {}", sb->s_id, warning));
   result<> up = fail(ENOMEM);
   try {
-    up = bring_up(*sb, es, fc.message);
+    up = bring_up(*sb, es, tear, fc.message);
   } catch (const std::bad_alloc&) {
   }
   if (up) return sb;
@@ -268,6 +336,7 @@ void vfs_found_corruption(const vfs::inode& i, std::string_view what) { (void)co
     return fail(EROFS);
   }
   XIP_TRY(check_writable(es, message));
+  XIP_TRY(open_journal(sb, es, message));
   sb.s_flags.fetch_and(~vfs::sb_rdonly, std::memory_order_relaxed);
   if (auto cleaned = orphan_cleanup(sb, message); !cleaned) {
     sb.s_flags.fetch_or(vfs::sb_rdonly, std::memory_order_relaxed);
@@ -295,6 +364,7 @@ void vfs_found_corruption(const vfs::inode& i, std::string_view what) { (void)co
   if (read_only && !sb.is_rdonly()) XIP_TRY(become_readonly(sb));
   if (!read_only && sb.is_rdonly()) XIP_TRY(become_writable(sb, message));
   take_options(sb, options);
+  if (sb.s_journal != nullptr && commit_interval(sb) != nanoseconds::zero()) sb.s_journal->set_commit_interval(commit_interval(sb));
   sb.s_errors.store(errors_of(options, sb.s_errors_on_disk), std::memory_order_relaxed);
   return {};
 }
@@ -309,6 +379,7 @@ ext4_sb_info::ext4_sb_info(vfs::kernel& k, dev::device& d)
 }
 
 ext4_sb_info::~ext4_sb_info() {
+  drop_journal(*this);  // before anything else goes: its timer may be at work
   for (group_info* g : s_groups)
     if (g != nullptr) allocator_of(*this).delete_object(g);
 }

@@ -11,6 +11,7 @@
 #include "fs_ext4lite/checksum.h"
 #include "fs_ext4lite/journal.h"
 #include "fs_ext4lite/super.h"
+#include "jbd2/journal.h"
 
 namespace xip::ext4lite {
 namespace {
@@ -81,26 +82,57 @@ ext4_super_block super_block_copy(const ext4_sb_info& sb) noexcept {
   return es;
 }
 
-// A crash from here on leaves an image without EXT4_VALID_FS.
-result<> begin_writing(ext4_sb_info& sb) {
-  if (sb.s_shutdown.load(std::memory_order_relaxed)) return fail(EIO);
-  const ext4_super_block before = super_block_copy(sb);
-  ext4_super_block es = before;
-  const std::int64_t now = vfs::current_time().seconds;
-  es.s_state = static_cast<std::uint16_t>(es.s_state & ~valid_fs);
+namespace {
+
+// ES goes to the medium. Where that fails, what lies there is unknown, and the next attempt writes it again over BEFORE.
+[[nodiscard]] result<> try_to_write(ext4_sb_info& sb, const ext4_super_block& es, const ext4_super_block& before) {
+  put(sb, es);
+  const auto written = write_now(sb);
+  if (written) return {};
+  put(sb, before);
+  if (written.error() == ENOMEM) return written;
+  sb.s_kernel.printk(vfs::log_level::error, fmt::format("ext4 ({}): cannot write the super block: {}", sb.s_id, written.error().message()));
+  return fail(EIO);
+}
+
+void count_mount(ext4_super_block& es, std::int64_t now) noexcept {
   set_time(es.s_mtime, es.s_mtime_hi, now);
   set_time(es.s_wtime, es.s_wtime_hi, now);
   es.s_mnt_count = static_cast<std::uint16_t>(es.s_mnt_count + 1);
-  put(sb, es);
-  if (auto written = write_now(sb); !written) {
-    put(sb, before);  // what lies on the medium now is unknown; the next attempt writes it again
-    if (written.error() == ENOMEM) return written;
-    sb.s_kernel.printk(vfs::log_level::error,
-                       fmt::format("ext4 ({}): cannot write the super block: {}", sb.s_id, written.error().message()));
-    return fail(EIO);
+}
+
+// needs_recovery and nothing else: where a line of 64 bytes is all that reaches the medium at once, the flag and the checksum may be of different ages after
+// a crash, and both ages are known (super_torn.cc). The log is empty until the flag is there. How often it was mounted is said at the end.
+[[nodiscard]] result<> begin_journal(ext4_sb_info& sb, const ext4_super_block& before) {
+  ext4_super_block es = before;
+  es.s_feature_incompat = es.s_feature_incompat | incompat_recover;
+  if (es.s_feature_incompat != before.s_feature_incompat) XIP_TRY(try_to_write(sb, es, before));
+  sb.s_changed_since = vfs::current_time().seconds;
+  return sb.s_journal->begin();
+}
+
+}  // namespace
+
+// A crash from here on leaves an image without EXT4_VALID_FS, or one that needs recovery.
+result<> begin_writing(ext4_sb_info& sb) {
+  if (sb.s_shutdown.load(std::memory_order_relaxed)) return fail(EIO);
+  const ext4_super_block before = super_block_copy(sb);
+  if (sb.s_journal != nullptr) {
+    XIP_TRY(begin_journal(sb, before));
+  } else {
+    ext4_super_block es = before;
+    es.s_state = static_cast<std::uint16_t>(es.s_state & ~valid_fs);
+    count_mount(es, vfs::current_time().seconds);
+    XIP_TRY(try_to_write(sb, es, before));
   }
   sb.s_written.store(true, std::memory_order_release);
   return {};
+}
+
+bool has_unwritten_errors(ext4_sb_info& sb) {
+  if (!sb.s_error_seen.load(std::memory_order_relaxed)) return false;
+  mutex_guard guard{sb.s_error_lock};
+  return sb.s_error_record.count != 0;
 }
 
 void update_super_block(ext4_sb_info& sb) {
@@ -123,6 +155,36 @@ namespace {
   return sb.s_bdev.flush_cache();
 }
 
+[[nodiscard]] result<> end_write_back(ext4_sb_info& sb) {
+  exclusive_guard guard{sb.s_handle_barrier};
+  update_super_block(sb);
+  ext4_super_block es = super_block_copy(sb);
+  // What was not clean when it was mounted is not clean now: that is for e2fsck to say.
+  if (!sb.s_error_seen.load(std::memory_order_relaxed)) es.s_state = static_cast<std::uint16_t>(es.s_state | (sb.s_mount_state & valid_fs));
+  put(sb, es);
+  return write_now(sb);
+}
+
+// The super block as it will stay is the last transaction, so that a torn write of it can be made good from the log. Then the log is emptied, and then the flag
+// goes, alone: in this order nobody finds transactions without the flag.
+[[nodiscard]] result<> end_journal(ext4_sb_info& sb) {
+  {
+    exclusive_guard guard{sb.s_handle_barrier};
+    update_super_block(sb);
+    ext4_super_block es = super_block_copy(sb);
+    count_mount(es, sb.s_changed_since);
+    set_time(es.s_wtime, es.s_wtime_hi, vfs::current_time().seconds);
+    put(sb, es);
+  }
+  XIP_TRY(force_commit(sb));
+  XIP_TRY(sb.s_journal->end());
+  exclusive_guard guard{sb.s_handle_barrier};
+  ext4_super_block es = super_block_copy(sb);
+  es.s_feature_incompat = es.s_feature_incompat & ~incompat_recover;
+  put(sb, es);
+  return write_now(sb);
+}
+
 }  // namespace
 
 result<> mark_clean(ext4_sb_info& sb) {
@@ -132,17 +194,12 @@ result<> mark_clean(ext4_sb_info& sb) {
   }
   if (!sb.s_written.load(std::memory_order_acquire)) return {};
   if (sb.s_shutdown.load(std::memory_order_relaxed)) {
+    if (sb.s_journal != nullptr) (void)sb.s_journal->end();  // it is told why
     XIP_TRY(write_errors_only(sb));
     return fail(EIO);
   }
   XIP_TRY(force_commit(sb));
-  exclusive_guard guard{sb.s_handle_barrier};
-  update_super_block(sb);
-  ext4_super_block es = super_block_copy(sb);
-  // What was not clean when it was mounted is not clean now: that is for e2fsck to say.
-  if (!sb.s_error_seen.load(std::memory_order_relaxed)) es.s_state = static_cast<std::uint16_t>(es.s_state | (sb.s_mount_state & valid_fs));
-  put(sb, es);
-  XIP_TRY(write_now(sb));
+  XIP_TRY(sb.s_journal != nullptr ? end_journal(sb) : end_write_back(sb));
   sb.s_written.store(false, std::memory_order_release);
   return {};
 }

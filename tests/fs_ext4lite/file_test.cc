@@ -304,7 +304,7 @@ TEST(file, synced_bytes_are_on_the_medium) {
   ASSERT_TRUE(f.t().fsync(f.fd).has_value());
   store(f.fs.device(), disk);
   {
-    mounted again{disk, "ro"};
+    mounted again{disk};
     ASSERT_TRUE(again.ok()) << again.failure();
     EXPECT_TRUE(read_file(again.task(), "/f") == text);
   }
@@ -320,7 +320,7 @@ TEST(file, a_dsync_write_commits_its_conversion) {
   const iovec segment{const_cast<char*>(text.data()), text.size()};
   ASSERT_EQ(f.t().pwritev2(f.fd, &segment, 1, 8192, RWF_DSYNC).value_or(0), text.size());
   store(f.fs.device(), disk);
-  mounted again{disk, "ro"};
+  mounted again{disk};
   ASSERT_TRUE(again.ok()) << again.failure();
   EXPECT_TRUE(read_file(again.task(), "/f").substr(8192, 4096) == text);
 }

@@ -16,7 +16,7 @@ namespace {
 using testing::HasSubstr;
 
 struct Journal : testing::Test {
-  image disk = make_image();
+  image disk = make_image("-b 4096 -O ^has_journal");
   bare_mount m{disk};
   void SetUp() override { ASSERT_TRUE(m.ok()) << m.failure(); }
 };
@@ -196,7 +196,7 @@ TEST_F(Journal, DirtyingMoreThanTheCreditsIsABug) {
 #endif
 
 TEST(JournalErrors, AreRecordedWithTheNextWrite) {
-  const image disk = make_image();
+  const image disk = make_image("-b 4096 -O ^has_journal");
   bare_mount m{disk, 0, "errors=continue"};
   ASSERT_TRUE(m.ok()) << m.failure();
   (void)change_root(m);
@@ -238,7 +238,7 @@ TEST(JournalErrors, RemountRoAndPanicStopChanges) {
 }
 
 TEST(JournalErrors, APanicIsRecordedAndNothingElse) {
-  const image disk = make_image();
+  const image disk = make_image("-b 4096 -O ^has_journal");
   bare_mount m{disk, 0, "errors=panic"};
   ASSERT_TRUE(m.ok()) << m.failure();
   (void)change_root(m);
@@ -249,6 +249,28 @@ TEST(JournalErrors, APanicIsRecordedAndNothingElse) {
   EXPECT_NE(es.s_state & error_fs, 0);
   EXPECT_EQ(es.s_state & valid_fs, 0);
   EXPECT_EQ(es.s_error_count, 1u);
+  EXPECT_EQ(es.s_checksum, super_block_checksum(es));
+}
+
+// With a journal EXT4_VALID_FS stays: what e2fsck has to look at is said by the mark of errors alone. The journal is not emptied.
+TEST(JournalErrors, ArePutIntoTheLogAndIntoTheSuperBlock) {
+  const image disk = make_image();
+  {
+    bare_mount m{disk, 0, "errors=continue"};
+    ASSERT_TRUE(m.ok()) << m.failure();
+    (void)change_root(m);
+    EXPECT_EQ(corrupted(m.root(), "test").error(), EUCLEAN);
+    ASSERT_TRUE(force_commit(m.sb()));
+    store(m.device(), disk);
+    EXPECT_EQ(disk.peek_value<ext4_super_block>(super_offset).s_error_count, 0u) << "it is in the log";
+  }
+  bare_mount again{disk};
+  ASSERT_TRUE(again.ok()) << again.failure();
+  EXPECT_TRUE(again.unmount());
+  store(again.device(), disk);
+  const auto es = disk.peek_value<ext4_super_block>(super_offset);
+  EXPECT_EQ(es.s_error_count, 1u);
+  EXPECT_EQ(es.s_state & (valid_fs | error_fs), valid_fs | error_fs);
   EXPECT_EQ(es.s_checksum, super_block_checksum(es));
 }
 

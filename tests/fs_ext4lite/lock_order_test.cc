@@ -80,7 +80,7 @@ class LockOrder : public testing::Test {
   rw_semaphore<vfs::i_rwsem_class> i_rwsem, another_i_rwsem;
   rw_semaphore<vfs::invalidate_lock_class> invalidate_lock;
   rw_semaphore<vfs::s_umount_class> s_umount;
-  rw_semaphore<jbd2_handle_class> jbd2_handle;
+  jbd2::handle_lock jbd2_handle;
   rw_semaphore<i_data_sem_class> i_data_sem;
   mutex<vfs::s_vfs_rename_mutex_class> rename_mutex;
   mutex<s_orphan_lock_class> orphan_lock;
@@ -149,7 +149,7 @@ TEST_F(LockOrder, ACommitWithAHandleOpen) {
   {
     const current_scope scope{t->context};
     const shared_guard open{jbd2_handle};
-    rw_semaphore<jbd2_handle_class> of_another;
+    jbd2::handle_lock of_another;
     const exclusive_guard commit{of_another};
   }
   ASSERT_EQ(reports.size(), 1u);

@@ -194,7 +194,7 @@ TEST(MountBehaviour, RemountGoesBothWays) {
 }
 
 TEST(MountBehaviour, SyncedChangesAreOnTheMedium) {
-  const image disk = make_image();
+  const image disk = make_image("-b 4096 -O ^has_journal");
   mounted m{disk};
   ASSERT_TRUE(m.ok()) << m.failure();
   vfs::task& t = m.task();

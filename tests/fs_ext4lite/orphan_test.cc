@@ -39,7 +39,7 @@ using testing::HasSubstr;
 }
 
 struct Orphan : testing::Test {
-  image disk = make_image("-b 1024 -O ^metadata_csum,^uninit_bg");
+  image disk = make_image("-b 1024 -O ^metadata_csum,^uninit_bg,^has_journal");
 
   [[nodiscard]] std::vector<std::uint32_t> list_on(bare_mount& m) {
     EXPECT_TRUE(force_commit(m.sb()));

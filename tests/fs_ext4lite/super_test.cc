@@ -54,8 +54,28 @@ TEST(Super, ReadingLeavesTheImageByteForByte) {
   EXPECT_EQ(i.bytes(), before);
 }
 
-TEST(Super, TheFirstChangeClearsValidFsBeforeAnythingElse) {
+// And with a journal it sets needs_recovery, and nothing else changes there.
+TEST(Super, TheFirstChangeSaysThatTheJournalCounts) {
   const image i = make_image();
+  bare_mount m{i};
+  ASSERT_TRUE(m.ok()) << m.failure();
+  const auto before = super_of(i);
+  handle h = *journal_start(m.sb(), 1);
+  ASSERT_TRUE(get_write_access(h, **m.sb().s_buffers->read(block_bitmap_of(m.sb(), group_t{0}))));
+  store(m.device(), i);
+  auto expected = before;
+  expected.s_feature_incompat = expected.s_feature_incompat | incompat_recover;
+  expected.s_checksum = super_block_checksum(expected);
+  const auto now = super_of(i);
+  EXPECT_EQ(std::memcmp(&now, &expected, sizeof now), 0);
+  h.stop();
+  m.unmount_and_check(i);
+  EXPECT_EQ(super_of(i).s_feature_incompat, before.s_feature_incompat);
+  EXPECT_EQ(super_of(i).s_mnt_count, before.s_mnt_count + 1);
+}
+
+TEST(Super, TheFirstChangeClearsValidFsBeforeAnythingElse) {
+  const image i = make_image("-b 4096 -O ^has_journal");
   bare_mount m{i};
   ASSERT_TRUE(m.ok()) << m.failure();
   handle h = *journal_start(m.sb(), 1);

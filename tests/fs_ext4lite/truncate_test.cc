@@ -80,7 +80,7 @@ TEST(truncate, beyond_the_largest_file_is_refused) {
 
 // A crash between the handle that made the file shorter and the one that would have freed its blocks.
 TEST(truncate, is_finished_by_the_next_mount) {
-  const image disk = image_with_file("-b 1024", "4M");
+  const image disk = image_with_file("-b 1024 -O ^has_journal", "4M");
   {
     tree_file file{disk, 100 * 1024};
     for (std::uint32_t i = 0; i < 50; ++i) ASSERT_TRUE(file.change(2 * i, 1, map_create_written).has_value());

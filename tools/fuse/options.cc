@@ -133,7 +133,8 @@ void add_generic(const generic_option& option, mount_request& request) {
   } else if (word.starts_with("threads=")) {
     return parse_number(word, 64, request.threads);
   } else if (word.starts_with("commit=")) {
-    return parse_number(word, 3600, request.commit_seconds);
+    if (auto number = parse_number(word, 3600, request.commit_seconds); !number) return number;
+    append(request.file_system, word);  // a journal has a timer of its own
   } else if (word.starts_with("device=")) {
     return parse_device(word.substr(7), request);
   } else if (!is_ignored(word) && (!request.sloppy || of_file_system(word))) {

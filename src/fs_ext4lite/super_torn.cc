@@ -1,0 +1,56 @@
+// A super block that a crash has torn: where no more than 64 bytes reach the medium at once, its checksum may be of another age than the rest.
+//
+// With a journal it is written home in three ways only, and each can be told from damage:
+//   - needs_recovery comes or goes, and nothing else changes: the checksum is right with the flag turned over. The log is empty then.
+//   - it goes home from the log, which has it still, whole, in a committed transaction.
+//   - the mark of an error that ended everything; what that may leave is for e2fsck.
+#include <cstring>
+
+#include <fmt/format.h>
+
+#include "fs_ext4lite/checksum.h"
+#include "fs_ext4lite/journal_inode.h"
+#include "fs_ext4lite/super.h"
+#include "jbd2/recovery.h"
+
+namespace xip::ext4lite {
+namespace {
+
+[[nodiscard]] bool checksum_right(const ext4_super_block& es) noexcept {
+  return (es.s_feature_ro_compat & ro_compat_metadata_csum) == 0 || es.s_checksum == super_block_checksum(es);
+}
+
+}  // namespace
+
+super_tear look_for_tear(ext4_super_block& es) noexcept {
+  const bool has_journal = (es.s_feature_compat & compat_has_journal) != 0;
+  if (es.s_magic != super_magic || es.s_rev_level == good_old_rev || !has_journal || checksum_right(es)) return super_tear::none;
+  ext4_super_block turned = es;
+  turned.s_feature_incompat = turned.s_feature_incompat ^ incompat_recover;
+  const super_tear found = checksum_right(turned) ? super_tear::flag : super_tear::unknown;
+  if (found == super_tear::flag) es.s_feature_incompat = es.s_feature_incompat | incompat_recover;
+  es.s_checksum = super_block_checksum(es);
+  return found;
+}
+
+result<ext4_super_block> super_block_in_log(ext4_sb_info& sb, const ext4_super_block& es) {
+  std::string message;
+  const jbd2::log_map log = XIP_TRY(find_journal(sb, es, message));
+  const pblk_t at{super_offset >> sb.s_blocksize_bits};
+  const auto copy = XIP_TRY(jbd2::committed_copy(
+      {.device = sb.s_bdev, .log = log, .block_bits = sb.s_blocksize_bits, .blocks = sb.s_blocks_count, .memory = sb.memory()}, at,
+      message));
+  if (copy.empty()) return fail(EUCLEAN);
+  ext4_super_block logged;
+  std::memcpy(static_cast<void*>(&logged), copy.data() + (super_offset & (sb.s_blocksize - 1)), sizeof logged);
+  XIP_TRY(check_super_block(logged, sb.s_bdev.size(), message));
+  return logged;
+}
+
+result<> write_mended(ext4_sb_info& sb, const ext4_super_block& es) {
+  sb.s_kernel.printk(vfs::log_level::notice, fmt::format("ext4 ({}): the super block was torn by a crash, and is whole again", sb.s_id));
+  XIP_TRY(sb.s_bdev.write(super_offset, std::as_bytes(std::span{&es, 1})));
+  return sb.s_bdev.flush_cache();
+}
+
+}  // namespace xip::ext4lite
