@@ -149,9 +149,9 @@ void buffer_cache::read_ahead(pblk_t first, std::uint32_t count) noexcept {
   }
 }
 
-void buffer_cache::mark_dirty(buffer& b) noexcept {
+bool buffer_cache::mark_dirty(buffer& b) noexcept {
   impl_->observe(b.block(), true);
-  impl_->mark_dirty(b);
+  return impl_->mark_dirty(b);
 }
 
 void buffer_cache::forget(pblk_t block) noexcept {

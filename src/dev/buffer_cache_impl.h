@@ -79,7 +79,7 @@ struct buffer_cache::impl {
   [[nodiscard]] static bool unchanged_since_clean(const buffer& b) noexcept;
 
   // buffer_writeback.cc: to the medium
-  void mark_dirty(buffer& b) noexcept;
+  bool mark_dirty(buffer& b) noexcept;
   [[nodiscard]] result<> write_all() noexcept XIP_EXCLUDES(write_lock);
   [[nodiscard]] result<> write_one(buffer& b) noexcept XIP_EXCLUDES(write_lock);
   void for_each_dirty(bool (*visit)(void* argument, buffer& b), void* argument) noexcept XIP_EXCLUDES(write_lock);

@@ -48,9 +48,10 @@ buffer* sort_chain(buffer* first, std::size_t count, const Next& next, const Bef
 
 // The exchange and the one in take_dirty are on one atomic: either this one sees "clean" and puts the buffer on the list, or the taker sees
 // what was changed before this call.
-void buffer_cache::impl::mark_dirty(buffer& b) noexcept {
-  if (b.dirty_.exchange(true)) return;
+bool buffer_cache::impl::mark_dirty(buffer& b) noexcept {
+  if (b.dirty_.exchange(true)) return false;
   put_on_dirty_list(b);
+  return true;
 }
 
 void buffer_cache::impl::put_on_dirty_list(buffer& b) noexcept {

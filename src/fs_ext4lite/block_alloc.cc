@@ -337,7 +337,7 @@ result<> free_blocks(handle& h, ext4_inode_info& inode, pblk_t first, std::uint3
     return corrupted(inode,
                      fmt::format("frees {} blocks from {}, which are outside the file system or its own metadata", count, first.value()));
   XIP_POINT(ext4_before_free, first.value(), count);
-  if (metadata) XIP_TRY(forget_metadata(sb, first, count));
+  if (metadata) XIP_TRY(whole_or_abort(sb, forget_metadata(sb, first, count)));
   for (pblk_t at = first; at < first + count;) {
     const group_t g = group_of(sb, at);
     const std::uint64_t end = std::min((first + count).value(), first_block_of(sb, g).value() + sb.s_blocks_per_group);

@@ -181,6 +181,7 @@ struct ext4_sb_info : vfs::super_block {
   std::atomic<bool> s_error_seen{false};
   std::atomic<bool> s_shutdown{false};              // errors=panic, or a commit failed: every change and every fsync fails with EIO
   std::atomic<std::uint64_t> s_commit_sequence{0};  // commits that are durable
+  std::atomic<std::uint64_t> s_running_tid{1};      // of what is changed now, without a journal
   mutex<s_error_lock_class> s_error_lock;
   error_record s_error_record XIP_GUARDED_BY(s_error_lock);
   mutex<s_xattr_lock_class> s_xattr_lock;  // the share counts of attribute blocks

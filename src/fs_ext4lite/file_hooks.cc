@@ -211,11 +211,11 @@ result<> ext4_fsync(vfs::file& f, loff_t, loff_t, bool datasync) {
     if (XIP_EXHIBIT(conversion_deferred) && inode.is_reg()) XIP_TRY(convert_all(info_of(*f.f_inode)));
     // The names of a directory are all that it has: fdatasync means them too.
     const std::uint64_t tid = (datasync && inode.is_reg() ? inode.i_datasync_tid : inode.i_sync_tid).load(std::memory_order_relaxed);
-    const bool committed = tid <= sb.s_commit_sequence.load(std::memory_order_acquire);
+    // A commit that begins only now flushes the device after the data. One that had begun may have done so before: what was written over since is then still to
+    // be flushed, as it is where nothing is committed.
+    const bool to_begin = tid >= running_tid(sb);
     XIP_TRY(commit_tid(sb, tid));
-    // A commit has flushed the device after the data; without one, data that only overwrote is still to be flushed.
-    if (!committed) return {};
-    return sb.s_bdev.flush_cache();
+    return to_begin ? result<>{} : sb.s_bdev.flush_cache();
   });
 }
 

@@ -61,7 +61,8 @@ void committed(ext4_sb_info& sb, std::uint64_t tid) noexcept {
 
 // Without a journal.
 [[nodiscard]] result<> commit_running(ext4_sb_info& sb) XIP_REQUIRES(sb.s_handle_barrier) {
-  const std::uint64_t tid = sb.s_commit_sequence.load(std::memory_order_relaxed) + 1;
+  // Before the first flush: who finds that his changes belong to a commit that begins later knows that it flushes what he has written.
+  const std::uint64_t tid = sb.s_running_tid.fetch_add(1, std::memory_order_acq_rel);
   XIP_POINT(ext4_commit_start, tid);
   if (sb.s_shutdown.load(std::memory_order_relaxed)) return fail(EIO);
   if (const auto written = write_back(sb); !written) {
@@ -83,6 +84,7 @@ result<> before_commit(void* context) {
   return without_exceptions([context]() XIP_NO_THREAD_SAFETY_ANALYSIS -> result<> {
     ext4_sb_info& sb = sb_of(context);
     XIP_POINT(ext4_commit_start, running_tid(sb));
+    if (!sb.s_written.load(std::memory_order_acquire)) return {};  // the log has not begun: nothing was changed
     XIP_TRY(finish_group_checksums(sb));
     if (sb.s_sbh->dirty() || has_unwritten_errors(sb)) update_super_block(sb);
     return {};
@@ -138,17 +140,19 @@ std::string dirtied_buffers::list() const {
   return text;
 }
 
-handle::handle(ext4_sb_info& sb, handle* outermost, std::uint32_t credits) noexcept : sb_{&sb}, outermost_{outermost}, credits_{credits} {
+handle::handle(ext4_sb_info& sb, handle* outermost, std::uint32_t credits) noexcept
+    : sb_{&sb}, outermost_{outermost}, journal_{sb.s_journal}, credits_{credits} {
   if (outermost_ == nullptr) current().journal_info = this;
 }
 
 handle::handle(handle&& other) noexcept
     : sb_{std::exchange(other.sb_, nullptr)},
       outermost_{other.outermost_},
-      credits_{other.credits_}
+      journal_{other.journal_},
+      credits_{other.credits_},
+      used_{other.used_}
 #if XIP_LOCKDEP
       ,
-      used_{other.used_},
       dirtied_{std::move(other.dirtied_)}
 #endif
 {
@@ -160,38 +164,34 @@ void handle::stop() noexcept XIP_NO_THREAD_SAFETY_ANALYSIS {
   ext4_sb_info& sb = *std::exchange(sb_, nullptr);
   if (outermost_ != nullptr) return;
   current().journal_info = nullptr;
-  if (sb.s_journal != nullptr)
-    sb.s_journal->stop_handle(credits_ + revoke_credits);
+  if (journal_ != nullptr)
+    journal_->stop_handle(credits_ + revoke_credits);
   else
     sb.s_handle_barrier.unlock_shared();
   XIP_POINT(ext4_handle_stopped);
 }
 
 std::uint64_t running_tid(const ext4_sb_info& sb) noexcept {
-  return sb.s_journal != nullptr ? sb.s_journal->running() : sb.s_commit_sequence.load(std::memory_order_acquire) + 1;
+  return sb.s_journal != nullptr ? sb.s_journal->running() : sb.s_running_tid.load(std::memory_order_acquire);
 }
 
-std::uint32_t handle::credits_left() const noexcept {
-#if XIP_LOCKDEP
-  return outermost().credits_ - outermost().used_;
-#else
-  return outermost().credits_;
-#endif
-}
+std::uint32_t handle::credits_left() const noexcept { return outermost().credits_ - std::min(outermost().credits_, outermost().used_); }
 
 bool handle::extend(std::uint32_t count) noexcept {
   if (sb_->s_shutdown.load(std::memory_order_relaxed)) return false;
-  if (sb_->s_journal != nullptr && !sb_->s_journal->extend_handle(count)) return false;
+  if (journal_ != nullptr && !journal_->extend_handle(count)) return false;
   outermost().credits_ += count;
   return true;
 }
 
-void handle::use_credit([[maybe_unused]] const dev::buffer& b) {
-#if XIP_LOCKDEP
+void handle::use_credit([[maybe_unused]] const dev::buffer& b, [[maybe_unused]] bool fresh) {
   handle& h = outermost();
+#if XIP_LOCKDEP
   if (!h.dirtied_.add(b.block())) return;
   if (++h.used_ > h.credits_)
     broken(*sb_, fmt::format("a handle with {} credits dirtied {} buffers:{}", h.credits_, h.used_, h.dirtied_.list()));
+#else
+  h.used_ += fresh ? 1 : 0;
 #endif
 }
 
@@ -241,8 +241,7 @@ result<std::span<std::byte>> get_create_access(handle& h, dev::buffer& b) {
 }
 
 result<> dirty_metadata(handle& h, dev::buffer& b) {
-  h.use_credit(b);
-  h.sb().s_buffers->mark_dirty(b);
+  h.use_credit(b, h.sb().s_buffers->mark_dirty(b));
   return {};
 }
 

@@ -60,13 +60,15 @@ class handle {
 
   [[nodiscard]] handle& outermost() noexcept { return outermost_ != nullptr ? *outermost_ : *this; }
   [[nodiscard]] const handle& outermost() const noexcept { return outermost_ != nullptr ? *outermost_ : *this; }
-  void use_credit(const dev::buffer& b);
+  // B was changed, and counts if no other change of the commit has counted it (FRESH); where credits are checked, if none of this handle has.
+  void use_credit(const dev::buffer& b, bool fresh);
 
-  ext4_sb_info* sb_;   // null once stopped
-  handle* outermost_;  // which this one has joined; null: this is it
+  ext4_sb_info* sb_;        // null once stopped
+  handle* outermost_;       // which this one has joined; null: this is it
+  jbd2::journal* journal_;  // that it was started in
   std::uint32_t credits_ = 0;
-#if XIP_LOCKDEP
   std::uint32_t used_ = 0;
+#if XIP_LOCKDEP
   dirtied_buffers dirtied_;
 #endif
 };

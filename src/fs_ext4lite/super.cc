@@ -11,6 +11,7 @@
 #include <xip/base/assert.h>
 #include <xip/base/crc.h>
 #include <xip/fs_ext4lite/ext4lite.h>
+#include <xip/locks/clock.h>
 #include <xip/locks/thread_context.h>
 #include <xip/vfs/ops.h>
 
@@ -153,11 +154,18 @@ void take_blocks(ext4_sb_info& sb, const ext4_super_block& es) noexcept {
   const auto bytes = std::as_writable_bytes(std::span{&es, 1});
   XIP_TRY(sb.s_bdev.read(super_offset, bytes));
   XIP_TRY(check_super_block(es, sb.s_bdev.size(), message));
+  const auto write = [&]() -> result<> {
+    if ((es.s_feature_ro_compat & ro_compat_metadata_csum) != 0) es.s_checksum = super_block_checksum(es);
+    XIP_TRY(sb.s_bdev.write(super_offset, bytes));
+    return sb.s_bdev.flush_cache();
+  };
+  // One after the other: each can be told where a crash has torn it.
+  if (done.aborted != 0) {
+    es.s_state = es.s_state | error_fs;
+    XIP_TRY(write());
+  }
   es.s_feature_incompat = es.s_feature_incompat & ~incompat_recover;
-  if (done.aborted != 0) es.s_state = es.s_state | error_fs;
-  if ((es.s_feature_ro_compat & ro_compat_metadata_csum) != 0) es.s_checksum = super_block_checksum(es);
-  XIP_TRY(sb.s_bdev.write(super_offset, bytes));
-  XIP_TRY(sb.s_bdev.flush_cache());
+  XIP_TRY(write());
   sb.s_kernel.printk(vfs::log_level::notice,
                      fmt::format("ext4 ({}): the journal was recovered: {} transactions, {} blocks{}", sb.s_id, done.transactions,
                                  done.written, done.aborted != 0 ? "; it had been aborted, run e2fsck" : ""));
@@ -408,7 +416,8 @@ void take_geometry(ext4_sb_info& sb, const ext4_super_block& es) {
   sb.s_time_max = sb.s_inode_size > good_old_inode_size ? time_max : std::int64_t{INT32_MAX};
   sb.s_resv_blocks = reserved_for_conversions(sb);
   // Two lives of one inode number must differ: the counter starts where no mount before can have been.
-  sb.s_next_generation.store(crc32c(static_cast<std::uint32_t>(es.s_mnt_count) << 16, std::as_bytes(std::span{&es, 1})),
+  const std::int64_t now = realtime_now_coarse().count();
+  sb.s_next_generation.store(crc32c(crc32c(~0u, std::as_bytes(std::span{&now, 1})), std::as_bytes(std::span{&es, 1})),
                              std::memory_order_relaxed);
 }
 

@@ -1,7 +1,8 @@
 // A super block that a crash has torn: where no more than 64 bytes reach the medium at once, its checksum may be of another age than the rest.
 //
 // With a journal it is written home in three ways only, and each can be told from damage:
-//   - needs_recovery comes or goes, and nothing else changes: the checksum is right with the flag turned over. The log is empty then.
+//   - needs_recovery comes or goes, or the mark of an error comes, and nothing else changes: the checksum is right with the one or the other turned over. The
+//     log is empty then.
 //   - it goes home from the log, which has it still, whole, in a committed transaction.
 //   - the mark of an error that ended everything; what that may leave is for e2fsck.
 #include <cstring>
@@ -25,15 +26,18 @@ namespace {
 super_tear look_for_tear(ext4_super_block& es) noexcept {
   const bool has_journal = (es.s_feature_compat & compat_has_journal) != 0;
   if (es.s_magic != super_magic || es.s_rev_level == good_old_rev || !has_journal || checksum_right(es)) return super_tear::none;
-  ext4_super_block turned = es;
-  turned.s_feature_incompat = turned.s_feature_incompat ^ incompat_recover;
-  const super_tear found = checksum_right(turned) ? super_tear::flag : super_tear::unknown;
-  if (found == super_tear::flag) es.s_feature_incompat = es.s_feature_incompat | incompat_recover;
+  ext4_super_block flag_turned = es, mark_turned = es;
+  flag_turned.s_feature_incompat = flag_turned.s_feature_incompat ^ incompat_recover;
+  mark_turned.s_state = mark_turned.s_state ^ error_fs;
+  const bool torn_flag = checksum_right(flag_turned), torn_mark = checksum_right(mark_turned);
+  if (torn_flag) es.s_feature_incompat = es.s_feature_incompat | incompat_recover;
+  if (torn_mark) es.s_state = es.s_state | error_fs;
   es.s_checksum = super_block_checksum(es);
-  return found;
+  return torn_flag || torn_mark ? super_tear::flag : super_tear::unknown;
 }
 
 result<ext4_super_block> super_block_in_log(ext4_sb_info& sb, const ext4_super_block& es) {
+  if ((es.s_feature_incompat & incompat_recover) == 0) return fail(EUCLEAN);
   std::string message;
   const jbd2::log_map log = XIP_TRY(find_journal(sb, es, message));
   const pblk_t at{super_offset >> sb.s_blocksize_bits};
@@ -48,9 +52,10 @@ result<ext4_super_block> super_block_in_log(ext4_sb_info& sb, const ext4_super_b
 }
 
 result<> write_mended(ext4_sb_info& sb, const ext4_super_block& es) {
-  sb.s_kernel.printk(vfs::log_level::notice, fmt::format("ext4 ({}): the super block was torn by a crash, and is whole again", sb.s_id));
   XIP_TRY(sb.s_bdev.write(super_offset, std::as_bytes(std::span{&es, 1})));
-  return sb.s_bdev.flush_cache();
+  XIP_TRY(sb.s_bdev.flush_cache());
+  sb.s_kernel.printk(vfs::log_level::notice, fmt::format("ext4 ({}): the super block was torn by a crash, and is whole again", sb.s_id));
+  return {};
 }
 
 }  // namespace xip::ext4lite

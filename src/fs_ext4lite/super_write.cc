@@ -106,6 +106,7 @@ void count_mount(ext4_super_block& es, std::int64_t now) noexcept {
 [[nodiscard]] result<> begin_journal(ext4_sb_info& sb, const ext4_super_block& before) {
   ext4_super_block es = before;
   es.s_feature_incompat = es.s_feature_incompat | incompat_recover;
+  XIP_TRY(sb.s_journal->prepare_to_begin());
   if (es.s_feature_incompat != before.s_feature_incompat) XIP_TRY(try_to_write(sb, es, before));
   sb.s_changed_since = vfs::current_time().seconds;
   return sb.s_journal->begin();
@@ -178,6 +179,7 @@ namespace {
   }
   XIP_TRY(force_commit(sb));
   XIP_TRY(sb.s_journal->end());
+  sb.s_written.store(false, std::memory_order_release);  // whatever becomes of the flag: the next change begins the log anew
   exclusive_guard guard{sb.s_handle_barrier};
   ext4_super_block es = super_block_copy(sb);
   es.s_feature_incompat = es.s_feature_incompat & ~incompat_recover;

@@ -18,8 +18,8 @@
 namespace xip::ext4lite {
 namespace {
 
-// Others' commits need not wait longer than for so many stretches.
-inline constexpr std::uint32_t stretches_per_handle = 64;
+// Others' commits need not wait longer than for so many stretches. Blocks of a directory are named in the journal one by one: a stretch is enough.
+[[nodiscard]] std::uint32_t stretches_per_handle(const ext4_inode_info& inode) noexcept { return inode.is_reg() ? 64 : 1; }
 
 class block_remover {
  public:
@@ -51,7 +51,7 @@ class block_remover {
   [[nodiscard]] result<bool> remove_some() {
     exclusive_guard guard{inode_.i_data_sem};
     result<bool> more = true;
-    for (std::uint32_t i = 0; i < stretches_per_handle && more.value_or(false); ++i) {
+    for (std::uint32_t i = 0; i < stretches_per_handle(inode_) && more.value_or(false); ++i) {
       if (i != 0 && !enough_credits()) break;
       more = remove_one();
     }

@@ -21,7 +21,7 @@ result<> journal::checkpoint() {
 
 result<> journal::checkpoint_locked() {
   if (aborted()) return fail(EIO);
-  if (cursor_.free == capacity()) return {};
+  if (!begun_ || cursor_.free == capacity()) return {};
   XIP_POINT(jbd2_checkpoint, not_home_.size());
   XIP_TRY(or_abort(write_home()));
   XIP_TRY(or_abort(medium().flush_cache()));
@@ -64,11 +64,19 @@ result<> journal::bring_home(pblk_t block, const place_in_log& from) {
   return medium().flush_cache();
 }
 
+// Those of the log as it is, and of what comes next in it. What is overwritten by and by is forgotten when there are too many.
+result<> journal::remember_sequences() {
+  if (used_.size() > 4 * std::size_t{capacity()}) XIP_TRY(collect_sequences());
+  for (std::uint32_t sequence = jsb_.s_sequence; sequence != cursor_.sequence + 2; ++sequence) XIP_TRY(used_.add(sequence));
+  used_.sort();
+  return {};
+}
+
 // Everything but the carried block is home and flushed. Until move_log, a crash finds the log as it was; whatever was written behind its end is none of it.
 result<> journal::begin_again() {
-  XIP_TRY(collect_sequences());
-  XIP_TRY(used_.add(cursor_.sequence));  // what comes next in the log as it is
-  const log_beginning next = choose_beginning(cursor_.head);
+  XIP_TRY(remember_sequences());
+  log_writer sizes = writer();
+  const log_beginning next = XIP_TRY(choose_beginning(cursor_.head, cursor_.free - sizes.blocks_for(1, 0)));
   log_cursor cursor{.head = next.start, .free = capacity(), .sequence = next.sequence};
   place_in_log moved;
   const auto carried = not_home_.find(carried_.value());

@@ -27,7 +27,7 @@ result<> journal::commit_locked(tid_t tid) {
   const tid_t ending = running();
   const auto frozen = freeze();
   if (!frozen) return or_abort(fail(frozen.error()));
-  XIP_TRY(or_abort(make_durable(*frozen)));
+  XIP_TRY(whole_or_abort(make_durable(*frozen)));
   finish(ending);
   return {};
 }
@@ -36,9 +36,9 @@ result<> journal::commit_locked(tid_t tid) {
 result<journal::transaction_kind> journal::freeze() {
   exclusive_guard guard{handles_};
   XIP_TRY(operations_.before_commit(context_));
-  const std::uint32_t blocks = XIP_TRY(prepare());
+  const std::uint32_t blocks = begun_ ? XIP_TRY(prepare()) : 0;
   XIP_POINT(jbd2_freeze, cursor_.sequence, blocks);
-  if (blocks != 0) XIP_TRY(write_to_log());
+  if (blocks != 0) XIP_TRY(whole_or_abort(write_to_log()));
   set_limit();
   operations_.frozen(context_);
   running_.fetch_add(1, std::memory_order_release);

@@ -13,6 +13,7 @@
 #include <xip/locks/clock.h>
 
 #include "jbd2/checksum.h"
+#include "jbd2/torn_superblock.h"
 
 namespace xip::jbd2 {
 
@@ -50,23 +51,26 @@ result<> journal::collect_sequences() {
     for (const journal_header& h : std::span{headers}.first(n))
       if (h.h_magic == journal_magic) XIP_TRY(used_.add(h.h_sequence));
   }
+  used_.sort();
   return {};
 }
 
-// Where the log may begin, and with which transaction. With checksums the place decides the number; if the log may still have blocks of such a one, or of one
-// that comes after it before the log is full, another place is taken. There is one: a log has more places than it can have blocks of different transactions.
-journal::log_beginning journal::choose_beginning(std::uint32_t from) const noexcept {
-  if (!format_.checksums) return {from, cursor_.sequence};
-  for (std::uint32_t at = from, tries = capacity(); tries != 0; --tries, at = next_block(at)) {
+// Where the log may begin, of PLACES blocks from FROM on, and with which transaction. With checksums the place decides the number. If the log may still have
+// blocks of such a one, or of one that comes after it before the log is full, another place is taken; so it is where Linux would go on after us.
+result<journal::log_beginning> journal::choose_beginning(std::uint32_t from, std::uint32_t places) const noexcept {
+  if (!format_.checksums) return log_beginning{from, cursor_.sequence};
+  const std::uint32_t of_linux = sequence_that_keeps_checksum(jsb_, 0) + 1;
+  for (std::uint32_t at = from; places != 0; --places, at = next_block(at)) {
     const std::uint32_t sequence = sequence_that_keeps_checksum(jsb_, at);
-    if (sequence != 0 && !used_.overlaps(sequence, capacity())) return {at, sequence};
+    const bool apart = sequence - of_linux >= capacity() && of_linux - sequence >= capacity();
+    if (sequence != 0 && apart && !used_.overlaps(sequence, capacity())) return log_beginning{at, sequence};
   }
-  return {from, sequence_that_keeps_checksum(jsb_, from)};
+  return fail(EUCLEAN);
 }
 
 result<> journal::check_writable(std::string& message) const {
-  if (format_.end < fewest_log_blocks) {
-    message = fmt::format("the journal has {} blocks, fewer than {}", format_.end, fewest_log_blocks);
+  if (capacity() + 1 < fewest_log_blocks) {
+    message = fmt::format("the journal has {} blocks, fewer than {}", capacity() + 1, fewest_log_blocks);
     return fail(EUCLEAN);
   }
   if (jsb_.s_nr_users > 1) {
@@ -87,7 +91,9 @@ result<> journal::load(std::string& message) {
   cursor_.sequence = jsb_.s_sequence;
   cursor_.head = jsb_.s_first;
   torn_ = loaded.state == superblock_state::bad;
-  return {};
+  if (!torn_ || XIP_TRY(superblock_is_torn(place(), loaded))) return {};
+  message = "the journal is damaged: the checksum of its super block is wrong";
+  return fail(EUCLEAN);
 }
 
 // What a journal of this file system has. Version 1 had no features, and no room for them in its super block.
@@ -107,46 +113,61 @@ void journal::upgrade_features(journal_superblock& jsb) const noexcept {
 
 // ---- from empty to empty ----------------------------------------------------------------------------------------------------------------------
 
-// The log is empty until its last step, and nothing in it is needed: whoever finds it does not look into it.
-result<> journal::begin() {
+// What the log has is home, if it has anything: an unmount was cut off. Whoever finds it in the middle of this finds it empty, or as it was, and the file system
+// says in both cases that it does not count.
+result<> journal::prepare_to_begin() {
   assert_nothing_to_commit();
   if (aborted()) return fail(EIO);
   XIP_TRY(medium().reserve(log_.find(0).value() << bits_, block_size()));
   XIP_TRY(collect_sequences());
   journal_superblock wanted = jsb_;
   upgrade_features(wanted);
-  // An unmount that was cut off, or a super block that a crash has torn: what the log has is home, but it is there.
-  while (!format_.checksums && used_.overlaps(cursor_.sequence, capacity())) cursor_.sequence += capacity();
-  if (jsb_.s_start != 0 || torn_ || std::memcmp(&wanted, &jsb_, sizeof wanted) != 0) {
-    wanted.s_start = 0;
+  wanted.s_start = 0;
+  if (torn_ || std::memcmp(&wanted, &jsb_, sizeof wanted) != 0) {
     XIP_TRY(rewrite_superblock(place(), wanted));
     jsb_ = wanted;
     torn_ = false;
   }
   format_.seed = checksum_seed(jsb_);
-  const log_beginning next = choose_beginning(cursor_.head);
-  XIP_TRY(move_log(place(), jsb_, next.sequence, next.start));
-  cursor_ = {.head = next.start, .free = capacity(), .sequence = next.sequence};
+  if (!format_.checksums) cursor_.sequence = used_.behind(cursor_.sequence);
+  next_ = XIP_TRY(choose_beginning(cursor_.head, capacity()));
+  return {};
+}
+
+result<> journal::begin() {
+  assert_nothing_to_commit();
+  XIP_TRY(move_log(place(), jsb_, next_.sequence, next_.start));
+  cursor_ = {.head = next_.start, .free = capacity(), .sequence = next_.sequence};
+  begun_ = true;
   set_limit();
   start_timer();
   return {};
 }
 
-result<> journal::end() {
-  stop_timer();
-  mutex_guard guard{commit_lock_};
+result<> journal::end_locked() {
   if (aborted()) {
     record_errno();
     return fail(EIO);
   }
+  if (!begun_) return {};
   XIP_TRY(checkpoint_locked());
   if (const auto carried = not_home_.find(carried_.value()); carried != not_home_.end()) {
     // The log is live: a torn write is made good from it.
     XIP_TRY(or_abort(bring_home(carried_, carried->second.place)));
     not_home_.erase(carried);
   }
+  XIP_TRY(or_abort(move_log(place(), jsb_, format_.checksums ? sequence_that_keeps_checksum(jsb_, 0) : cursor_.sequence, 0)));
+  begun_ = false;
   limit_.store(most_, std::memory_order_relaxed);
-  return or_abort(move_log(place(), jsb_, format_.checksums ? sequence_that_keeps_checksum(jsb_, 0) : cursor_.sequence, 0));
+  return {};
+}
+
+result<> journal::end() {
+  stop_timer();
+  mutex_guard guard{commit_lock_};
+  const auto done = end_locked();
+  if (!done && !aborted()) start_timer();  // the log goes on
+  return done;
 }
 
 // ---- when nothing can be written any more -------------------------------------------------------------------------------------------------------
@@ -158,19 +179,27 @@ void journal::abort(error why) noexcept {
   operations_.aborted(context_, why);
 }
 
-// Without memory, or room on the host, nothing has been tried, and may be again. After anything else what the medium holds is unknown.
+// Without memory, or room on the host, what was tried may be tried again. After anything else what the medium holds is unknown.
 result<> journal::or_abort(result<> done) noexcept {
   if (done || done.error() == ENOMEM || done.error() == ENOSPC) return done;
-  abort(done.error());
-  record_errno();
-  return done;
+  return whole_or_abort(done);
 }
 
-// Whether that arrives is unknown too. A crash that tears it leaves a super block that recovery knows for torn.
+// Where something has changed that cannot be taken back every error is one of the medium.
+result<> journal::whole_or_abort(result<> done) noexcept {
+  if (done) return done;
+  abort(error{done.error() == ENOMEM || done.error() == ENOSPC ? EIO : done.error().number()});
+  record_errno();
+  return fail(EIO);
+}
+
+// Whether that arrives is unknown too; if it did not, it is tried again at the end. This is the one write of the checksum while the log counts: a crash that
+// tears it leaves a super block that recovery knows for torn, and e2fsck does not.
 void journal::record_errno() noexcept {
   if (!aborted() || jsb_.s_errno != 0) return;
-  jsb_.s_errno = static_cast<std::uint32_t>(-aborted_.load(std::memory_order_relaxed));
-  (void)write_superblock(place(), jsb_);
+  journal_superblock told = jsb_;
+  told.s_errno = static_cast<std::uint32_t>(-aborted_.load(std::memory_order_relaxed));
+  if (write_superblock(place(), told)) jsb_ = told;
 }
 
 // ---- the timer ----------------------------------------------------------------------------------------------------------------------------------

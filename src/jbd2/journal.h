@@ -88,7 +88,10 @@ class journal {
 
   // ---- the log as a whole: nobody changes anything meanwhile but through start_handle -----------------------------------------------------
 
-  // Before the first change, by one task: from here on the log counts. Handles may be open, they have changed nothing. EIO, ENOMEM, ENOSPC: nothing was begun.
+  // Before the first change, by one task; handles may be open, they have changed nothing. First the log is made empty, and its super block what this journal
+  // needs: after that the file system may say that its journal counts. EIO, ENOMEM, ENOSPC, EUCLEAN: no transaction would be told from what the log has.
+  [[nodiscard]] result<> prepare_to_begin();
+  // Then it does. EIO: nothing was begun.
   [[nodiscard]] result<> begin();
   // Everything committed goes home but the carried block, and that becomes durable. EIO. ENOSPC, ENOMEM: some of it has, and may be tried again.
   [[nodiscard]] result<> checkpoint() XIP_EXCLUDES(commit_lock_);
@@ -146,8 +149,10 @@ class journal {
   struct log_beginning {
     std::uint32_t start, sequence;
   };
-  [[nodiscard]] log_beginning choose_beginning(std::uint32_t from) const noexcept XIP_REQUIRES(commit_lock_);
+  [[nodiscard]] result<log_beginning> choose_beginning(std::uint32_t from, std::uint32_t places) const noexcept XIP_REQUIRES(commit_lock_);
   [[nodiscard]] result<> or_abort(result<> done) noexcept XIP_REQUIRES(commit_lock_);
+  [[nodiscard]] result<> whole_or_abort(result<> done) noexcept XIP_REQUIRES(commit_lock_);
+  [[nodiscard]] result<> end_locked() XIP_REQUIRES(commit_lock_);
   void record_errno() noexcept XIP_REQUIRES(commit_lock_);
   void start_timer();
   void stop_timer() noexcept;
@@ -172,6 +177,7 @@ class journal {
   [[nodiscard]] result<> write_home() XIP_REQUIRES(commit_lock_);
   [[nodiscard]] result<> bring_home(pblk_t block, const place_in_log& from) XIP_REQUIRES(commit_lock_);
   [[nodiscard]] result<> begin_again() XIP_REQUIRES(commit_lock_);
+  [[nodiscard]] result<> remember_sequences() XIP_REQUIRES(commit_lock_);
 
   dev::buffer_cache& buffers_;
   const unsigned bits_;
@@ -188,6 +194,8 @@ class journal {
   journal_superblock jsb_{};  // as the medium has it, or is about to; changed in load, then under commit_lock_
   log_format format_;         // changed in load and begin
   bool torn_ = false;         // the super block, when it was loaded
+  log_beginning next_{};      // what begin() begins with
+  bool begun_ XIP_GUARDED_BY(commit_lock_) = false;
   std::pmr::vector<std::byte> staging_ XIP_GUARDED_BY(commit_lock_);
   log_cursor cursor_ XIP_GUARDED_BY(commit_lock_);
   used_sequences used_ XIP_GUARDED_BY(commit_lock_);

@@ -301,10 +301,7 @@ result<> replay::write_home() {
 result<> replay::mark_empty() {
   const journal_place place{device_, log_, bits_};
   if (!superblock_whole_) XIP_TRY(write_superblock(place, jsb_));
-  XIP_TRY(move_log(place, jsb_, has_checksums() ? sequence_that_keeps_checksum(jsb_, 0) : expected_ + 1, 0));
-  if (jsb_.s_errno == 0) return {};
-  jsb_.s_errno = 0;
-  return rewrite_superblock(place, jsb_);
+  return move_log(place, jsb_, has_checksums() ? sequence_that_keeps_checksum(jsb_, 0) : expected_ + 1, 0);
 }
 
 result<recovered> replay::run() {

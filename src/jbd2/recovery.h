@@ -32,7 +32,7 @@ struct recovered {
   int aborted = 0;            // the errno that made somebody abort the journal; 0: nobody did
 };
 
-// Replays the log, makes that durable, and marks the log empty. MESSAGE says what an error is about.
+// Replays the log, makes that durable, and marks the log empty. Why somebody aborted it stays there until it is written again (journal::prepare_to_begin). MESSAGE says what an error is about.
 // EUCLEAN: the journal is damaged. EOPNOTSUPP: it has a feature that is not known. Neither has written anything. EIO. ENOMEM.
 [[nodiscard]] result<recovered> recover(const recovery_request& request, std::string& message);
 // What the log would bring home to BLOCK; empty: nothing. Writes nothing. Errors as recover.

@@ -105,10 +105,13 @@ result<> rewrite_superblock(const journal_place& at, journal_superblock& jsb) {
 }
 
 result<> move_log(const journal_place& at, journal_superblock& jsb, std::uint32_t sequence, std::uint32_t start) {
-  jsb.s_sequence = sequence;
-  jsb.s_start = start;
-  XIP_ASSERT(!has_checksums(incompat_of(jsb)) || superblock_checksum(jsb) == jsb.s_checksum);
-  return put(at, jsb);
+  journal_superblock moved = jsb;
+  moved.s_sequence = sequence;
+  moved.s_start = start;
+  XIP_ASSERT(!has_checksums(incompat_of(moved)) || superblock_checksum(moved) == moved.s_checksum);
+  XIP_TRY(put(at, moved));
+  jsb = moved;
+  return {};
 }
 
 std::uint32_t sequence_that_keeps_checksum(const journal_superblock& jsb, std::uint32_t start) noexcept {

@@ -37,7 +37,7 @@ struct loaded_superblock {
 [[nodiscard]] result<> write_superblock(const journal_place& at, journal_superblock& jsb);
 // The same for changes to anything while the log is empty, in steps that no crash can tear: the checksum does not count between the first and the last.
 [[nodiscard]] result<> rewrite_superblock(const journal_place& at, journal_superblock& jsb);
-// JSB says where the log begins, and with which transaction: one word of 8 bytes, which is written alone. Durable on return. With checksums SEQUENCE is
+// JSB, and nothing of it where that fails, says where the log begins, and with which transaction: one word of 8 bytes, which is written alone. Durable on return. With checksums SEQUENCE is
 // sequence_that_keeps_checksum's.
 [[nodiscard]] result<> move_log(const journal_place& at, journal_superblock& jsb, std::uint32_t sequence, std::uint32_t start);
 

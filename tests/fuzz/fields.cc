@@ -8,6 +8,8 @@
 
 #include <xip/vfs/posix_acl.h>
 
+#include "jbd2/format.h"
+
 namespace xip::fuzz {
 namespace {
 
@@ -24,6 +26,8 @@ struct member {
 #define XIP_SUPER(FIELD, WHAT) XIP_MEMBER(ext4_super_block, FIELD, WHAT)
 #define XIP_DESC(FIELD, WHAT) XIP_MEMBER(ext4_group_desc, FIELD, WHAT)
 #define XIP_INODE(FIELD, WHAT) XIP_MEMBER(ext4_inode, FIELD, WHAT)
+
+#define XIP_JSB(FIELD, WHAT) XIP_MEMBER(jbd2::journal_superblock, FIELD, WHAT)
 
 // clang-format off
 constexpr member super_members[] = {
@@ -85,10 +89,22 @@ constexpr member xattr_entry_members[] = {
 constexpr member list_members[] = {
     XIP_MEMBER(ext4_acl_entry_short, e_tag, flags), XIP_MEMBER(ext4_acl_entry_short, e_perm, flags), member{sizeof(ext4_acl_entry_short), 4},
 };
+constexpr member journal_header_members[] = {
+    XIP_MEMBER(jbd2::journal_header, h_magic, number), XIP_MEMBER(jbd2::journal_header, h_blocktype, number), XIP_MEMBER(jbd2::journal_header, h_sequence, number),
+};
+constexpr member journal_super_members[] = {
+    XIP_JSB(s_blocksize, length), XIP_JSB(s_maxlen, length), XIP_JSB(s_first, length), XIP_JSB(s_sequence, number), XIP_JSB(s_start, length),
+    XIP_JSB(s_errno, number), XIP_JSB(s_feature_compat, flags), XIP_JSB(s_feature_incompat, flags), XIP_JSB(s_feature_ro_compat, flags),
+    XIP_JSB(s_nr_users, number), XIP_JSB(s_checksum_type, number), XIP_JSB(s_num_fc_blks, length), XIP_JSB(s_head, length), XIP_JSB(s_checksum, number),
+};
+constexpr member revoke_members[] = {XIP_MEMBER(jbd2::revoke_header, r_count, length)};
+constexpr member commit_members[] = {member{offsetof(jbd2::commit_header, h_chksum), 4}};
+constexpr member tag_members[] = {member{0, 4, meaning::block}, member{0, 2, meaning::flags}};
 constexpr member word_members[] = {member{0, 4}};
 constexpr member pointer_members[] = {member{0, 4, meaning::block}};
 // clang-format on
 
+#undef XIP_JSB
 #undef XIP_INODE
 #undef XIP_DESC
 #undef XIP_SUPER
@@ -126,6 +142,26 @@ class field_finder {
         add(s.offset, xattr_header_members);
         attributes(s.offset, s.offset + sizeof(ext4_xattr_header));
         break;
+      case structure_kind::journal_super:
+        add(s.offset, journal_super_members);
+        big_endian();
+        break;
+      case structure_kind::journal_descriptor:
+        add(s.offset, journal_header_members);
+        tags(s.offset);
+        big_endian();
+        break;
+      case structure_kind::journal_revoke:
+        add(s.offset, journal_header_members);
+        add(s.offset, revoke_members);
+        for (std::uint64_t at = s.offset + sizeof(jbd2::revoke_header), n = 0; n < 8; ++n, at += 4) add(at, pointer_members);
+        big_endian();
+        break;
+      case structure_kind::journal_commit:
+        add(s.offset, journal_header_members);
+        add(s.offset, commit_members);
+        big_endian();
+        break;
       case structure_kind::block_bitmap:
       case structure_kind::inode_bitmap:
       case structure_kind::data:
@@ -139,6 +175,16 @@ class field_finder {
   void add(std::uint64_t base, std::span<const member> members) {
     for (const member& m : members)
       if (base + m.offset + m.width <= end_) found_.push_back({base + m.offset, m.width, m.what});
+  }
+
+  void big_endian() noexcept {
+    for (field& f : found_) f.big_endian = true;
+  }
+
+  // Of tags of each size there is; those that are none are numbers all the same.
+  void tags(std::uint64_t offset) {
+    constexpr std::uint32_t enough = 12;
+    for (std::uint32_t i = 0; i < enough; ++i) add(offset + sizeof(jbd2::journal_header) + i * 4, tag_members);
   }
 
   void words(const structure& s, std::span<const member> one) {

@@ -8,11 +8,14 @@
 
 #include <xip/base/crc.h>
 
+#include "jbd2/format.h"
+
 namespace xip::fuzz {
 namespace {
 
 using namespace ext4lite;
 
+constexpr std::uint32_t root_capacity_of_an_inode = 4;
 constexpr std::uint32_t groups_looked_at = 64;
 constexpr std::uint32_t inodes_looked_at = 4096;
 constexpr std::size_t structures_looked_for = 2048;
@@ -121,6 +124,24 @@ class inode_reader {
   bool indexed_ = false;
 };
 
+// The journal's own blocks; what their checksums start from is the same for all but the super block.
+void find_journal_structures(const sparse_image& image, const geometry& g, std::vector<structure>& found) {
+  const std::vector<std::uint64_t> blocks = journal_blocks_of(image, g);
+  if (blocks.empty()) return;
+  const auto jsb = image.load<jbd2::journal_superblock>(blocks.front());
+  const std::uint32_t seed = crc32c(~0u, std::as_bytes(std::span{jsb.s_uuid}));
+  for (std::size_t i = 0; i < blocks.size() && found.size() < structures_looked_for; ++i) {
+    const auto header = image.load<jbd2::journal_header>(blocks[i]);
+    if (header.h_magic != jbd2::journal_magic && i != 0) continue;
+    const std::uint32_t type = header.h_blocktype;
+    const structure_kind kind = i == 0                           ? structure_kind::journal_super
+                                : type == jbd2::descriptor_block ? structure_kind::journal_descriptor
+                                : type == jbd2::revoke_block     ? structure_kind::journal_revoke
+                                                                 : structure_kind::journal_commit;
+    found.push_back({kind, blocks[i], g.block_size, static_cast<std::uint32_t>(i), seed});
+  }
+}
+
 [[nodiscard]] std::uint64_t block_named_by(const geometry& g, le32 lo, le32 hi) noexcept {
   return lo | (g.desc_size >= desc_size_64 ? std::uint64_t{hi} << 32 : 0);
 }
@@ -182,7 +203,30 @@ std::vector<structure> structures_of(const sparse_image& image, const geometry& 
   const auto inodes = static_cast<std::uint32_t>(std::min<std::uint64_t>(std::uint64_t{g.groups} * g.inodes_per_group, inodes_looked_at));
   for (std::uint32_t ino = 1; ino <= inodes; ++ino)
     if (const auto offset = offset_of_inode(image, g, ino)) reader.read(*offset, ino);
+  find_journal_structures(image, g, found);
   return found;
+}
+
+std::vector<std::uint64_t> journal_blocks_of(const sparse_image& image, const geometry& g) {
+  std::vector<std::uint64_t> blocks;
+  const auto inode = offset_of_inode(image, g, image.load<ext4_super_block>(super_offset).s_journal_inum);
+  if (!inode) return blocks;
+  constexpr std::size_t most = 4096;
+  const auto add = [&](std::uint64_t first, std::uint32_t count) {
+    for (std::uint32_t i = 0; i < count && blocks.size() < most && first + i < g.blocks; ++i) blocks.push_back((first + i) * g.block_size);
+  };
+  const auto raw = image.load<ext4_inode>(*inode);
+  if ((raw.i_flags & extents_fl) == 0) {
+    for (std::uint32_t i = 0; i < ndir_blocks; ++i) add(raw.i_block[i], 1);
+    return blocks;
+  }
+  const std::uint64_t root = *inode + offsetof(ext4_inode, i_block);
+  const auto header = image.load<ext4_extent_header>(root);
+  for (std::uint32_t i = 0; i < std::min<std::uint32_t>(header.eh_entries, root_capacity_of_an_inode) && header.eh_depth == 0; ++i) {
+    const auto e = image.load<ext4_extent>(root + sizeof header + i * sizeof(ext4_extent));
+    add(e.ee_start_lo | std::uint64_t{e.ee_start_hi} << 32, e.ee_len);
+  }
+  return blocks;
 }
 
 }  // namespace xip::fuzz

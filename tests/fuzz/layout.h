@@ -45,6 +45,10 @@ enum class structure_kind : std::uint8_t {
   directory_leaf,
   directory_index,
   xattr_block,
+  journal_super,
+  journal_descriptor,
+  journal_revoke,
+  journal_commit,
   data,  // of a file, or the text of a symlink
 };
 
@@ -53,8 +57,11 @@ struct structure {
   std::uint64_t offset;
   std::uint32_t bytes;
   std::uint32_t number;  // the group's, or the inode it belongs to
-  std::uint32_t seed;    // what its checksum starts from, where it belongs to an inode
+  std::uint32_t seed;    // what its checksum starts from, where it belongs to an inode or the journal
 };
+
+// Offsets of the journal's blocks, the first first; as far as its inode's root names them.
+[[nodiscard]] std::vector<std::uint64_t> journal_blocks_of(const sparse_image& image, const geometry& g);
 
 // All that can be found, in no order that matters. Ends early in images that lead in circles.
 [[nodiscard]] std::vector<structure> structures_of(const sparse_image& image, const geometry& g);
@@ -66,6 +73,7 @@ struct field {
   std::uint64_t offset;
   std::uint8_t width;  // 1, 2, 4 or 8 bytes
   meaning what;
+  bool big_endian = false;
 };
 // The fields of S, and of what lies in it: entries, extents, attributes.
 [[nodiscard]] std::vector<field> fields_of(const sparse_image& image, const geometry& g, const structure& s);

@@ -55,13 +55,11 @@ class image_mutator {
     const field f = fields[below(static_cast<std::uint32_t>(fields.size()))];
     const std::span<std::byte> bytes = image_.bytes(f.offset, f.width);
     if (bytes.empty()) return;
+    const auto byte_of = [&](std::size_t i) -> std::byte& { return bytes[f.big_endian ? bytes.size() - 1 - i : i]; };
     std::uint64_t value = 0;
-    for (std::size_t i = bytes.size(); i-- != 0;) value = value << 8 | std::to_integer<std::uint64_t>(bytes[i]);
+    for (std::size_t i = bytes.size(); i-- != 0;) value = value << 8 | std::to_integer<std::uint64_t>(byte_of(i));
     value = other_value(value, f);
-    for (std::byte& b : bytes) {
-      b = static_cast<std::byte>(value & 0xFF);
-      value >>= 8;
-    }
+    for (std::size_t i = 0; i < bytes.size(); ++i, value >>= 8) byte_of(i) = static_cast<std::byte>(value & 0xFF);
   }
 
   [[nodiscard]] std::uint64_t other_value(std::uint64_t old, const field& f) {

@@ -7,6 +7,7 @@
 #include <xip/base/crc.h>
 
 #include "fuzz/layout.h"
+#include "jbd2/format.h"
 
 namespace xip::fuzz {
 namespace {
@@ -37,6 +38,7 @@ class repairer {
     for (const structure& s : found)
       if (s.kind == structure_kind::group_desc) descriptor(s);
     if (g_.metadata_csum) super_block();
+    journal(found);
   }
 
  private:
@@ -61,6 +63,10 @@ class repairer {
       case structure_kind::super_block:
       case structure_kind::group_desc:
       case structure_kind::pointer_block:
+      case structure_kind::journal_super:
+      case structure_kind::journal_descriptor:
+      case structure_kind::journal_revoke:
+      case structure_kind::journal_commit:
       case structure_kind::data:
         return;
     }
@@ -158,6 +164,49 @@ class repairer {
     std::uint16_t sum = crc16(crc16(0xFFFF, std::as_bytes(std::span{es.s_uuid})), std::as_bytes(std::span{&number, 1}));
     sum = crc16(sum, bytes.first(at));
     image_.store(s.offset + at, le16{bytes.size() > at + 2 ? crc16(sum, bytes.subspan(at + 2)) : sum});
+  }
+
+  // The journal has checksums where its own features say so. What a descriptor's tags cover comes before it.
+  void journal(const std::vector<structure>& found) {
+    const std::vector<std::uint64_t> blocks = journal_blocks_of(image_, g_);
+    if (blocks.empty()) return;
+    const std::uint32_t features = image_.load<jbd2::journal_superblock>(blocks.front()).s_feature_incompat;
+    if ((features & (jbd2::incompat_csum_v2 | jbd2::incompat_csum_v3)) == 0) return;
+    for (const structure& s : found) {
+      const std::span<const std::byte> block = image_.bytes(s.offset, s.bytes);
+      if (block.empty()) continue;
+      if (s.kind == structure_kind::journal_descriptor) tags(s, blocks, features);
+      if (s.kind == structure_kind::journal_descriptor || s.kind == structure_kind::journal_revoke) sum_at(s, block, block.size() - 4);
+      if (s.kind == structure_kind::journal_commit) sum_at(s, block, offsetof(jbd2::commit_header, h_chksum));
+      if (s.kind == structure_kind::journal_super) {
+        const structure with_its_own{s.kind, s.offset, jbd2::superblock_size, s.number, ~0u};
+        sum_at(with_its_own, block.first(jbd2::superblock_size), offsetof(jbd2::journal_superblock, s_checksum));
+      }
+    }
+  }
+
+  void sum_at(const structure& s, std::span<const std::byte> block, std::size_t at) {
+    const std::uint32_t before = crc_of_zeros(crc32c(s.seed, block.first(at)), 4);
+    image_.store(s.offset + at, be32{crc32c(before, block.subspan(at + 4))});
+  }
+
+  void tags(const structure& s, const std::vector<std::uint64_t>& blocks, std::uint32_t features) {
+    const bool v3 = (features & jbd2::incompat_csum_v3) != 0;
+    const std::size_t bytes = v3 ? 16 : (features & jbd2::incompat_64bit) != 0 ? 14 : 10;
+    const auto sequence = image_.load<jbd2::journal_header>(s.offset).h_sequence;
+    std::size_t block = s.number;
+    for (std::size_t at = sizeof(jbd2::journal_header); at + bytes <= s.bytes - 4;) {
+      if (++block == blocks.size()) block = 1;
+      const std::span<const std::byte> data = image_.bytes(blocks[block % blocks.size()], g_.block_size);
+      const std::uint32_t sum = crc32c(crc_of_value(s.seed, sequence), data);
+      if (v3)
+        image_.store(s.offset + at + 12, be32{sum});
+      else
+        image_.store(s.offset + at + 4, be16{static_cast<std::uint16_t>(sum & 0xFFFF)});
+      const std::uint32_t flags = v3 ? image_.load<be32>(s.offset + at + 4).load() : image_.load<be16>(s.offset + at + 6).load();
+      if ((flags & jbd2::flag_last_tag) != 0) return;
+      at += bytes + ((flags & jbd2::flag_same_uuid) != 0 ? 0 : jbd2::tag_uuid_size);
+    }
   }
 
   void super_block() {

@@ -2,6 +2,7 @@
 #include "jbd2/journal.h"
 
 #include <algorithm>
+#include <functional>
 #include <memory>
 #include <set>
 #include <string>
@@ -13,6 +14,7 @@
 #include <xip/dev/devices.h>
 #include <xip/locks/kthread.h>
 
+#include "dev/decorator.h"
 #include "jbd2/checksum.h"
 #include "jbd2/recovery.h"
 
@@ -33,10 +35,27 @@ struct format {
   bool checksums, wide;
 };
 
+// Fails when it is told to.
+struct moody_device final : dev::decorator<dev::device> {
+  explicit moody_device(dev::device& below) : decorator{below, "moody:"} {}
+  [[nodiscard]] result<> write_batch(std::span<const dev::io_piece> pieces) noexcept override {
+    if (writes_until_no_room != 0 && --writes_until_no_room == 0) return fail(ENOSPC);
+    return decorator::write_batch(pieces);
+  }
+  [[nodiscard]] result<> flush_cache() noexcept override {
+    ++flushes;
+    if (on_flush) on_flush();
+    return decorator::flush_cache();
+  }
+  std::uint32_t writes_until_no_room = 0;
+  std::uint32_t flushes = 0;
+  std::function<void()> on_flush;
+};
+
 // A file system that is nothing but blocks, each filled with one number.
 class bench {
  public:
-  explicit bench(const format& f) : format_{f}, device_{*dev::open_memory(all_blocks << bits)} {
+  explicit bench(const format& f) : format_{f}, memory_{*dev::open_memory(all_blocks << bits)} {
     journal_superblock jsb{};
     jsb.s_header = {journal_magic, superblock_v2, 0u};
     jsb.s_blocksize = bs;
@@ -49,23 +68,17 @@ class bench {
     open();
   }
 
+  [[nodiscard]] result<> begin() {
+    XIP_TRY(journal_->prepare_to_begin());
+    return journal_->begin();
+  }
+
   // As after a crash: nothing that is not on the medium is known any more.
   void open() {
     journal_.reset();
     buffers_.reset();
     buffers_.emplace(*device_, bits, *std::pmr::get_default_resource());
-    log_map log{*std::pmr::get_default_resource()};
-    EXPECT_TRUE(log.add({.first = 0, .count = log_size, .start = pblk_t{home_blocks}}));
-    journal_.emplace(journal_request{.buffers = *buffers_,
-                                     .log = std::move(log),
-                                     .memory = *std::pmr::get_default_resource(),
-                                     .handles = handles_,
-                                     .operations = operations,
-                                     .context = this,
-                                     .carried = carried,
-                                     .checksums = format_.checksums,
-                                     .wide = format_.wide,
-                                     .commit_interval = nanoseconds::zero()});
+    make_journal();
     std::string message;
     EXPECT_TRUE(journal_->load(message)) << message;
   }
@@ -110,19 +123,46 @@ class bench {
     return jsb;
   }
 
+  // Why it is not loaded.
+  [[nodiscard]] std::string refusal() {
+    journal_.reset();
+    make_journal();
+    std::string message;
+    return journal_->load(message) ? "loaded" : message;
+  }
+
   journal& log() { return *journal_; }
   dev::buffer_cache& buffers() { return *buffers_; }
-  dev::device& device() { return *device_; }
+  moody_device& device() { return moody_; }
+
+  [[nodiscard]] dev::device& device_below() const { return *memory_; }
 
   std::vector<tid_t> committed;
   int aborted = 0;
   std::uint32_t commits_refused = 0;
 
  private:
+  void make_journal() {
+    log_map log{*std::pmr::get_default_resource()};
+    EXPECT_TRUE(log.add({.first = 0, .count = log_size, .start = pblk_t{home_blocks}}));
+    journal_.emplace(journal_request{.buffers = *buffers_,
+                                     .log = std::move(log),
+                                     .memory = *std::pmr::get_default_resource(),
+                                     .handles = handles_,
+                                     .operations = operations,
+                                     .context = this,
+                                     .carried = carried,
+                                     .checksums = format_.checksums,
+                                     .wide = format_.wide,
+                                     .commit_interval = nanoseconds::zero()});
+  }
+
   static const journal_operations operations;
 
   format format_;
-  std::unique_ptr<dev::device> device_;
+  std::unique_ptr<dev::device> memory_;
+  moody_device moody_{*memory_};
+  dev::device* device_ = &moody_;
   handle_lock handles_;
   std::optional<dev::buffer_cache> buffers_;
   std::optional<journal> journal_;
@@ -140,7 +180,16 @@ const journal_operations bench::operations{
 
 class running_journal : public testing::TestWithParam<format> {
  protected:
-  running_journal() { EXPECT_TRUE(b.log().begin()); }
+  running_journal() { EXPECT_TRUE(b.begin()); }
+  // Somewhere in the log.
+  [[nodiscard]] bool has_commit_block() const {
+    for (std::uint32_t at = 1; at < log_size; ++at) {
+      journal_header header;
+      EXPECT_TRUE(b.device_below().read((home_blocks + at) << bits, std::as_writable_bytes(std::span{&header, 1})));
+      if (header.h_magic == journal_magic && header.h_blocktype == commit_block) return true;
+    }
+    return false;
+  }
   bench b{GetParam()};
 };
 
@@ -294,6 +343,37 @@ TEST_P(running_journal, checkpoints_what_is_committed) {
   EXPECT_EQ(b.on_medium(10), 2u);
 }
 
+// Where the medium takes eight bytes at once, and more so where it takes 64, a crash leaves the super block as it was before or as it is after.
+TEST_P(running_journal, moves_the_log_with_one_word) {
+  constexpr std::size_t word = offsetof(journal_superblock, s_sequence);
+  static_assert(word % 8 == 0 && offsetof(journal_superblock, s_start) == word + 4);
+  const auto expect_one_word = [&](const auto& move) {
+    const journal_superblock before = b.superblock();
+    ASSERT_TRUE(move());
+    const journal_superblock after = b.superblock();
+    const auto* old = reinterpret_cast<const std::byte*>(&before);
+    const auto* fresh = reinterpret_cast<const std::byte*>(&after);
+    EXPECT_NE(std::memcmp(old + word, fresh + word, 8), 0);
+    EXPECT_EQ(std::memcmp(old, fresh, word), 0);
+    EXPECT_EQ(std::memcmp(old + word + 8, fresh + word + 8, sizeof before - word - 8), 0);
+    if (GetParam().checksums) {
+      EXPECT_EQ(superblock_checksum(after), after.s_checksum);
+    }
+  };
+  for (std::uint32_t i = 1; i < 6; ++i) {
+    b.change(10, i);
+    b.change(carried.value(), i);
+    ASSERT_TRUE(b.log().commit(b.log().running()));
+    expect_one_word([&] { return b.log().checkpoint(); });
+  }
+  expect_one_word([&] { return b.log().end(); });
+  expect_one_word([&] { return b.begin(); });
+  b.change(10, 9);
+  ASSERT_TRUE(b.log().commit(b.log().running()));
+  b.open();
+  expect_one_word([&] { return b.recover().transactions == 1; });
+}
+
 TEST_P(running_journal, keeps_the_carried_block_in_the_log_until_the_end) {
   b.change(carried.value(), 5);
   b.change(10, 5);
@@ -320,7 +400,7 @@ TEST_P(running_journal, goes_around_the_log) {
     (void)b.recover();
     for (std::uint64_t block = 100; block < 150; ++block) ASSERT_EQ(b.on_medium(block), round);
     b.open();
-    ASSERT_TRUE(b.log().begin());
+    ASSERT_TRUE(b.begin());
   }
   EXPECT_GT(starts.size(), 2u);
 }
@@ -348,7 +428,7 @@ TEST_P(running_journal, ends_empty_and_begins_again) {
   ASSERT_TRUE(b.log().end());
   EXPECT_EQ(b.on_medium(10), 1u);
   EXPECT_EQ(b.recover().transactions, 0u);
-  ASSERT_TRUE(b.log().begin());
+  ASSERT_TRUE(b.begin());
   b.change(10, 2);
   ASSERT_TRUE(b.log().commit(b.log().running()));
   EXPECT_EQ(b.recover().transactions, 1u);
@@ -362,7 +442,7 @@ TEST_P(running_journal, begins_over_a_log_that_is_not_empty) {
     ASSERT_TRUE(b.log().commit(b.log().running()));
   }
   b.open();
-  ASSERT_TRUE(b.log().begin());
+  ASSERT_TRUE(b.begin());
   b.change(11, 1);
   ASSERT_TRUE(b.log().commit(b.log().running()));
   EXPECT_EQ(b.recover().transactions, 1u);
@@ -388,6 +468,92 @@ TEST_P(running_journal, is_aborted_by_a_medium_that_fails) {
   EXPECT_EQ(b.log().start_handle(1).error(), EIO);
   EXPECT_EQ(b.log().commit(tid).error(), EIO) << "not durable, and says so";
   EXPECT_EQ(b.log().checkpoint().error(), EIO);
+}
+
+// A host that has promised room and has none in the middle of a transaction: what was dirty is no longer, so nothing may be said to be durable again.
+TEST_P(running_journal, is_aborted_by_a_host_without_room_in_the_middle) {
+  for (std::uint64_t block = 100; block < 200; ++block) b.change(block, 1);
+  b.device().writes_until_no_room = 2;
+  EXPECT_EQ(b.log().commit(b.log().running()).error(), EIO);
+  EXPECT_EQ(b.log().commit(b.log().running()).error(), EIO);
+  EXPECT_EQ(b.log().start_handle(1).error(), EIO);
+}
+
+TEST_P(running_journal, tries_a_checkpoint_again) {
+  b.change(10, 1);
+  ASSERT_TRUE(b.log().commit(b.log().running()));
+  b.device().writes_until_no_room = 1;
+  EXPECT_EQ(b.log().checkpoint().error(), ENOSPC);
+  EXPECT_FALSE(b.log().aborted());
+  ASSERT_TRUE(b.log().checkpoint());
+  EXPECT_EQ(b.on_medium(10), 1u);
+}
+
+// The end fails, and the log goes on.
+TEST_P(running_journal, goes_on_where_it_could_not_end) {
+  b.change(10, 1);
+  ASSERT_TRUE(b.log().commit(b.log().running()));
+  b.device().writes_until_no_room = 1;
+  EXPECT_EQ(b.log().end().error(), ENOSPC);
+  b.change(11, 1);
+  ASSERT_TRUE(b.log().commit(b.log().running()));
+  b.open();
+  EXPECT_EQ(b.recover().transactions, 2u);
+}
+
+// Two flushes: what is committed before the commit block, and the commit block before anybody is told.
+TEST_P(running_journal, flushes_before_and_behind_the_commit_block) {
+  b.change(10, 1);
+  std::vector<bool> committed_at_flush;
+  b.device().on_flush = [&] { committed_at_flush.push_back(has_commit_block()); };
+  ASSERT_TRUE(b.log().commit(b.log().running()));
+  EXPECT_EQ(committed_at_flush, (std::vector<bool>{false, true}));
+}
+
+// What nobody else looked at: a log that ends where it begins.
+TEST_P(running_journal, refuses_a_log_that_is_too_short) {
+  ASSERT_TRUE(b.log().end());
+  journal_superblock jsb = b.superblock();
+  jsb.s_first = log_size - 9;
+  if (GetParam().checksums) jsb.s_checksum = superblock_checksum(jsb);
+  ASSERT_TRUE(b.device().write(home_blocks << bits, std::as_bytes(std::span{&jsb, 1})));
+  EXPECT_THAT(b.refusal(), HasSubstr("fewer than 1024"));
+}
+
+// Every block of the log is left over from another transaction.
+TEST_P(running_journal, finds_a_number_that_is_free_or_says_so) {
+  ASSERT_TRUE(b.log().end());
+  for (std::uint32_t at = 1; at < log_size; ++at) {
+    const journal_header header{be32{journal_magic}, be32{commit_block}, be32{at * 1000}};
+    ASSERT_TRUE(b.device().write((home_blocks + at) << bits, std::as_bytes(std::span{&header, 1})));
+  }
+  b.open();
+  ASSERT_TRUE(b.begin());
+  b.change(10, 1);
+  ASSERT_TRUE(b.log().commit(b.log().running()));
+  EXPECT_EQ(b.recover().transactions, 1u);
+}
+
+// Several tasks, small transactions, a log that fills up: everybody gets room, and what is said to be durable is.
+TEST_P(running_journal, serves_many_at_once) {
+  constexpr std::uint32_t tasks = 6, rounds = 60;
+  std::vector<kthread> threads;
+  std::array<std::uint32_t, tasks> durable{};
+  for (std::uint32_t t = 0; t < tasks; ++t) {
+    threads.push_back(kthread::run("writer", *std::pmr::get_default_resource(), [this, t, &durable] {
+                        for (std::uint32_t round = 1; round <= rounds; ++round) {
+                          for (std::uint64_t block = 0; block < 20; ++block) b.change(100 + t * 20 + block, round);
+                          const tid_t tid = b.log().running();
+                          if (round % 3 == 0 && b.log().commit(tid)) durable[t] = round;
+                        }
+                      }).value());
+  }
+  for (kthread& each : threads) each.join();
+  EXPECT_FALSE(b.log().aborted());
+  b.open();
+  (void)b.recover();
+  for (std::uint32_t t = 0; t < tasks; ++t)
+    for (std::uint64_t block = 0; block < 20; ++block) EXPECT_GE(b.on_medium(100 + t * 20 + block), durable[t]);
 }
 
 TEST_P(running_journal, says_in_its_super_block_why_it_was_aborted) {
@@ -424,10 +590,13 @@ TEST(journal_superblock, keeps_its_checksum_with_one_sequence_for_each_beginning
 TEST(used_sequences, are_found_where_they_wrap) {
   used_sequences used{*std::pmr::get_default_resource()};
   for (std::uint32_t s = UINT32_MAX - 2; s != 3; ++s) ASSERT_TRUE(used.add(s));
+  used.sort();
   EXPECT_TRUE(used.overlaps(2, 1));
   EXPECT_FALSE(used.overlaps(3, 100));
   EXPECT_TRUE(used.overlaps(UINT32_MAX - 10, 9));
   EXPECT_FALSE(used.overlaps(UINT32_MAX - 10, 8));
+  EXPECT_EQ(used.behind(UINT32_MAX - 5), 3u);
+  EXPECT_EQ(used.behind(3), 3u);
 }
 
 }  // namespace

@@ -129,7 +129,8 @@ class buffer_cache {
   // Ask for COUNT blocks from FIRST in one batch; no error is reported here.
   void read_ahead(pblk_t first, std::uint32_t count) noexcept;
 
-  void mark_dirty(buffer& b) noexcept;
+  // Whether it was clean.
+  bool mark_dirty(buffer& b) noexcept;
   // The block was freed: what is dirty in it must never be written (Linux: bforget). Its contents are no longer valid.
   void forget(pblk_t block) noexcept;
 
