@@ -1,56 +1,21 @@
-// x1.NAME.FINGERPRINT.SCHEDULE.CHECK
-//   NAME         the program's, in characters that need no quoting, cut to 40
-//   FINGERPRINT  hash of the whole name, of the tasks, of the build: 32 bits each
-//   SCHEDULE     d and deviations: steps since the last one, and the task, as numbers; or s and how a strategy came to it
-//   CHECK        24 bits over all before: a token that was cut or mistyped must not name another schedule
+// Of version x1. The fingerprint is a hash of the whole name, of the tasks, of the build: 32 bits each. The content is d and deviations (steps since
+// the last one, and the task), or s and how a strategy came to it.
 #include <xip/explore/token.h>
 
 #include <algorithm>
-#include <array>
+#include <initializer_list>
 
 #include <fmt/format.h>
 
-#include "explore/base64url.h"
 #include "explore/lock_names.h"
+#include "explore/token_parts.h"
 
 namespace xip::explore {
 namespace {
 
 constexpr std::string_view version = "x1";
-constexpr std::size_t max_name = 40;
-constexpr std::size_t check_bytes = 3;
-constexpr std::size_t parts = 5;
 
-struct split_token {
-  std::array<std::string_view, parts> part;
-  std::array<std::size_t, parts> start;
-};
-
-std::string shown_name(std::string_view name) {
-  std::string shown{name.substr(0, max_name)};
-  for (char& c : shown)
-    if (c <= ' ' || c > '~' || c == '.' || c == '\'' || c == '"' || c == '\\' || c == '$' || c == '`') c = '_';
-  return shown;
-}
-
-void put_word(bytes& to, std::uint32_t word) {
-  for (unsigned shift = 0; shift < 32; shift += 8) to.push_back(static_cast<std::uint8_t>(word >> shift));
-}
-
-std::uint32_t word_at(const bytes& from, std::size_t at) noexcept {
-  std::uint32_t word = 0;
-  for (unsigned i = 0; i < 4; ++i) word |= std::uint32_t{from[at + i]} << (8 * i);
-  return word;
-}
-
-std::string check_of(std::string_view text) {
-  const std::uint64_t h = hash_text(text);
-  bytes check;
-  for (unsigned i = 0; i < check_bytes; ++i) check.push_back(static_cast<std::uint8_t>(h >> (8 * i + 20)));
-  return encode_base64(check);
-}
-
-std::string deviations_part(const std::vector<deviation>& deviations) {
+bytes deviations_part(const std::vector<deviation>& deviations) {
   bytes b;
   std::uint64_t last = 0;
   for (const deviation& d : deviations) {
@@ -58,36 +23,15 @@ std::string deviations_part(const std::vector<deviation>& deviations) {
     put_number(b, d.task);
     last = d.step;
   }
-  return "d" + encode_base64(b);
+  return b;
 }
 
-std::string strategy_part(const token& t) {
+bytes strategy_part(const token& t) {
   bytes b;
   for (const std::uint64_t number : {static_cast<std::uint64_t>(t.spec.kind), std::uint64_t{t.spec.bound}, t.spec.seed, t.spec.length,
                                      t.number, std::uint64_t{t.part.index}, std::uint64_t{t.part.count}})
     put_number(b, number);
-  return "s" + encode_base64(b);
-}
-
-std::unexpected<std::string> malformed_at(std::size_t at) {
-  return std::unexpected{fmt::format("the token is malformed at character {}", at + 1)};
-}
-
-std::expected<split_token, std::string> split(std::string_view text) {
-  split_token found;
-  std::size_t at = 0;
-  for (std::size_t i = 0; i < parts; ++i) {
-    const std::size_t end = i + 1 < parts ? text.find('.', at) : text.size();
-    if (end == std::string_view::npos) return malformed_at(text.size());
-    found.part[i] = text.substr(at, end - at);
-    found.start[i] = at;
-    if (i == 0 && found.part[0] != version)
-      return std::unexpected{fmt::format("the token is of version '{}', this program reads '{}'", found.part[0], version)};
-    const std::size_t wrong = i < 2 ? std::string_view::npos : found.part[i].find_first_not_of(base64url);
-    if (wrong != std::string_view::npos) return malformed_at(at + wrong);
-    at = end + 1;
-  }
-  return found;
+  return b;
 }
 
 // Empty: it belongs to EXPECTED.
@@ -130,28 +74,20 @@ std::string format_token(const fingerprint& of, const token& t) {
   put_word(print, static_cast<std::uint32_t>(hash_text(of.program)));
   put_word(print, of.tasks);
   put_word(print, of.build);
-  const std::string head = fmt::format("{}.{}.{}.", version, shown_name(of.program), encode_base64(print));
-  std::string schedule = deviations_part(t.deviations);
-  if (t.by_strategy && head.size() + schedule.size() + 1 + check_bytes * 4 / 3 > max_token_bytes) schedule = strategy_part(t);
-  const std::string text = head + schedule;
-  return text + "." + check_of(text);
+  const std::string text = join_token(version, of.program, print, 'd', deviations_part(t.deviations));
+  if (t.by_strategy && text.size() > max_token_bytes) return join_token(version, of.program, print, 's', strategy_part(t));
+  return text;
 }
 
 std::expected<token, std::string> parse_token(std::string_view text, const fingerprint& expected) {
-  const auto found = split(text);
+  const auto found = split_token(text, version);
   if (!found) return std::unexpected{found.error()};
-  const auto& [part, start] = *found;
-  if (part[4] != check_of(text.substr(0, start[4] - 1)))
-    return std::unexpected{std::string{"the token is damaged: its end does not fit the rest"}};
-  const bytes print = decode_base64(part[2]);
-  if (print.size() != 12) return malformed_at(start[2]);
-  if (std::string why = foreign(part[1], print, expected); !why.empty()) return std::unexpected{std::move(why)};
-  if (part[3].empty()) return malformed_at(start[3]);
-  const bytes content = decode_base64(part[3].substr(1));
-  number_reader numbers{content};
+  if (found->print.size() != 12) return malformed_at(found->print_at);
+  if (std::string why = foreign(found->name, found->print, expected); !why.empty()) return std::unexpected{std::move(why)};
+  number_reader numbers{found->content};
   token t;
-  const bool fine = part[3][0] == 'd' ? read_deviations(numbers, t) : part[3][0] == 's' && read_strategy(numbers, t);
-  if (!fine) return malformed_at(start[3]);
+  const bool fine = found->letter == 'd' ? read_deviations(numbers, t) : found->letter == 's' && read_strategy(numbers, t);
+  if (!fine) return malformed_at(found->content_at);
   return t;
 }
 
