@@ -11,6 +11,7 @@
 // Lock chains:
 //   jbd2_handle -> i_data_sem -> group_lock
 //   jbd2_handle -> group_lock
+//   i_data_sem -> jbd2_revoke
 #include <algorithm>
 
 #include <fmt/format.h>

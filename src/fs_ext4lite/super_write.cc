@@ -3,6 +3,8 @@
 // Lock chains:
 //   jbd2_handle -> s_error_lock
 //   s_first_change_lock -> buffer_write
+//   s_umount -> jbd2_commit
+//   namespace_sem -> jbd2_commit
 #include <algorithm>
 #include <cstring>
 

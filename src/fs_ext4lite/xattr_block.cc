@@ -8,6 +8,8 @@
 // all of one handle or nothing.
 //
 // Lock chains:
+//   xattr_sem -> jbd2_revoke
+//   s_xattr_lock -> jbd2_revoke
 //   jbd2_handle -> xattr_sem -> s_xattr_lock -> s_error_lock
 //   jbd2_handle -> xattr_sem -> s_xattr_lock -> buffer_cache
 //   jbd2_handle -> xattr_sem -> s_xattr_lock -> group_lock

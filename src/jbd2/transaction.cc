@@ -5,7 +5,8 @@
 // up in the middle of a change.
 //
 // Lock chains:
-//   jbd2_commit -> jbd2_handle
+//   i_rwsem -> jbd2_commit -> jbd2_handle
+//   invalidate_lock -> jbd2_commit
 //   jbd2_handle -> jbd2_revoke
 #include <algorithm>
 

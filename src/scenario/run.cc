@@ -2,10 +2,12 @@
 #include <xip/scenario/run.h>
 
 #include <algorithm>
+#include <memory>
 #include <optional>
 
 #include <fmt/format.h>
 #include <xip/base/crc.h>
+#include <xip/dev/devices.h>
 #include <xip/locks/kthread.h>
 #include <xip/locks/wait_queue.h>
 
@@ -143,11 +145,36 @@ void run::fsck(location here) {
   if (auto clean = check_image(parts_.about.use, parts_.about.image); !clean) report("e2fsck", "exit code 0", clean.error(), here);
 }
 
+namespace {
+
+// What would be found of FROM if it were cut off now: a copy in memory.
+std::unique_ptr<dev::device> copy_of(run& t, dev::device& from, run::location here) {
+  auto made = dev::open_memory(from.size());
+  if (!made) t.fail(made.error().message, here);
+  std::vector<std::byte> piece(1 << 20);
+  for (std::uint64_t at = 0; at < from.size(); at += piece.size()) {
+    const auto part = std::span{piece}.first(std::min<std::uint64_t>(piece.size(), from.size() - at));
+    t.must(from.read(at, part), here);
+    if (std::ranges::any_of(part, [](std::byte b) { return b != std::byte{0}; })) t.must((*made)->write(at, part), here);
+  }
+  return std::move(*made);
+}
+
+}  // namespace
+
 std::string run::debugfs(const std::string& command, location here) {
   const std::string program = find_tool("debugfs");
   if (program.empty()) throw not_run{"debugfs is missing (package e2fsprogs)"};
-  std::vector<std::string> arguments{"-R", command, parts_.about.image};
-  if (!parts_.mounted) arguments.insert(arguments.begin(), "-w");
+  std::vector<std::string> arguments{"-w", "-R", command, parts_.about.image};
+  std::unique_ptr<dev::device> copy;
+  if (parts_.mounted) {
+    // debugfs does not look into a journal: what that has goes home first.
+    copy = copy_of(*this, device(), here);
+    arguments.back() = tool_path(device_kind::memory, *copy, {});
+    auto replayed = run_tool(parts_.about.use.e2fsck, {"-E", "journal_only", "-y", arguments.back()});
+    if (!replayed || replayed->status > 1)
+      report("e2fsck -E journal_only", "exit code 0 or 1", replayed ? replayed->output : text_of(replayed.error()), here);
+  }
   auto ran = run_tool(program, arguments);
   if (!ran || ran->status != 0) report("debugfs -R '" + command + "'", "exit code 0", ran ? ran->output : text_of(ran.error()), here);
   return ran->output;

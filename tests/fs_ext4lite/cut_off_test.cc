@@ -117,6 +117,20 @@ TEST_P(cut_off, goes_around_the_log) {
   EXPECT_EQ(read_file(fs.task(), "/grows").size(), 640u);
 }
 
+// Many changes in many blocks that nobody syncs: room is made where the next change needs it, at the beginning of a create, a write, a truncate.
+TEST_P(cut_off, makes_room_where_it_is_needed) {
+  const char mebibytes = GetParam()[3];  // 1024 blocks: a journal cannot be smaller
+  const image small = make_image(fmt::format("{} -N 4000 -J size={}", GetParam(), mebibytes), "32M");
+  mounted fs{small};
+  ASSERT_TRUE(fs.ok()) << fs.failure();
+  vfs::task& t = fs.task();
+  constexpr int files = 1400;
+  for (int i = 0; i < files; ++i) write_file(t, fmt::format("/f{}", i), contents_of(i % 5 + 2));
+  for (int i = 0; i < files; ++i) ASSERT_TRUE(t.truncate(fmt::format("/f{}", i), i % 3 * 100));
+  for (int i = 0; i < files; i += 2) ASSERT_TRUE(t.unlink(fmt::format("/f{}", i)));
+  fs.umount_and_check(small);
+}
+
 TEST_P(cut_off, finishes_what_was_unlinked_and_open) {
   work_and_cut([](vfs::task& t) {
     write_file(t, "/open", pattern(50'000));

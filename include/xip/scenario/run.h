@@ -65,7 +65,7 @@ class run : public expectations {
   void remount(std::string_view options, location here = location::current());
   // e2fsck -fn of the unmounted image must exit 0.
   void fsck(location here = location::current());
-  // Output of `debugfs -R COMMAND` on the image; commands that change it are for an unmounted one. The scenario must need the tool.
+  // Output of `debugfs -R COMMAND` on the image; of one that is mounted, on a replayed copy. The scenario must need the tool.
   [[nodiscard]] std::string debugfs(const std::string& command, location here = location::current());
   // A checksum of all bytes of the device.
   [[nodiscard]] std::uint32_t device_checksum(location here = location::current());
