@@ -164,8 +164,10 @@ result<> journal::end_locked() {
 
 result<> journal::end() {
   stop_timer();
-  mutex_guard guard{commit_lock_};
-  const auto done = end_locked();
+  const auto done = [this] {
+    mutex_guard guard{commit_lock_};
+    return end_locked();
+  }();
   if (!done && !aborted()) start_timer();  // the log goes on
   return done;
 }
