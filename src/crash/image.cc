@@ -3,26 +3,16 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <new>
 
-#include <sys/mman.h>
+#include "explore/zeroed_memory.h"
 
 namespace xip::crash {
-namespace {
-
-std::byte* map_zeroed(std::uint64_t size) {
-  void* const space = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (space == MAP_FAILED) throw std::bad_alloc{};
-  return static_cast<std::byte*>(space);
-}
-
-}  // namespace
 
 // Whole pieces are kept, so whole ones are mapped.
 image::image(std::uint64_t bytes)
     : size_{bytes},
       mapped_{((bytes >> piece_shift) + 1) << piece_shift},
-      data_{map_zeroed(mapped_)},
+      data_{explore::map_zeroed(mapped_)},
       changed_((mapped_ >> piece_shift) / 64 + 1) {}
 
 image::~image() { ::munmap(data_, mapped_); }

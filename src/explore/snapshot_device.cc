@@ -2,22 +2,11 @@
 
 #include <cerrno>
 #include <cstring>
-#include <new>
-
-#include <sys/mman.h>
 
 #include "explore/random.h"
+#include "explore/zeroed_memory.h"
 
 namespace xip::explore {
-namespace {
-
-std::byte* map_zeroed(std::uint64_t size) {
-  void* const space = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (space == MAP_FAILED) throw std::bad_alloc{};
-  return static_cast<std::byte*>(space);
-}
-
-}  // namespace
 
 // Whole pages are mapped, so whole pages are kept, the last one too.
 // Decorated: every store has to come by here, so no window function may be the inline one.

@@ -284,10 +284,6 @@ enum class free_outcome : std::uint8_t { freed, was_free, never_written };
   return dirty_metadata(h, desc);
 }
 
-}  // namespace
-
-namespace {
-
 // What was metadata is never written again: not from the cache, nor from the journal when the blocks may be a file's. Linux: ext4_forget.
 [[nodiscard]] result<> forget_metadata(ext4_sb_info& sb, pblk_t first, std::uint32_t count) {
   if (sb.s_journal != nullptr)

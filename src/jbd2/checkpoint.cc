@@ -6,7 +6,6 @@
 // One block stays: that by which the journal is found. Torn, it would leave most tools without a way to the log. So it is the first transaction of the log that
 // begins anew, written before that is said; and it goes home once, at the end.
 #include <array>
-#include <cstring>
 
 #include <xip/base/points.h>
 
@@ -47,9 +46,8 @@ result<> journal::write_home() {
       ++n;
     }
     XIP_TRY(medium().read_batch({from.data(), n}));
-    const be32 magic{journal_magic};
     for (std::size_t i = 0; i < n; ++i)
-      if (escaped[i]) std::memcpy(to[i].memory, &magic, sizeof magic);
+      if (escaped[i]) unescape({to[i].memory, to[i].bytes});
     XIP_TRY(medium().write_batch({to.data(), n}));
   }
   return {};
@@ -58,8 +56,7 @@ result<> journal::write_home() {
 result<> journal::bring_home(pblk_t block, const place_in_log& from) {
   const std::span<std::byte> memory = std::span{staging_}.first(block_size());
   XIP_TRY(medium().read(log_.find(from.at).value() << bits_, memory));
-  const be32 magic{journal_magic};
-  if (from.escaped) std::memcpy(memory.data(), &magic, sizeof magic);
+  if (from.escaped) unescape(memory);
   XIP_TRY(medium().write(bytes_of(block, bits_), memory));
   return medium().flush_cache();
 }

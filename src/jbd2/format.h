@@ -4,6 +4,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
+#include <span>
 
 #include <xip/base/endian.h>
 
@@ -153,6 +155,12 @@ XIP_AT(commit_header, h_commit_sec, 0x30);
 }
 static_assert(tag_bytes(0) == 8 && tag_bytes(incompat_64bit) == 12 && tag_bytes(incompat_csum_v2) == 10);
 static_assert(tag_bytes(incompat_csum_v2 | incompat_64bit) == 14 && tag_bytes(incompat_csum_v3 | incompat_64bit) == 16);
+
+// BLOCK, which the log has escaped, as it was.
+inline void unescape(std::span<std::byte> block) noexcept {
+  const be32 magic{journal_magic};
+  std::memcpy(block.data(), &magic, sizeof magic);
+}
 
 // Transactions are numbered by 32 bits that wrap.
 [[nodiscard]] constexpr bool tid_after(std::uint32_t a, std::uint32_t b) noexcept { return static_cast<std::int32_t>(a - b) > 0; }

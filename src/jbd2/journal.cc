@@ -60,7 +60,7 @@ result<> journal::collect_sequences() {
 result<journal::log_beginning> journal::choose_beginning(std::uint32_t from, std::uint32_t places) const noexcept {
   if (!format_.checksums) return log_beginning{from, cursor_.sequence};
   const std::uint32_t of_linux = sequence_that_keeps_checksum(jsb_, 0) + 1;
-  for (std::uint32_t at = from; places != 0; --places, at = next_block(at)) {
+  for (std::uint32_t at = from; places != 0; --places, at = format_.next_block(at)) {
     const std::uint32_t sequence = sequence_that_keeps_checksum(jsb_, at);
     const bool apart = sequence - of_linux >= capacity() && of_linux - sequence >= capacity();
     if (sequence != 0 && apart && !used_.overlaps(sequence, capacity())) return log_beginning{at, sequence};

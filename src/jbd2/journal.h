@@ -134,7 +134,6 @@ class journal {
   [[nodiscard]] journal_place place() const noexcept { return {buffers_.medium(), log_, bits_}; }
   [[nodiscard]] dev::device& medium() const noexcept { return buffers_.medium(); }
   [[nodiscard]] std::size_t block_size() const noexcept { return std::size_t{1} << bits_; }
-  [[nodiscard]] std::uint32_t next_block(std::uint32_t at) const noexcept { return at + 1 == format_.end ? jsb_.s_first.load() : at + 1; }
   [[nodiscard]] std::uint32_t capacity() const noexcept { return format_.end - jsb_.s_first; }
   [[nodiscard]] log_writer writer() noexcept XIP_REQUIRES(commit_lock_) { return {format_, staging_, buffers_, cursor_}; }
 

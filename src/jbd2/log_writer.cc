@@ -45,7 +45,7 @@ std::uint32_t log_writer::blocks_for(std::uint64_t blocks, std::uint64_t revokes
 
 result<> log_writer::reserve(std::uint32_t count) {
   std::uint32_t at = cursor_.head;
-  for (; count != 0; --count, at = next_block(at))
+  for (; count != 0; --count, at = format_.next_block(at))
     XIP_TRY(format_.place.device.reserve(format_.place.log.find(at).value() << format_.place.block_bits, block_size()));
   return {};
 }
@@ -114,7 +114,7 @@ result<std::span<std::byte>> log_writer::next_data() {
 place_in_log log_writer::add_data(pblk_t home, bool escaped) {
   add_tag(home, escaped, staged(count_));
   std::uint32_t at = cursor_.head;
-  for (std::size_t i = 0; i < count_; ++i) at = next_block(at);
+  for (std::size_t i = 0; i < count_; ++i) at = format_.next_block(at);
   ++count_;
   return {at, escaped};
 }
@@ -162,7 +162,7 @@ result<> log_writer::write_commit_block() {
 result<> log_writer::submit() {
   std::array<dev::io_piece, staged_blocks> pieces;
   std::size_t n = 0;
-  for (std::size_t i = 0; i < count_; ++i, cursor_.head = next_block(cursor_.head)) {
+  for (std::size_t i = 0; i < count_; ++i, cursor_.head = format_.next_block(cursor_.head)) {
     const std::uint64_t offset = format_.place.log.find(cursor_.head).value() << format_.place.block_bits;
     if (n != 0 && pieces[n - 1].offset + pieces[n - 1].bytes == offset)
       pieces[n - 1].bytes += block_size();

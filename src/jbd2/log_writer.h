@@ -31,6 +31,9 @@ struct log_format {
   std::uint32_t seed;  // of its checksums
   bool checksums;      // version 3
   bool wide;           // block numbers of 64 bits
+
+  // The block of the journal that comes after AT.
+  [[nodiscard]] std::uint32_t next_block(std::uint32_t at) const noexcept { return at + 1 == end ? jsb.s_first.load() : at + 1; }
 };
 
 struct place_in_log {
@@ -61,9 +64,6 @@ class log_writer {
  private:
   [[nodiscard]] std::size_t block_size() const noexcept { return std::size_t{1} << format_.place.block_bits; }
   [[nodiscard]] std::span<std::byte> staged(std::size_t i) noexcept { return staging_.subspan(i * block_size(), block_size()); }
-  [[nodiscard]] std::uint32_t next_block(std::uint32_t at) const noexcept {
-    return at + 1 == format_.end ? format_.jsb.s_first.load() : at + 1;
-  }
   // Up to where entries of a descriptor or revoke block may go.
   [[nodiscard]] std::size_t end_of_entries() const noexcept { return block_size() - (format_.checksums ? sizeof(block_tail) : 0); }
   [[nodiscard]] std::size_t tag_size() const noexcept;

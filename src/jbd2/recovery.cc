@@ -279,8 +279,7 @@ void replay::keep_last_copies() {
 
 result<> replay::read_copy(const logged_block& b) {
   XIP_TRY(read_block(b.at, data_));
-  const be32 magic{journal_magic};
-  if (b.escaped) std::memcpy(data_.data(), &magic, sizeof magic);
+  if (b.escaped) unescape(data_);
   return {};
 }
 

@@ -111,6 +111,11 @@ class bench {
     buffers_->forget(pblk_t{block});
     journal_->stop_handle(8);
   }
+  // Past the journal.
+  void write_as_data(std::uint64_t block, std::uint32_t value) {
+    const std::vector<std::uint32_t> data(bs / sizeof value, value);
+    ASSERT_TRUE(device_->write(block << bits, std::as_bytes(std::span{data})));
+  }
   [[nodiscard]] std::uint32_t on_medium(std::uint64_t block) const {
     std::vector<std::uint32_t> words(bs / sizeof(std::uint32_t));
     EXPECT_TRUE(device_->read(block << bits, std::as_writable_bytes(std::span{words})));
@@ -285,8 +290,7 @@ TEST_P(running_journal, brings_home_no_block_that_was_freed_since) {
   b.free(10);
   ASSERT_TRUE(b.log().commit(b.log().running()));
   // Another file has it now.
-  std::vector<std::uint32_t> data(bs / 4, 77);
-  ASSERT_TRUE(b.device().write(10 << bits, std::as_bytes(std::span{data})));
+  b.write_as_data(10, 77);
   EXPECT_EQ(b.recover().revoked, 1u);
   EXPECT_EQ(b.on_medium(10), 77u);
 }
@@ -296,8 +300,7 @@ TEST_P(running_journal, brings_home_no_freed_block_at_a_checkpoint) {
   ASSERT_TRUE(b.log().commit(b.log().running()));
   b.free(10);
   ASSERT_TRUE(b.log().commit(b.log().running()));
-  std::vector<std::uint32_t> data(bs / 4, 77);
-  ASSERT_TRUE(b.device().write(10 << bits, std::as_bytes(std::span{data})));
+  b.write_as_data(10, 77);
   ASSERT_TRUE(b.log().checkpoint());
   EXPECT_EQ(b.on_medium(10), 77u);
 }
