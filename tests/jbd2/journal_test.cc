@@ -523,6 +523,28 @@ TEST_P(running_journal, refuses_a_log_that_is_too_short) {
   EXPECT_THAT(b.refusal(), HasSubstr("fewer than 1024"));
 }
 
+// The number that goes with the first place is one that the log has a block of.
+TEST_P(running_journal, begins_where_its_number_is_not_taken) {
+  if (!GetParam().checksums) GTEST_SKIP() << "its numbers go on";
+  ASSERT_TRUE(b.log().end());
+  const journal_superblock jsb = b.superblock();
+  const journal_header left{be32{journal_magic}, be32{commit_block}, be32{sequence_that_keeps_checksum(jsb, jsb.s_first) + 5}};
+  ASSERT_TRUE(b.device().write((home_blocks + 700) << bits, std::as_bytes(std::span{&left, 1})));
+  b.open();
+  ASSERT_TRUE(b.begin());
+  EXPECT_EQ(b.superblock().s_start, jsb.s_first + 1);
+}
+
+// A crash after a checkpoint: the carried block is in the log that has begun.
+TEST_P(running_journal, has_the_carried_block_in_the_log_that_begins) {
+  b.change(carried.value(), 5);
+  ASSERT_TRUE(b.log().commit(b.log().running()));
+  ASSERT_TRUE(b.log().checkpoint());
+  b.open();
+  EXPECT_EQ(b.recover().transactions, 1u);
+  EXPECT_EQ(b.on_medium(carried.value()), 5u);
+}
+
 // Every block of the log is left over from another transaction.
 TEST_P(running_journal, finds_a_number_that_is_free_or_says_so) {
   ASSERT_TRUE(b.log().end());
