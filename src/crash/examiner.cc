@@ -88,6 +88,8 @@ examiner::known_image examiner::recover(bool fresh) {
   if (fresh) inspected = guarded([&] { return subject_.inspect(image_.bytes(), lines_.hash()); });
   image_device device{image_, options_.windows, &heard_};
   recovery found = call_recover(device);
+  if (fresh && found.failure.empty() && inspected.empty())
+    inspected = guarded([&] { return subject_.audit(image_.bytes(), lines_.hash()); });
   known_image k{0, text(inspected.empty() ? found.failure : inspected), memory_.keep(heard_.reads())};
   if (found.failure.empty()) k.meaning = meaning(std::move(found), device);
   image_.undo();

@@ -4,7 +4,6 @@
 //   s_first_change_lock -> jbd2_timer
 #include "jbd2/journal.h"
 
-#include <array>
 #include <cstring>
 
 #include <fmt/format.h>
@@ -13,6 +12,7 @@
 #include <xip/locks/clock.h>
 
 #include "jbd2/checksum.h"
+#include "jbd2/log_headers.h"
 #include "jbd2/torn_superblock.h"
 
 namespace xip::jbd2 {
@@ -41,18 +41,13 @@ journal::~journal() { stop_timer(); }
 // Of every block that is left in the log.
 result<> journal::collect_sequences() {
   used_.clear();
-  for (std::uint32_t at = jsb_.s_first; at < format_.end;) {
-    std::array<dev::io_piece, staged_blocks> pieces;
-    std::array<journal_header, staged_blocks> headers;
-    std::size_t n = 0;
-    for (; n < staged_blocks && at < format_.end; ++n, ++at)
-      pieces[n] = {log_.find(at).value() << bits_, reinterpret_cast<std::byte*>(&headers[n]), sizeof(journal_header)};
-    XIP_TRY(medium().read_batch({pieces.data(), n}));
-    for (const journal_header& h : std::span{headers}.first(n))
-      if (h.h_magic == journal_magic) XIP_TRY(used_.add(h.h_sequence));
-  }
+  result<> added;
+  XIP_TRY(for_each_header(place(), jsb_.s_first, format_.end, [&](std::uint32_t, const journal_header& h) {
+    added = used_.add(h.h_sequence);
+    return added.has_value();
+  }));
   used_.sort();
-  return {};
+  return added;
 }
 
 // Where the log may begin, of PLACES blocks from FROM on, and with which transaction. With checksums the place decides the number. If the log may still have

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "jbd2/checksum.h"
+#include "jbd2/log_headers.h"
 #include "jbd2/superblock.h"
 #include "jbd2/torn_superblock.h"
 
@@ -19,6 +20,7 @@ struct logged_block {
   std::uint64_t block;  // where it goes home
   std::uint32_t at;     // where it is in the journal
   std::uint32_t sequence;
+  std::uint32_t checksum;  // of those bytes, as the descriptor has it
   bool escaped;
   std::size_t place = 0;  // among all that are committed
 };
@@ -63,6 +65,7 @@ class replay {
   [[nodiscard]] result<step> scan_revokes();
   [[nodiscard]] result<step> scan_commit();
   [[nodiscard]] result<> add_block(const std::byte* tag);
+  [[nodiscard]] result<std::string> find_bad_block();  // of the transaction that the scan is in; empty: there is none
   [[nodiscard]] bool tail_is_right() const noexcept;
   [[nodiscard]] result<> check_end();
   // The next block of the log; false: it has been gone around.
@@ -93,7 +96,6 @@ class replay {
   std::uint32_t scanned_ = 0;   // blocks of the log so far
   std::uint32_t expected_ = 0;  // the transaction that the scan is in
   std::string torn_;            // why the log ends here, if its form does not say so
-  std::string bad_data_;        // a block of the transaction that the scan is in
   std::pmr::vector<logged_block> pending_;
   std::pmr::vector<logged_block> committed_;
   std::pmr::vector<std::uint64_t> pending_revokes_;
@@ -139,28 +141,34 @@ bool replay::tail_is_right() const noexcept {
 }
 
 result<> replay::add_block(const std::byte* tag) {
-  logged_block b{.block = 0, .at = at_, .sequence = expected_, .escaped = false};
-  std::uint32_t flags, stored, high = 0;
+  logged_block b{.block = 0, .at = at_, .sequence = expected_, .checksum = 0, .escaped = false};
+  std::uint32_t flags, high = 0;
   if (has(incompat_csum_v3)) {
     block_tag3 t;
     std::memcpy(&t, tag, sizeof t);
-    b.block = t.t_blocknr, flags = t.t_flags, stored = t.t_checksum, high = t.t_blocknr_high;
+    b.block = t.t_blocknr, flags = t.t_flags, b.checksum = t.t_checksum, high = t.t_blocknr_high;
   } else {
     block_tag t{};
     std::memcpy(&t, tag, has(incompat_64bit) ? sizeof t : sizeof t - sizeof t.t_blocknr_high);
-    b.block = t.t_blocknr, flags = t.t_flags, stored = t.t_checksum, high = t.t_blocknr_high;
+    b.block = t.t_blocknr, flags = t.t_flags, b.checksum = t.t_checksum, high = t.t_blocknr_high;
   }
   if (has(incompat_64bit)) b.block |= std::uint64_t{high} << 32;
   b.escaped = (flags & flag_escape) != 0;
   if (b.block >= blocks_ || log_.contains(b.block))
     return damaged(fmt::format("transaction {} has block {}, which is none of the file system's", expected_, b.block));
-  XIP_TRY(read_block(at_, data_));
-  if (has_checksums()) {
-    const std::uint32_t sum = data_checksum(seed_, expected_, data_);
-    if ((has(incompat_csum_v3) ? sum : sum & 0xFFFF) != stored)
-      bad_data_ = fmt::format("the checksum of block {} of transaction {}, in journal block {}, is wrong", b.block, expected_, at_);
-  }
   if ((flags & flag_deleted) == 0) pending_.push_back(b);
+  return {};
+}
+
+// Only of what is committed: until then nobody has to read it.
+result<std::string> replay::find_bad_block() {
+  if (!has_checksums()) return {};
+  for (const logged_block& b : pending_) {
+    XIP_TRY(read_block(b.at, data_));
+    const std::uint32_t sum = data_checksum(seed_, expected_, data_);
+    if ((has(incompat_csum_v3) ? sum : sum & 0xFFFF) != b.checksum)
+      return fmt::format("the checksum of block {} of transaction {}, in journal block {}, is wrong", b.block, expected_, b.at);
+  }
   return {};
 }
 
@@ -203,10 +211,10 @@ result<replay::step> replay::scan_commit() {
   commit_header h;
   std::memcpy(&h, block_.data(), sizeof h);
   if (has_checksums() && block_checksum(seed_, block_, offsetof(commit_header, h_chksum)) != h.h_chksum[0]) return torn("commit block");
-  if (!bad_data_.empty()) {
+  if (std::string bad = XIP_TRY(find_bad_block()); !bad.empty()) {
     // Whoever wrote the commit block had the others on disk before it, but for this:
-    if (!has(incompat_async_commit)) return damaged(std::exchange(bad_data_, {}));
-    torn_ = bad_data_;
+    if (!has(incompat_async_commit)) return damaged(std::move(bad));
+    torn_ = std::move(bad);
     return step::end;
   }
   for (logged_block& b : pending_) {
@@ -249,13 +257,12 @@ result<> replay::scan() {
 // The next transaction is only begun when this one is on disk: with one there, this one was not torn by a crash.
 result<> replay::check_end() {
   if (has(incompat_async_commit)) return {};
-  for (std::uint32_t at = jsb_.s_first; at < end_; ++at) {
-    XIP_TRY(read_block(at, block_));
-    const bool of_log =
-        header().h_magic == journal_magic && header().h_blocktype >= descriptor_block && header().h_blocktype <= revoke_block;
-    if (of_log && header().h_sequence == expected_ + 1)
-      return damaged(fmt::format("{}, and transaction {} follows it", torn_, expected_ + 1));
-  }
+  bool follows = false;
+  XIP_TRY(for_each_header({device_, log_, bits_}, jsb_.s_first, end_, [&](std::uint32_t, const journal_header& h) {
+    follows = h.h_sequence == expected_ + 1;
+    return !follows;
+  }));
+  if (follows) return damaged(fmt::format("{}, and transaction {} follows it", torn_, expected_ + 1));
   return {};
 }
 

@@ -1,8 +1,7 @@
 #include "jbd2/torn_superblock.h"
 
-#include <span>
-
 #include "jbd2/checksum.h"
+#include "jbd2/log_headers.h"
 
 namespace xip::jbd2 {
 namespace {
@@ -58,13 +57,10 @@ class tear_search {
 
 result<bool> superblock_is_torn(const journal_place& at, const loaded_superblock& loaded) {
   tear_search search{loaded};
-  for (std::uint32_t block = loaded.jsb.s_first; block < loaded.end && !search.found_both(); ++block) {
-    journal_header header;
-    XIP_TRY(at.device.read(at.log.find(block).value() << at.block_bits, std::as_writable_bytes(std::span{&header, 1})));
-    if (header.h_magic != journal_magic) continue;
-    const std::uint32_t type = header.h_blocktype;
-    if ((type == descriptor_block || type == commit_block || type == revoke_block)) search.look_at(block, header);
-  }
+  XIP_TRY(for_each_header(at, loaded.jsb.s_first, loaded.end, [&](std::uint32_t block, const journal_header& header) {
+    search.look_at(block, header);
+    return !search.found_both();
+  }));
   return search.found_both();
 }
 

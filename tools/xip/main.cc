@@ -22,6 +22,7 @@ constexpr int usage_exit = 2;
 constexpr verb verbs[] = {
     {"check", "run scenarios on ext4 images and ask e2fsck after each", check_verb},
     {"explore", "run races in many schedules, each of them reproducible", explore_verb},
+    {"crash", "lose the power in workloads, and see what is left", crash_verb},
     {"exhibits", "list known bugs that can be switched on, and show that each is found", exhibits_verb},
     {"ls", "list directories of an image", ls_verb},
     {"cat", "write files of an image to standard output", cat_verb},

@@ -14,6 +14,7 @@ int bench_verb(int argc, char** argv);
 int cat_verb(int argc, char** argv);
 int check_verb(int argc, char** argv);
 int cp_verb(int argc, char** argv);
+int crash_verb(int argc, char** argv);
 int df_verb(int argc, char** argv);
 int exhibits_verb(int argc, char** argv);
 int explore_verb(int argc, char** argv);

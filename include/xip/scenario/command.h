@@ -1,10 +1,15 @@
-// `xip check` and `xip explore` as functions, for the command and for the program that each scenario is.
+// `xip check`, `xip explore` and `xip crash` as functions, for the command and for the program that each scenario is.
 #pragma once
 
+#include <cstdint>
+#include <expected>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
 
+#include <xip/crash/classify.h>
+#include <xip/dev/device.h>
 #include <xip/scenario/planted_bug.h>
 #include <xip/scenario/scenario.h>
 #include <xip/vfs/super_block.h>
@@ -31,5 +36,23 @@ struct check_config {
 // output could not be written, 2 for a wrong command line (also a token that is not of this program and build), 3 when mke2fs or e2fsck
 // cannot be had or used, or a planted bug is asked for where none is compiled in; 128 + N when signal N ended the run.
 [[nodiscard]] int explore_command(int argc, char** argv, const check_config& config);
+
+// What reports of crashes need to know of a file system's images.
+struct image_map {
+  crash::classifier classify = {};                                // empty: nothing is known
+  std::function<std::string(std::uint64_t offset)> name_of = {};  // likewise
+};
+
+struct crash_config {
+  const vfs::file_system_type& type;                                           // what is crashed
+  std::expected<image_map, std::string> (*map_image)(dev::device&) = nullptr;  // null: nothing is known
+  const char* program = "xip crash";
+  const planted_bug* (*find_bug)(std::string_view id) = nullptr;  // as check_config has it
+};
+
+// Crashes workloads on images of ext4 made by mke2fs. The exit code: 0 when no state failed, 1 when one did (a replayed one, too) or a result could not be
+// written, 2 for a wrong command line or workload, 3 when mke2fs or e2fsck cannot be had or used, or a planted bug is asked for where none is compiled in;
+// 128 + N when signal N ended the run.
+[[nodiscard]] int crash_command(int argc, char** argv, const crash_config& config);
 
 }  // namespace xip::scenario

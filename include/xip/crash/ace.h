@@ -1,0 +1,24 @@
+// Every short workload within bounds: two directories, two names in each, a list of calls with their parameters, and after each call something that makes
+// durable, or nothing. What a call needs to be there is made before. Source: bounded black-box crash testing, as CrashMonkey's ACE does it (Mohan and others,
+// OSDI 2018); here also several descriptors of one file, files without a name, and lengths that are no multiple of 8.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <xip/crash/workload.h>
+
+namespace xip::crash {
+
+inline constexpr unsigned longest_ace = 3;
+
+// How many workloads of LENGTH calls there are, 1 to longest_ace.
+[[nodiscard]] std::uint64_t ace_count(unsigned length) noexcept;
+// Number INDEX of them, below ace_count(LENGTH). Its name says which: "ace2-1234".
+[[nodiscard]] workload ace_workload(unsigned length, std::uint64_t index);
+// The workload that is so named, if any is.
+[[nodiscard]] std::optional<workload> ace_workload(std::string_view name);
+
+}  // namespace xip::crash

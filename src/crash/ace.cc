@@ -1,0 +1,309 @@
+#include <xip/crash/ace.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <iterator>
+#include <span>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include <xip/base/assert.h>
+
+namespace xip::crash {
+namespace {
+
+// One call, or a few that belong together. TEXT: as in a workload, ';' between steps.
+struct ace_call {
+  std::string_view text;
+  std::string_view target;      // what is synced behind it
+  std::string_view needs = {};  // paths, blanks between: a file of some bytes, "name/" a directory, "path:name" an attribute of it
+};
+
+constexpr std::array calls{
+    // Names
+    ace_call{"creat A/foo", "A/foo"},
+    ace_call{"creat A/bar", "A/bar"},
+    ace_call{"creat B/foo", "B/foo"},
+    ace_call{"creat B/bar", "B/bar"},
+    ace_call{"mkdir A/C", "A/C"},
+    ace_call{"mkdir B/C", "B"},
+    ace_call{"mknod A/fifo", "A"},
+    ace_call{"symlink foo A/bar", "A"},
+    ace_call{"symlink a-target-of-more-than-sixty-bytes-does-not-fit-into-an-inode-and-takes-a-block B/foo", "B"},
+    ace_call{"link A/foo A/bar", "A/bar", "A/foo"},
+    ace_call{"link A/bar A/foo", "A", "A/bar"},
+    ace_call{"link A/foo B/foo", "B/foo", "A/foo"},
+    ace_call{"link A/foo B/bar", "A/foo", "A/foo"},
+    ace_call{"link B/bar A/foo", "A/foo", "B/bar"},
+    ace_call{"link A/bar B/foo", "B", "A/bar"},
+    ace_call{"unlink A/foo", "A", "A/foo"},
+    ace_call{"unlink A/bar", "A", "A/bar"},
+    ace_call{"unlink B/foo", "B", "B/foo"},
+    ace_call{"unlink B/bar", "B", "B/bar"},
+    ace_call{"rmdir A/C", "A", "A/C/"},
+    ace_call{"rmdir B/C", "B", "B/C/"},
+    ace_call{"rmdir B", "A"},
+    ace_call{"rename A/foo A/bar", "A/bar", "A/foo"},
+    ace_call{"rename A/foo A/bar", "A", "A/foo A/bar"},
+    ace_call{"rename A/foo B/foo", "B/foo", "A/foo"},
+    ace_call{"rename A/foo B/bar", "B/bar", "A/foo B/bar"},
+    ace_call{"rename A/bar A/foo", "A/foo", "A/bar"},
+    ace_call{"rename B/bar A/foo", "A/foo", "B/bar A/foo"},
+    ace_call{"rename B/bar A/bar", "B", "B/bar"},
+    ace_call{"rename B/foo B/bar", "B/bar", "B/foo"},
+    ace_call{"rename A C", "C"},
+    ace_call{"rename A C", "C/foo", "A/foo"},
+    ace_call{"rename A/C B/C", "B/C", "A/C/"},
+    ace_call{"rename A/C B/C", "B", "A/C/ B/C/"},
+    ace_call{"rename B A/C", "A/C"},
+    ace_call{"rename A/foo B/bar noreplace", "B/bar", "A/foo"},
+    ace_call{"rename A/foo B/bar exchange", "B/bar", "A/foo B/bar"},
+    ace_call{"rename A/foo A/bar exchange", "A", "A/foo A/bar"},
+    ace_call{"rename A B exchange", "B", "A/foo"},
+    ace_call{"rename A/foo B exchange", "B", "A/foo"},
+    ace_call{"rename A/foo A/bar whiteout", "A/bar", "A/foo"},
+    // Bytes
+    ace_call{"write A/foo 0 4096", "A/foo", "A/foo"},
+    ace_call{"write A/foo 4096 4096", "A/foo", "A/foo"},
+    ace_call{"write A/foo 0 5", "A/foo", "A/foo"},
+    ace_call{"write A/foo 3 13", "A/foo", "A/foo"},
+    ace_call{"write A/foo 4090 12", "A/foo", "A/foo"},
+    ace_call{"write A/foo 5999 4", "A/foo", "A/foo"},
+    ace_call{"write A/foo 12288 100", "A/foo", "A/foo"},
+    ace_call{"write A/foo 0 10000", "A/foo", "A/foo"},
+    ace_call{"write A/foo 0 4096 dsync", "A/foo", "A/foo"},
+    ace_call{"write A/foo 6000 3001 sync", "A/foo", "A/foo"},
+    ace_call{"write A/foo 0 4096 direct", "A/foo", "A/foo"},
+    ace_call{"write A/foo 0 3001 append", "A/foo", "A/foo"},
+    ace_call{"write B/bar 0 4096", "B/bar", "B/bar"},
+    ace_call{"write B/bar 4096 4096", "B/bar", "B/bar"},
+    ace_call{"write B/bar 5999 4", "B/bar", "B/bar"},
+    ace_call{"write B/bar 3 13", "B/bar", "B/bar"},
+    ace_call{"write B/bar 12288 100", "B/bar", "B/bar"},
+    ace_call{"write B/bar 0 10000", "B/bar", "B/bar"},
+    ace_call{"write B/bar 4090 12 append", "B/bar", "B/bar"},
+    ace_call{"write A/bar 0 4096", "A/bar", "A/bar"},
+    ace_call{"write A/bar 6000 3001", "A", "A/bar"},
+    ace_call{"write B/foo 0 4096", "B/foo", "B/foo"},
+    ace_call{"write B/foo 6000 3001", "B", "B/foo"},
+    ace_call{"falloc A/foo 0 4096", "A/foo", "A/foo"},
+    ace_call{"falloc A/foo 6000 4096", "A/foo", "A/foo"},
+    ace_call{"falloc A/foo 12288 10000", "A/foo", "A/foo"},
+    ace_call{"falloc A/foo 8192 8192 keep_size", "A/foo", "A/foo"},
+    ace_call{"falloc A/foo 16384 5000 keep_size", "A/foo", "A/foo"},
+    ace_call{"falloc B/bar 6000 4096", "B/bar", "B/bar"},
+    ace_call{"falloc B/bar 12288 10000", "B/bar", "B/bar"},
+    ace_call{"falloc B/bar 8192 8192 keep_size", "B/bar", "B/bar"},
+    ace_call{"falloc A/bar 0 20000", "A/bar", "A/bar"},
+    ace_call{"truncate A/foo 0", "A/foo", "A/foo"},
+    ace_call{"truncate A/foo 100", "A/foo", "A/foo"},
+    ace_call{"truncate A/foo 2501", "A/foo", "A/foo"},
+    ace_call{"truncate A/foo 4096", "A/foo", "A/foo"},
+    ace_call{"truncate A/foo 10001", "A/foo", "A/foo"},
+    ace_call{"truncate B/bar 0", "B/bar", "B/bar"},
+    ace_call{"truncate B/bar 2501", "B/bar", "B/bar"},
+    ace_call{"truncate B/bar 4096", "B/bar", "B/bar"},
+    ace_call{"truncate B/bar 10001", "B/bar", "B/bar"},
+    ace_call{"truncate A/bar 100", "A/bar", "A/bar"},
+    ace_call{"truncate B/foo 0", "B/foo", "B/foo"},
+    ace_call{"falloc A/foo 8192 8192 keep_size;write A/foo 6000 5000", "A/foo", "A/foo"},
+    ace_call{"falloc A/foo 8192 8192;write A/foo 9000 3001", "A/foo", "A/foo"},
+    ace_call{"truncate A/foo 2501;truncate A/foo 6001", "A/foo", "A/foo"},
+    ace_call{"truncate A/foo 2501;write A/foo 3500 100", "A/foo", "A/foo"},
+    ace_call{"truncate B/bar 0;write B/bar 0 4096", "B/bar", "B/bar"},
+    ace_call{"unlink A/foo;creat A/foo;write A/foo 0 4096", "A/foo", "A/foo"},
+    ace_call{"creat A/bar;write A/bar 0 6001;rename A/bar A/foo", "A/foo", "A/foo"},
+    ace_call{"creat B/foo;write B/foo 0 6001;fsync B/foo;rename B/foo B/bar", "B/bar", "B/bar"},
+    // Attributes
+    ace_call{"setxattr A/foo user.a 8", "A/foo", "A/foo"},
+    ace_call{"setxattr A/foo user.a 300", "A/foo", "A/foo"},
+    ace_call{"setxattr A/foo user.b 3000", "A/foo", "A/foo"},
+    ace_call{"setxattr A/foo user.a 301", "A/foo", "A/foo A/foo:user.a"},
+    ace_call{"removexattr A/foo user.a", "A/foo", "A/foo A/foo:user.a"},
+    ace_call{"setxattr B/bar user.a 8", "B/bar", "B/bar"},
+    ace_call{"setxattr B/bar user.b 3000", "B/bar", "B/bar"},
+    ace_call{"removexattr B/bar user.a", "B/bar", "B/bar B/bar:user.a"},
+    ace_call{"setxattr A/bar user.a 300", "A/bar", "A/bar"},
+    ace_call{"chmod A/foo 0600", "A/foo", "A/foo"},
+    ace_call{"chmod B 0711", "B"},
+    ace_call{"chown A/foo 1000 1000", "A/foo", "A/foo"},
+    ace_call{"chmod A/foo 6755;write A/foo 0 4096", "A/foo", "A/foo"},
+    // Descriptors
+    ace_call{"open 1 A/foo;open 2 A/foo;write @1 0 4096;write @2 2048 5001;close 1;close 2", "A/foo", "A/foo"},
+    ace_call{"open 1 A/foo append;open 2 A/foo;write @1 0 3001;write @2 0 5;write @1 0 4;close 1;close 2", "A/foo", "A/foo"},
+    ace_call{"open 1 A/foo;open 2 A/foo;write @1 6000 3001;fsync @2;truncate @2 100;close 1;close 2", "A/foo", "A/foo"},
+    ace_call{"open 1 A/foo;unlink A/foo;write @1 6000 4096;fsync @1;close 1", "A", "A/foo"},
+    ace_call{"open 1 A/foo;rename A/foo B/foo;write @1 0 4096;fsync @1;close 1", "B/foo", "A/foo"},
+    ace_call{"open 1 A/foo;rename B/bar A/foo;write @1 0 4096;fdatasync @1;close 1", "A/foo", "A/foo B/bar"},
+    ace_call{"open 1 A/foo dsync;write @1 0 4096;write @1 6000 3001;close 1", "A/foo", "A/foo"},
+    ace_call{"open 1 A/foo sync;write @1 8192 100;write @1 0 5;close 1", "A", "A/foo"},
+    ace_call{"open 1 A/foo trunc;write @1 0 3001;close 1", "A/foo", "A/foo"},
+    ace_call{"open 1 A/bar creat;write @1 0 3001;fdatasync @1;write @1 3001 3001;close 1", "A/bar"},
+    ace_call{"open 1 A tmpfile;write @1 0 5001;linkat 1 A/bar;close 1", "A/bar"},
+    ace_call{"open 1 A tmpfile;write @1 0 5001;fsync @1;linkat 1 B/foo;close 1", "B"},
+    ace_call{"open 1 B tmpfile;write @1 0 5001;setxattr @1 user.a 300;close 1", "B"},
+    ace_call{"open 1 B/bar;link B/bar B/foo;unlink B/bar;write @1 0 4096;close 1", "B/foo", "B/bar"},
+    ace_call{"open 1 B/bar;falloc @1 8192 8192 keep_size;truncate @1 9000;write @1 8193 10;close 1", "B/bar", "B/bar"},
+};
+
+// What is called behind a call: behind the last one something makes durable.
+constexpr std::array<std::string_view, 4> between{"", "fsync", "fdatasync", "sync"};
+constexpr std::array<std::string_view, 4> last{"fsync", "fdatasync", "sync", "umount"};
+
+std::vector<std::string_view> split(std::string_view text, char at) {
+  std::vector<std::string_view> parts;
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find(at), text.size());
+    if (end != 0) parts.push_back(text.substr(0, end));
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return parts;
+}
+
+// Which names there are while the calls go by, as far as needs have to know.
+class names_there {
+ public:
+  names_there() : names_{"A", "B"} {}
+
+  [[nodiscard]] bool has(std::string_view path) const { return std::ranges::find(names_, path) != names_.end(); }
+  void make(std::string_view path) {
+    if (!has(path)) names_.emplace_back(path);
+  }
+
+  void follow(const step& s) {
+    switch (s.what) {
+      case verb::creat:
+      case verb::mkdir:
+      case verb::mknod:
+      case verb::symlink:
+      case verb::linkat:
+        return make(s.path);
+      case verb::link:
+        return has(s.other) ? make(s.path) : void();
+      case verb::unlink:
+      case verb::rmdir:
+        return remove(s.path);
+      case verb::open:
+        return (s.flags & flag_creat) != 0 ? make(s.path) : void();
+      case verb::setxattr:
+        return make(attribute(s.path, s.other));
+      case verb::removexattr:
+        return remove(attribute(s.path, s.other));
+      case verb::rename:
+        return move(s);
+      default:
+        return;
+    }
+  }
+
+ private:
+  [[nodiscard]] static std::string attribute(std::string_view path, std::string_view name) { return fmt::format("{}:{}", path, name); }
+  // What hangs on PATH, too.
+  [[nodiscard]] static bool belongs(std::string_view name, std::string_view path) {
+    return name.starts_with(path) && (name.size() == path.size() || name[path.size()] == '/' || name[path.size()] == ':');
+  }
+  void remove(const std::string& path) {
+    std::erase_if(names_, [&](const std::string& n) { return belongs(n, path); });
+  }
+  void move(const step& s) {
+    if (!has(s.other) || (s.flags & flag_exchange) != 0) return;
+    if ((s.flags & flag_noreplace) != 0 && has(s.path)) return;
+    remove(s.path);
+    for (std::string& n : names_)
+      if (belongs(n, s.other)) n = s.path + n.substr(s.other.size());
+    if ((s.flags & flag_whiteout) != 0) make(s.other);
+  }
+
+  std::vector<std::string> names_;
+};
+
+step step_of(std::string_view text) {
+  const auto w = parse_workload("ace", text);
+  XIP_ASSERT(w && w->steps.size() == 1);
+  return w->steps.front();
+}
+
+// The steps that make what NEED asks for.
+std::vector<step> makers_of(std::string_view need) {
+  if (need.ends_with('/')) return {step_of(fmt::format("mkdir {}", need.substr(0, need.size() - 1)))};
+  if (const auto colon = need.find(':'); colon != need.npos)
+    return {step_of(fmt::format("setxattr {} {} 300", need.substr(0, colon), need.substr(colon + 1)))};
+  return {step_of(fmt::format("creat {}", need)), step_of(fmt::format("write {} 0 6000", need))};
+}
+
+std::string_view name_of_need(std::string_view need) { return need.ends_with('/') ? need.substr(0, need.size() - 1) : need; }
+
+class builder {
+ public:
+  explicit builder(std::string name) { made_.name = std::move(name), made_.setup = {step_of("mkdir A"), step_of("mkdir B")}; }
+
+  // What no call before has touched is made in the setup, the rest where it is needed.
+  void add(const ace_call& call, std::string_view sync) {
+    for (const std::string_view need : split(call.needs, ' ')) {
+      if (there_.has(name_of_need(need))) continue;
+      std::vector<step>& where = touched(name_of_need(need)) ? made_.steps : made_.setup;
+      std::ranges::move(makers_of(need), std::back_inserter(where));
+      there_.make(name_of_need(need));
+    }
+    for (const std::string_view text : split(call.text, ';')) {
+      made_.steps.push_back(step_of(text));
+      there_.follow(made_.steps.back());
+    }
+    if (sync.empty()) return;
+    const bool of_file = sync != "sync" && sync != "umount";
+    made_.steps.push_back(step_of(of_file ? fmt::format("{} {}", sync, call.target) : std::string{sync}));
+  }
+
+  [[nodiscard]] workload take() { return std::move(made_); }
+
+ private:
+  // A step has to do with NAME, or has moved a directory that it may be in.
+  [[nodiscard]] bool touched(std::string_view name) const {
+    const std::string_view file = name.substr(0, name.find(':'));
+    return std::ranges::any_of(made_.steps, [&](const step& s) {
+      const bool above = s.what == verb::rename && (file.starts_with(s.path + "/") || file.starts_with(s.other + "/"));
+      return s.path == file || s.other == file || above;
+    });
+  }
+
+  workload made_;
+  names_there there_;
+};
+
+}  // namespace
+
+std::uint64_t ace_count(unsigned length) noexcept {
+  std::uint64_t count = calls.size() * last.size();
+  for (unsigned i = 1; i < length; ++i) count *= calls.size() * between.size();
+  return count;
+}
+
+workload ace_workload(unsigned length, std::uint64_t index) {
+  XIP_ASSERT(length >= 1 && length <= longest_ace && index < ace_count(length));
+  builder made{fmt::format("ace{}-{}", length, index)};
+  std::uint64_t left = index;
+  for (unsigned i = length; i-- > 0;) {
+    const std::uint64_t below = i == 0 ? 1 : ace_count(i);
+    const std::span<const std::string_view> syncs = i == 0 ? std::span<const std::string_view>{last} : between;
+    const std::uint64_t mine = left / below;
+    left %= below;
+    made.add(calls[mine / syncs.size()], syncs[mine % syncs.size()]);
+  }
+  return made.take();
+}
+
+std::optional<workload> ace_workload(std::string_view name) {
+  if (!name.starts_with("ace") || name.size() < 6 || name[4] != '-') return {};
+  const unsigned length = static_cast<unsigned>(name[3] - '0');
+  std::uint64_t index = 0;
+  const auto [end, wrong] = std::from_chars(name.data() + 5, name.data() + name.size(), index);
+  if (length < 1 || length > longest_ace || wrong != std::errc{} || end != name.data() + name.size() || index >= ace_count(length))
+    return {};
+  return ace_workload(length, index);
+}
+
+}  // namespace xip::crash

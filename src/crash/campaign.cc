@@ -1,0 +1,65 @@
+#include <xip/crash/campaign.h>
+
+#include <algorithm>
+#include <list>
+#include <utility>
+
+namespace xip::crash {
+namespace {
+
+struct prepared {
+  std::vector<step> setup;
+  std::unique_ptr<crash_engine> engine;
+};
+
+}  // namespace
+
+struct crash_campaign::impl {
+  // The engine on the image after W's setup. The error: why there is none.
+  [[nodiscard]] std::expected<crash_engine*, std::string> engine_for(const workload& w) {
+    if (const auto known = std::ranges::find(engines, w.setup, &prepared::setup); known != engines.end()) {
+      engines.splice(engines.begin(), engines, known);
+      return engines.front().engine.get();
+    }
+    std::vector<std::byte> bytes;
+    if (std::string wrong = set_up(fs, w, image, bytes); !wrong.empty()) return std::unexpected{std::move(wrong)};
+    if (engines.size() == kept_images) engines.pop_back();
+    engines.push_front({w.setup, std::make_unique<crash_engine>(bytes, options)});
+    return engines.front().engine.get();
+  }
+
+  crashed_file_system fs;
+  std::vector<std::byte> image;
+  crash_options options;
+  std::list<prepared> engines = {};  // the last one used first
+};
+
+crash_campaign::crash_campaign(crashed_file_system fs, std::span<const std::byte> image, crash_options options)
+    : impl_{new impl{std::move(fs), {image.begin(), image.end()}, std::move(options)}} {}
+crash_campaign::~crash_campaign() = default;
+
+crash_campaign::result crash_campaign::run(const workload& w) {
+  const auto engine = impl_->engine_for(w);
+  if (!engine) {
+    crash_report r;
+    r.program = w.name;
+    r.unit = impl_->options.unit;
+    r.broken = engine.error();
+    return {std::move(r)};
+  }
+  file_system_crash crashed{impl_->fs, w};
+  result found{(*engine)->run(crashed.make_program(), crashed)};
+  found.answers.assign(crashed.answers().begin(), crashed.answers().end());
+  return found;
+}
+
+std::expected<state_report, std::string> crash_campaign::replay(const workload& w, std::string_view token, std::vector<std::byte>& image) {
+  const auto engine = impl_->engine_for(w);
+  if (!engine) return std::unexpected{engine.error()};
+  file_system_crash crashed{impl_->fs, w};
+  auto found = (*engine)->replay(crashed.make_program(), crashed, token);
+  if (found) image.assign((*engine)->replayed_image().begin(), (*engine)->replayed_image().end());
+  return found;
+}
+
+}  // namespace xip::crash

@@ -1,0 +1,244 @@
+#include <xip/crash/file_system.h>
+
+#include <algorithm>
+#include <cstring>
+#include <stdexcept>
+#include <unordered_set>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include <xip/dev/devices.h>
+
+#include "crash/image.h"
+#include "crash/lone_kernel.h"
+#include "crash/oracle.h"
+#include "crash/play.h"
+#include "crash/tree.h"
+#include "explore/random.h"
+
+namespace xip::crash {
+namespace {
+
+// Throws: what a program or subject says when it cannot go on.
+void must(std::string wrong) {
+  if (!wrong.empty()) throw std::runtime_error{wrong};
+}
+
+void mount_or_throw(lone_kernel& machine, const crashed_file_system& fs, dev::device& device) {
+  if (std::string wrong = machine.mount(fs.type, device, fs.mount_options); !wrong.empty())
+    throw std::runtime_error{"the mount failed: " + wrong};
+}
+
+// One step, UMOUNT included. The errno, or 0.
+int play_step(player& p, lone_kernel& machine, const crashed_file_system& fs, dev::device& device, const step& s, std::size_t number) {
+  if (s.what != verb::umount) return p.play(machine.task(), s, number);
+  p.close_all(machine.task());
+  must(machine.umount());
+  mount_or_throw(machine, fs, device);
+  return 0;
+}
+
+std::uint64_t inode_of(vfs::task& t, const player& p, const step& s) {
+  const int fd = s.fd == step::by_path ? -1 : p.descriptor(s.fd);
+  const auto st = fd >= 0 ? t.fstat(fd) : t.lstat("/" + s.path);
+  return st ? st->ino : 0;
+}
+
+// Of a step that was not refused. Of its descriptor both flags count; O_SYNC includes O_DSYNC's bit.
+durability made_durable(vfs::task& t, const player& p, const step& s) {
+  switch (s.what) {
+    case verb::fsync:
+      return durability::file;
+    case verb::fdatasync:
+      return durability::data;
+    case verb::sync:
+    case verb::umount:
+      return durability::everything;
+    case verb::write: {
+      const auto opened = s.fd == step::by_path ? result<int>{0} : t.fcntl(p.descriptor(s.fd), F_GETFL);
+      const int flags = opened.value_or(0);
+      if ((s.flags & flag_sync) != 0 || (flags & O_SYNC) == O_SYNC) return durability::file;
+      return (s.flags & flag_dsync) != 0 || (flags & O_DSYNC) != 0 ? durability::data : durability::nothing;
+    }
+    default:
+      return durability::nothing;
+  }
+}
+
+tree tree_or_throw(vfs::task& t) {
+  tree now;
+  must(read_tree_of(t, now));
+  return now;
+}
+
+// With the files that are open and have no name: a crash may bring the name back, with bytes that were written later.
+tree all_files(vfs::task& t, const player& p) {
+  tree now = tree_or_throw(t);
+  for (const int fd : p.descriptors()) {
+    if (fd < 0) continue;
+    const auto st = t.fstat(fd);
+    if (!st) throw std::runtime_error{fmt::format("fstat of an open file says {}", st.error().name())};
+    const auto [at, fresh] = now.nodes.try_emplace(st->ino);
+    tree_node& n = at->second;
+    if (!fresh) continue;
+    n.mode = st->mode, n.nlink = st->nlink, n.uid = st->uid, n.gid = st->gid, n.size = st->size;
+    n.data.resize(static_cast<std::size_t>(n.size));
+    if (!n.data.empty() && t.pread(fd, n.data.data(), n.data.size(), 0).value_or(0) != n.data.size())
+      throw std::runtime_error{"an open file cannot be read"};
+  }
+  return now;
+}
+
+// Everything below the root, deepest first.
+std::string remove_all(vfs::task& t, const tree& there) {
+  for (auto at = there.names.rbegin(); at != there.names.rend(); ++at) {
+    const auto& [path, ino] = *at;
+    if (path.empty()) continue;
+    const bool directory = is_directory(*there.node(ino));
+    if (const auto gone = directory ? t.rmdir("/" + path) : t.unlink("/" + path); !gone)
+      return fmt::format("/{} cannot be removed: {}", path, gone.error().name());
+  }
+  return {};
+}
+
+// What TREE_TEXT says, but for the bytes of files.
+std::uint64_t shape_of(const tree& t) {
+  std::uint64_t sum = 0;
+  for (const auto& [path, ino] : t.names) {
+    const std::string line = path + " " + attributes_of(*t.node(ino));
+    sum = explore::mix(sum ^ explore::hash_bytes(reinterpret_cast<const std::byte*>(line.data()), line.size()));
+  }
+  return sum;
+}
+
+// A file in every directory, with a block of bytes.
+std::string create_everywhere(vfs::task& t, const tree& there) {
+  const std::vector<std::byte> bytes(4096, std::byte{1});
+  for (const auto& [path, ino] : there.names) {
+    if (!is_directory(*there.node(ino))) continue;
+    const std::string name = fmt::format("/{}{}afterwards", path, path.empty() ? "" : "/");
+    const auto fd = t.open(name, O_CREAT | O_EXCL | O_WRONLY, 0600);
+    if (!fd) return fmt::format("{} cannot be made: {}", name, fd.error().name());
+    const auto written = t.write(*fd, bytes.data(), bytes.size());
+    if (const auto closed = t.close(*fd); !written || !closed)
+      return fmt::format("{} cannot be written: {}", name, (written ? closed.error() : written.error()).name());
+  }
+  return {};
+}
+
+}  // namespace
+
+struct file_system_crash::impl {
+  impl(crashed_file_system f, workload w) : fs{std::move(f)}, work{std::move(w)}, bugs{fs.exhibits, fs.stand_in} {}
+
+  void run(dev::device& device, history& h);
+  void run_steps(lone_kernel& machine, dev::device& device, history& h);
+
+  crashed_file_system fs;
+  workload work;
+  oracle judge;
+  std::vector<int> answers;
+  lone_kernel::arena memory;
+  planted_bugs bugs;
+  std::unordered_set<std::uint64_t> emptied;  // shapes of trees whose removal was checked
+};
+
+// The power does not fail in the mount: until the first change it writes nothing. What an unmount does is a step of its own.
+void file_system_crash::impl::run(dev::device& device, history& h) {
+  lone_kernel machine{memory, &bugs};
+  mount_or_throw(machine, fs, device);
+  judge.start(tree_or_throw(machine.task()));
+  answers.clear();
+  run_steps(machine, device, h);
+  must(machine.complaint());
+  device.kill();
+}
+
+void file_system_crash::impl::run_steps(lone_kernel& machine, dev::device& device, history& h) {
+  player p;
+  for (std::size_t i = 0; i < work.steps.size(); ++i) {
+    const step& s = work.steps[i];
+    const auto index = static_cast<std::uint32_t>(i);
+    h.begin_operation(index, text_of(s));
+    const int answer = play_step(p, machine, fs, device, s, i);
+    const durability made = answer == 0 ? made_durable(machine.task(), p, s) : durability::nothing;
+    h.end_operation(index, made == durability::everything);
+    answers.push_back(answer);
+    const std::uint64_t file = inode_of(machine.task(), p, s);
+    judge.add(s, made, file, all_files(machine.task(), p));
+  }
+  p.close_all(machine.task());
+}
+
+file_system_crash::file_system_crash(crashed_file_system fs, workload w) : impl_{std::make_unique<impl>(std::move(fs), std::move(w))} {}
+file_system_crash::~file_system_crash() = default;
+
+program file_system_crash::make_program() {
+  return {.name = impl_->work.name, .run = [this](dev::device& device, history& h) { impl_->run(device, h); }};
+}
+
+std::span<const int> file_system_crash::answers() const noexcept { return impl_->answers; }
+
+recovery file_system_crash::recover(dev::device& device) {
+  recovery found;
+  lone_kernel machine{impl_->memory, &impl_->bugs};
+  mount_or_throw(machine, impl_->fs, device);
+  auto there = std::make_shared<tree>();
+  found.failure = read_tree_of(machine.task(), *there);
+  if (std::string wrong = machine.umount(); found.failure.empty()) found.failure = std::move(wrong);
+  if (found.failure.empty()) found.failure = machine.complaint();
+  found.meaning = text_of(*there);
+  found.detail = std::move(there);
+  return found;
+}
+
+std::string file_system_crash::judge(const recovery& found, const position& at) {
+  const auto begun = at.finished + static_cast<std::uint32_t>(at.in_progress.size());
+  return impl_->judge.judge(*static_cast<const tree*>(found.detail.get()), at.finished, begun);
+}
+
+std::string file_system_crash::probe(dev::device& device, const recovery& found) {
+  const tree& there = *static_cast<const tree*>(found.detail.get());
+  lone_kernel machine{impl_->memory, &impl_->bugs};
+  mount_or_throw(machine, impl_->fs, device);
+  std::string wrong = create_everywhere(machine.task(), there);
+  if (wrong.empty()) wrong = remove_all(machine.task(), tree_or_throw(machine.task()));
+  if (std::string gone = machine.umount(); wrong.empty()) wrong = std::move(gone);
+  if (wrong.empty()) wrong = machine.complaint();
+  if (wrong.empty() && impl_->fs.check && impl_->emptied.insert(shape_of(there)).second) {
+    std::vector<std::byte> image(device.size());
+    if (const auto read = device.read(0, image); !read) return "the device cannot be read";
+    wrong = impl_->fs.check(image);
+  }
+  return wrong.empty() ? "" : "afterwards: " + wrong;
+}
+
+std::string file_system_crash::audit(std::span<const std::byte> recovered, std::uint64_t hash) {
+  const crashed_file_system& fs = impl_->fs;
+  return fs.check && fs.check_every != 0 && hash % fs.check_every == 0 ? fs.check(recovered) : "";
+}
+
+std::string set_up(const crashed_file_system& fs, const workload& w, std::span<const std::byte> before, std::vector<std::byte>& to) {
+  try {
+    image bytes{before.size()};
+    std::memcpy(bytes.data(), before.data(), before.size());
+    image_device device{bytes, true, nullptr};
+    lone_kernel::arena memory;
+    lone_kernel machine{memory};
+    mount_or_throw(machine, fs, device);
+    player p;
+    for (std::size_t i = 0; i < w.setup.size(); ++i)
+      if (const int answer = play_step(p, machine, fs, device, w.setup[i], 13 + i); answer != 0)
+        return fmt::format("the setup's '{}' says {}", text_of(w.setup[i]), error{answer}.name());
+    p.close_all(machine.task());
+    must(machine.umount());
+    must(machine.complaint());
+    to.assign(bytes.bytes().begin(), bytes.bytes().end());
+    return {};
+  } catch (const std::exception& e) {
+    return e.what();
+  }
+}
+
+}  // namespace xip::crash

@@ -1,0 +1,85 @@
+// lone_kernel: a kernel instance with one thread and no clock but its own, so that what it does depends on the device alone.
+#pragma once
+
+#include <memory>
+#include <memory_resource>
+#include <string>
+#include <string_view>
+
+#include <xip/base/points.h>
+#include <xip/dev/device.h>
+#include <xip/locks/sched_hook.h>
+#include <xip/vfs/kernel.h>
+#include <xip/vfs/task.h>
+
+namespace xip::crash {
+
+// Nobody but the caller runs. Time goes on by a microsecond each time somebody looks.
+class lone_scheduler final : public sched_hook {
+ public:
+  void on_lock(sched_event event, const lock_class& cls, const void* instance, bool exclusive) noexcept override;
+  bool block(waiter& w, nanoseconds deadline) noexcept override;
+  void wake(waiter& w) noexcept override;
+  std::uint64_t spawn(thread_context& context, void (*body)(void*), void* argument) noexcept override;
+  void join(std::uint64_t thread) noexcept override;
+  nanoseconds monotonic_now() noexcept override { return now_ += nanoseconds{1000}; }
+  nanoseconds realtime_now() noexcept override { return now_ += nanoseconds{1000}; }
+
+ private:
+  nanoseconds now_{std::int64_t{1'704'067'200} * 1'000'000'000};  // 2024-01-01
+};
+
+// Bugs that are there in one kernel; in builds that have none, nothing.
+class planted_bugs final : public point_sink {
+ public:
+  planted_bugs(std::uint64_t places, const void* instead) noexcept {
+#if XIP_EXHIBITS
+    exhibits = places;
+    stand_in = instead;
+#else
+    static_cast<void>(places), static_cast<void>(instead);
+#endif
+  }
+  void on_point(point, std::uint64_t, std::uint64_t, std::uint64_t) noexcept override {}
+  int inject(point, std::uint64_t, std::uint64_t) noexcept override { return 0; }
+};
+
+class lone_kernel {
+ public:
+  // Memory for one instance after the other.
+  class arena {
+   public:
+    arena();
+    [[nodiscard]] std::pmr::memory_resource& fresh() {
+      resource_.release();
+      return resource_;
+    }
+
+   private:
+    std::unique_ptr<std::byte[]> first_;
+    std::pmr::monotonic_buffer_resource resource_;
+  };
+
+  lone_kernel(arena& memory, point_sink* points = nullptr);
+  // What is still mounted is unmounted.
+  ~lone_kernel();
+  lone_kernel(const lone_kernel&) = delete;
+  lone_kernel& operator=(const lone_kernel&) = delete;
+
+  // Not empty: why not.
+  [[nodiscard]] std::string mount(const vfs::file_system_type& type, dev::device& device, std::string_view options);
+  [[nodiscard]] std::string umount();
+  // Only while mounted.
+  [[nodiscard]] vfs::task& task() noexcept { return *task_; }
+  // The first error of the log, or the first report of lockdep; empty: none.
+  [[nodiscard]] const std::string& complaint() const noexcept { return complaint_; }
+
+ private:
+  lone_scheduler scheduler_;
+  std::string complaint_;
+  vfs::kernel kernel_;
+  vfs::task* task_ = nullptr;
+  bool known_ = false;
+};
+
+}  // namespace xip::crash

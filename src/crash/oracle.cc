@@ -1,0 +1,206 @@
+#include "crash/oracle.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <limits>
+#include <tuple>
+#include <utility>
+
+#include <fmt/format.h>
+
+namespace xip::crash {
+namespace {
+
+constexpr std::size_t word_bytes = 8;
+
+// How FOUND differs from EXPECTED, but for bytes: how often, and the first time in words.
+class comparison {
+ public:
+  comparison(const tree& found, const tree& expected) : found_{found}, expected_{expected} {}
+
+  void allow(std::uint64_t file, std::int64_t least, std::int64_t most) { file_ = file, least_ = least, most_ = most; }
+
+  void run() {
+    for (const auto& [path, ino] : expected_.names)
+      if (const auto there = found_.names.find(path); there == found_.names.end())
+        note([&] { return fmt::format("/{} is missing", path); });
+      else if (there->second != ino)
+        note([&] { return fmt::format("/{} is inode {} in place of {}", path, there->second, ino); });
+    for (const auto& [path, ino] : found_.names)
+      if (!expected_.names.contains(path)) note([&] { return fmt::format("/{} (inode {}) should not be there", path, ino); });
+    for (const auto& [ino, node] : found_.nodes)
+      if (const tree_node* e = expected_.node(ino)) compare(ino, node, *e);
+  }
+
+  [[nodiscard]] std::size_t count() const noexcept { return count_; }
+  [[nodiscard]] const std::string& first() const noexcept { return first_; }
+
+ private:
+  template <class Text>
+  void note(Text&& text) {
+    if (count_++ == 0) first_ = text();
+  }
+
+  [[nodiscard]] bool size_fits(std::uint64_t ino, std::int64_t found, std::int64_t expected) const noexcept {
+    return found == expected || (ino == file_ && found >= least_ && found <= most_);
+  }
+
+  void compare(std::uint64_t ino, const tree_node& f, const tree_node& e) {
+    const bool same = f.mode == e.mode && f.nlink == e.nlink && f.uid == e.uid && f.gid == e.gid;
+    if (!same || !size_fits(ino, f.size, e.size))
+      note([&] { return fmt::format("/{} is '{}', and should be '{}'", f.names.front(), attributes_of(f), attributes_of(e)); });
+    if (f.target != e.target)
+      note([&] { return fmt::format("/{} leads to {}, and should lead to {}", f.names.front(), f.target, e.target); });
+    if (f.xattrs != e.xattrs)
+      note([&] { return fmt::format("/{} has attributes {}, and should have {}", f.names.front(), list(f), list(e)); });
+  }
+
+  [[nodiscard]] static std::string list(const tree_node& n) {
+    std::string text;
+    for (const auto& [name, value] : n.xattrs) text += fmt::format("{}{} ({} bytes)", text.empty() ? "" : ", ", name, value.size());
+    return text.empty() ? "none" : text;
+  }
+
+  const tree& found_;
+  const tree& expected_;
+  std::uint64_t file_ = 0;
+  std::int64_t least_ = 0, most_ = 0;
+  std::size_t count_ = 0;
+  std::string first_;
+};
+
+// BYTES bytes from byte AT on, zeros behind the end.
+std::uint64_t word_at(const std::vector<std::byte>& data, std::size_t at, std::size_t bytes) noexcept {
+  std::uint64_t word = 0;
+  if (at < data.size()) std::memcpy(&word, data.data() + at, std::min(bytes, data.size() - at));
+  return word;
+}
+
+std::string hex(std::uint64_t word, std::size_t bytes) {
+  std::string text;
+  std::array<unsigned char, word_bytes> raw;
+  std::memcpy(raw.data(), &word, raw.size());
+  for (std::size_t i = 0; i < bytes; ++i) text += fmt::format("{:02x}", raw[i]);
+  return text;
+}
+
+// What of a node has to be the same for DURABILITY to have nothing to do with what happened between two states.
+bool same_for(durability made, const tree_node* a, const tree_node* b) {
+  if (a == nullptr || b == nullptr) return a == b;
+  if (made == durability::data) return a->size == b->size;
+  return std::tie(a->mode, a->nlink, a->uid, a->gid, a->size, a->xattrs) == std::tie(b->mode, b->nlink, b->uid, b->gid, b->size, b->xattrs);
+}
+
+// An entry of a directory: the directory's inode, the name, and the inode that it leads to.
+using entry = std::tuple<std::uint64_t, std::string_view, std::uint64_t>;
+
+// The entries in the directory FILE and those that lead to it, sorted. Where the directories above are is not its affair.
+std::vector<entry> entries_of(const tree& t, std::uint64_t file) {
+  std::vector<entry> found;
+  for (const auto& [path, ino] : t.names) {
+    if (path.empty()) continue;
+    const auto slash = path.rfind('/');
+    const std::string_view whole = path, above = slash == path.npos ? std::string_view{} : whole.substr(0, slash);
+    const std::uint64_t directory = t.names.find(above)->second;
+    if (directory == file || ino == file) found.emplace_back(directory, whole.substr(slash == path.npos ? 0 : slash + 1), ino);
+  }
+  std::ranges::sort(found);
+  return found;
+}
+
+}  // namespace
+
+void oracle::start(tree before) {
+  states_.clear(), steps_.clear(), floors_.clear();
+  states_.push_back(std::move(before));
+  floors_.emplace_back();
+}
+
+void oracle::add(const step& s, durability made, std::uint64_t file, tree after) {
+  states_.push_back(std::move(after));
+  steps_.push_back({text_of(s), s.what == verb::write || s.what == verb::falloc, file});
+  floor sure = floors_.back();
+  const std::size_t now = states_.size() - 1;
+  if (made == durability::everything) {
+    sure = {.names = now, .bytes = now};
+  } else if (made != durability::nothing && states_.back().node(file) != nullptr) {
+    sure.names = std::max(sure.names, same_since(file, made));
+    sure.file_bytes[file] = now;
+  }
+  floors_.push_back(std::move(sure));
+}
+
+// The first of the states up to the last one between which nothing happened that MADE would have to make durable.
+std::size_t oracle::same_since(std::uint64_t file, durability made) const {
+  const tree& now = states_.back();
+  const tree_node* node = now.node(file);
+  std::size_t since = states_.size() - 1;
+  for (; since > 0; --since) {
+    const tree& before = states_[since - 1];
+    if (!same_for(made, before.node(file), node)) break;
+    if (made == durability::file && entries_of(before, file) != entries_of(now, file)) break;
+  }
+  return since;
+}
+
+std::optional<oracle::growth> oracle::growth_of(std::size_t state) const {
+  if (state == 0 || !steps_[state - 1].grows) return {};
+  const std::uint64_t file = steps_[state - 1].file;
+  const tree_node *before = states_[state - 1].node(file), *after = states_[state].node(file);
+  if (before == nullptr || after == nullptr || before->size >= after->size) return {};
+  return growth{file, before->size, after->size};
+}
+
+std::string oracle::name_of_state(std::size_t state) const {
+  return state == 0 ? "before the first step" : fmt::format("after step {} ({})", state, steps_[state - 1].text);
+}
+
+std::string oracle::judge(const tree& found, std::uint32_t finished, std::uint32_t begun) const {
+  const floor& sure = floors_[finished];
+  std::size_t least = std::numeric_limits<std::size_t>::max(), nearest = sure.names;
+  std::string why;
+  for (std::size_t state = sure.names; state <= begun; ++state) {
+    comparison c{found, states_[state]};
+    if (const auto g = state > sure.names ? growth_of(state) : std::nullopt) c.allow(g->file, g->least, g->most);
+    c.run();
+    if (c.count() < least) least = c.count(), nearest = state, why = c.first();
+    if (least == 0) return wrong_bytes(found, sure, begun);
+  }
+  if (sure.names == begun) return fmt::format("{}: {}", name_of_state(begun), why);
+  return fmt::format("like no moment from '{}' on; at its nearest, '{}': {}", name_of_state(sure.names), name_of_state(nearest), why);
+}
+
+std::string oracle::wrong_bytes(const tree& found, const floor& sure, std::uint32_t begun) const {
+  for (const auto& [ino, node] : found.nodes) {
+    if (!is_regular(node)) continue;
+    const auto own = sure.file_bytes.find(ino);
+    const std::size_t since = std::max(sure.bytes, own == sure.file_bytes.end() ? 0 : own->second);
+    if (std::string why = wrong_bytes_of(ino, node, since, begun); !why.empty()) return why;
+  }
+  return {};
+}
+
+std::string oracle::wrong_bytes_of(std::uint64_t ino, const tree_node& found, std::size_t since, std::uint32_t begun) const {
+  static const std::vector<std::byte> none;
+  std::vector<const std::vector<std::byte>*> may;
+  for (std::size_t state = since; state <= begun; ++state) {
+    const tree_node* n = states_[state].node(ino);
+    may.push_back(n != nullptr && is_regular(*n) ? &n->data : &none);
+  }
+  if (std::ranges::any_of(may, [&](const auto* data) { return *data == found.data; })) return {};
+  for (std::size_t at = 0; at < found.data.size(); at += word_bytes) {
+    const std::size_t bytes = std::min(word_bytes, found.data.size() - at);
+    const std::uint64_t word = word_at(found.data, at, bytes);
+    if (std::ranges::any_of(may, [&](const auto* data) { return word_at(*data, at, bytes) == word; })) continue;
+    std::string expected;
+    for (const auto* data : may)
+      if (const std::string one = hex(word_at(*data, at, bytes), bytes); expected.find(one) == expected.npos)
+        expected += (expected.empty() ? "" : " or ") + one;
+    return fmt::format("/{} has {} at byte {}, and since '{}' nothing was there but {}", found.names.front(), hex(word, bytes), at,
+                       name_of_state(since), expected);
+  }
+  return {};
+}
+
+}  // namespace xip::crash

@@ -1,0 +1,66 @@
+// oracle: what may be found after a crash, from what was there after each step of the run that did not crash.
+//
+// A journal is one line: the names, attributes and sizes that are found are those after some step K, no earlier than the last step that was made
+// durable, no later than the step in progress. Bytes go past the journal, in place: each word is one that was there after some step since the file
+// was last synced, up to the step in progress, or zero where one of those steps had nothing there.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <xip/crash/workload.h>
+
+#include "crash/tree.h"
+
+namespace xip::crash {
+
+// What a step that was not refused made durable.
+enum class durability : std::uint8_t {
+  nothing,
+  data,        // of a file: its bytes, its size, and that it is there (fdatasync, O_DSYNC)
+  file,        // all of a file or directory, its names or entries included (fsync, O_SYNC)
+  everything,  // sync, umount
+};
+
+class oracle {
+ public:
+  void start(tree before);
+  // S has ended. FILE: whose inode it wrote to or synced; 0: nobody's.
+  void add(const step& s, durability made, std::uint64_t file, tree after);
+
+  // Why FOUND may not be what is found when FINISHED steps have ended and BEGUN have begun; empty: it may.
+  [[nodiscard]] std::string judge(const tree& found, std::uint32_t finished, std::uint32_t begun) const;
+
+ private:
+  // What is sure once a step has ended.
+  struct floor {
+    std::size_t names = 0;                                 // the state that is the oldest that may be found
+    std::size_t bytes = 0;                                 // likewise, for the bytes of any file
+    std::map<std::uint64_t, std::size_t> file_bytes = {};  // and of these
+  };
+  // A file that the step behind a state makes larger: in between it may have any size.
+  struct growth {
+    std::uint64_t file;
+    std::int64_t least, most;
+  };
+
+  [[nodiscard]] std::size_t same_since(std::uint64_t file, durability made) const;
+  [[nodiscard]] std::optional<growth> growth_of(std::size_t state) const;
+  [[nodiscard]] std::string wrong_bytes(const tree& found, const floor& sure, std::uint32_t begun) const;
+  [[nodiscard]] std::string wrong_bytes_of(std::uint64_t ino, const tree_node& found, std::size_t since, std::uint32_t begun) const;
+  [[nodiscard]] std::string name_of_state(std::size_t state) const;
+
+  struct taken {
+    std::string text;
+    bool grows;
+    std::uint64_t file;
+  };
+  std::vector<tree> states_;  // before the first step, and after each
+  std::vector<taken> steps_;
+  std::vector<floor> floors_;  // as many as states
+};
+
+}  // namespace xip::crash

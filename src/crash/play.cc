@@ -1,0 +1,155 @@
+#include "crash/play.h"
+
+#include <string>
+#include <vector>
+
+#include <sys/stat.h>
+
+namespace xip::crash {
+namespace {
+
+constexpr unsigned file_mode = 0644, directory_mode = 0755;
+
+std::string absolute(const std::string& path) { return "/" + path; }
+
+int open_flags(std::uint32_t flags) noexcept {
+  int of = O_RDWR;
+  if ((flags & flag_dsync) != 0) of |= O_DSYNC;
+  if ((flags & flag_sync) != 0) of |= O_SYNC;
+  if ((flags & flag_direct) != 0) of |= O_DIRECT;
+  if ((flags & flag_append) != 0) of |= O_APPEND;
+  if ((flags & flag_trunc) != 0) of |= O_TRUNC;
+  if ((flags & flag_creat) != 0) of |= O_CREAT;
+  return (flags & flag_tmpfile) != 0 ? of | O_TMPFILE : of;
+}
+
+unsigned rename_flags(std::uint32_t flags) noexcept {
+  unsigned of = 0;
+  if ((flags & flag_noreplace) != 0) of |= RENAME_NOREPLACE;
+  if ((flags & flag_exchange) != 0) of |= RENAME_EXCHANGE;
+  if ((flags & flag_whiteout) != 0) of |= RENAME_WHITEOUT;
+  return of;
+}
+
+std::vector<std::byte> content(std::size_t number, std::int64_t offset, std::int64_t length) {
+  std::vector<std::byte> bytes(static_cast<std::size_t>(length));
+  for (std::int64_t i = 0; i < length; ++i) bytes[static_cast<std::size_t>(i)] = written_byte(number, offset + i);
+  return bytes;
+}
+
+// Through one descriptor, O_APPEND or not; what was not written is an error.
+result<> write_all(vfs::task& t, int fd, const step& s, std::size_t number) {
+  const std::vector<std::byte> bytes = content(number, s.offset, s.length);
+  const std::size_t done = XIP_TRY(t.pwrite(fd, bytes.data(), bytes.size(), s.offset));
+  return done == bytes.size() ? result<>{} : fail(ENOSPC);
+}
+
+// A directory, too, can be synced.
+result<int> open_to_sync(vfs::task& t, const std::string& path) {
+  if (auto fd = t.open(path, O_RDWR); fd || fd.error() != EISDIR) return fd;
+  return t.open(path, O_RDONLY | O_DIRECTORY);
+}
+
+}  // namespace
+
+int player::play(vfs::task& t, const step& s, std::size_t number) {
+  const result<> done = call(t, s, number);
+  return done ? 0 : done.error().number();
+}
+
+void player::close_all(vfs::task& t) {
+  for (int& fd : descriptors_) {
+    if (fd != closed) (void)t.close(fd);
+    fd = closed;
+  }
+}
+
+// CALL(fd) on the file that S names, which is opened for it where S names it by path.
+template <class Call>
+result<> player::on_file(vfs::task& t, const step& s, int flags, Call&& call) {
+  if (s.fd != step::by_path) {
+    const int fd = descriptor(s.fd);
+    return fd == closed ? fail(EBADF) : call(fd);
+  }
+  const int fd =
+      XIP_TRY((s.what == verb::fsync || s.what == verb::fdatasync) ? open_to_sync(t, absolute(s.path)) : t.open(absolute(s.path), flags));
+  const result<> done = call(fd);
+  XIP_TRY(t.close(fd));
+  return done;
+}
+
+result<> player::open(vfs::task& t, const step& s) {
+  int& fd = descriptors_[static_cast<std::size_t>(s.fd)];
+  if (fd != closed) return fail(EBUSY);
+  fd = XIP_TRY(t.open(absolute(s.path), open_flags(s.flags), file_mode));
+  return {};
+}
+
+result<> player::link_descriptor(vfs::task& t, const step& s) {
+  const int fd = descriptor(s.fd);
+  return fd == closed ? fail(EBADF) : t.linkat(vfs::at{fd}, "", vfs::at{AT_FDCWD}, absolute(s.path), AT_EMPTY_PATH);
+}
+
+result<> player::set_xattr(vfs::task& t, const step& s, std::size_t number) {
+  const std::vector<std::byte> value = content(number, 0, s.length);
+  return on_file(t, s, O_RDWR, [&](int fd) { return t.fsetxattr(fd, s.other, value.data(), value.size(), 0); });
+}
+
+result<> player::call(vfs::task& t, const step& s, std::size_t number) {
+  const std::string path = absolute(s.path), other = absolute(s.other);
+  switch (s.what) {
+    case verb::mkdir:
+      return t.mkdir(path, directory_mode);
+    case verb::creat: {
+      const int fd = XIP_TRY(t.open(path, O_CREAT | O_RDWR, file_mode));
+      return t.close(fd);
+    }
+    case verb::mknod:
+      return t.mknod(path, S_IFIFO | file_mode, 0);
+    case verb::symlink:
+      return t.symlink(s.other, path);
+    case verb::link:
+      return t.link(other, path);
+    case verb::unlink:
+      return t.unlink(path);
+    case verb::rmdir:
+      return t.rmdir(path);
+    case verb::rename:
+      return t.renameat2(vfs::at{AT_FDCWD}, other, vfs::at{AT_FDCWD}, path, rename_flags(s.flags));
+    case verb::write:
+      return on_file(t, s, open_flags(s.flags), [&](int fd) { return write_all(t, fd, s, number); });
+    case verb::truncate:
+      return on_file(t, s, O_RDWR, [&](int fd) { return t.ftruncate(fd, s.length); });
+    case verb::falloc: {
+      const int mode = (s.flags & flag_keep_size) != 0 ? FALLOC_FL_KEEP_SIZE : 0;
+      return on_file(t, s, O_RDWR, [&](int fd) { return t.fallocate(fd, mode, s.offset, s.length); });
+    }
+    case verb::setxattr:
+      return set_xattr(t, s, number);
+    case verb::removexattr:
+      return on_file(t, s, O_RDWR, [&](int fd) { return t.fremovexattr(fd, s.other); });
+    case verb::chmod:
+      return t.chmod(path, static_cast<unsigned>(s.length));
+    case verb::chown:
+      return t.chown(path, static_cast<std::uint32_t>(s.offset), static_cast<std::uint32_t>(s.length));
+    case verb::open:
+      return open(t, s);
+    case verb::close: {
+      const int fd = std::exchange(descriptors_[static_cast<std::size_t>(s.fd)], closed);
+      return fd == closed ? fail(EBADF) : t.close(fd);
+    }
+    case verb::linkat:
+      return link_descriptor(t, s);
+    case verb::fsync:
+      return on_file(t, s, O_RDWR, [&](int fd) { return t.fsync(fd); });
+    case verb::fdatasync:
+      return on_file(t, s, O_RDWR, [&](int fd) { return t.fdatasync(fd); });
+    case verb::sync:
+      return t.owner.sync();
+    case verb::umount:
+      return fail(EINVAL);
+  }
+  return fail(EINVAL);
+}
+
+}  // namespace xip::crash

@@ -1,0 +1,45 @@
+// Plays the steps of a workload in a mounted file system.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include <xip/crash/workload.h>
+#include <xip/vfs/task.h>
+
+namespace xip::crash {
+
+// The byte that step NUMBER writes at OFFSET of a file: never zero, and never that of the step before or behind it at the same place.
+[[nodiscard]] constexpr std::byte written_byte(std::size_t number, std::int64_t offset) noexcept {
+  return static_cast<std::byte>((number % 14 + 1) << 4 | static_cast<unsigned>((offset ^ offset >> 4 ^ offset >> 8 ^ offset >> 12) & 15));
+}
+
+class player {
+ public:
+  player() { descriptors_.fill(closed); }
+
+  // 0, or the errno. verb::umount is the caller's.
+  [[nodiscard]] int play(vfs::task& t, const step& s, std::size_t number);
+  // Before an umount.
+  void close_all(vfs::task& t);
+  // Of the task; -1: closed.
+  [[nodiscard]] std::span<const int> descriptors() const noexcept { return descriptors_; }
+  [[nodiscard]] int descriptor(int number) const noexcept { return descriptors_[static_cast<std::size_t>(number)]; }
+
+ private:
+  static constexpr int closed = -1;
+  static constexpr std::size_t numbers = 100;
+
+  [[nodiscard]] result<> call(vfs::task& t, const step& s, std::size_t number);
+  template <class Call>
+  [[nodiscard]] result<> on_file(vfs::task& t, const step& s, int flags, Call&& call);
+  [[nodiscard]] result<> open(vfs::task& t, const step& s);
+  [[nodiscard]] result<> link_descriptor(vfs::task& t, const step& s);
+  [[nodiscard]] result<> set_xattr(vfs::task& t, const step& s, std::size_t number);
+
+  std::array<int, numbers> descriptors_;
+};
+
+}  // namespace xip::crash

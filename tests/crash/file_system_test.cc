@@ -1,0 +1,163 @@
+// ext4lite under the crash engine: what holds, and that what does not hold is found.
+#include <fstream>
+#include <memory>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fmt/format.h>
+
+#include <xip/crash/ace.h>
+#include <xip/crash/campaign.h>
+#include <xip/dev/devices.h>
+#include <xip/fs_ext4lite/ext4lite.h>
+#include <xip/fs_ext4lite/layout.h>
+
+#include "fs_ext4lite/image.h"
+
+namespace xip::crash::test {
+namespace {
+
+using testing::HasSubstr;
+
+constexpr std::size_t image_bytes = std::size_t{16} << 20;
+constexpr char foreign = '\xf5';  // in every free block
+
+std::vector<std::byte> make_image() {
+  const ext4lite::test::image file{testing::TempDir() + "crash.img"};
+  std::ofstream{file.path(), std::ios::binary} << std::string(image_bytes, foreign);
+  const auto made = ext4lite::test::run_command({"mke2fs", "-q", "-F", "-t", "ext4", "-b", "4096", "-N", "64", "-E",
+                                                 "nodiscard,lazy_itable_init=0,lazy_journal_init=0", file.path()});
+  EXPECT_EQ(made.status, 0) << made.output;
+  return file.bytes();
+}
+
+const std::vector<std::byte>& fresh_image() {
+  static const std::vector<std::byte> image = make_image();
+  return image;
+}
+
+const ext4_layout& layout() {
+  static const ext4_layout known = [] {
+    const auto memory = dev::open_memory(image_bytes).value();
+    EXPECT_TRUE(memory->write(0, fresh_image()));
+    return ext4_layout::read(*memory).value();
+  }();
+  return known;
+}
+
+line_class classify(std::uint64_t offset) {
+  const ext4_layout::place p = layout().at(offset);
+  if (p.what == ext4_layout::part::journal && p.number != 0) return {line_kind::checked, p.number};
+  return {p.what == ext4_layout::part::other ? line_kind::data : line_kind::metadata};
+}
+
+crash_options usual(std::uint32_t unit, bool windows) {
+  return {.unit = unit, .windows = windows, .classify = classify, .max_states = 300, .samples = 50, .repeat_every = 50};
+}
+
+crash_report crash(std::string_view text, std::uint32_t unit = 64,
+                   crashed_file_system fs = {.type = ext4lite_file_system(), .mount_options = "dax=always"}) {
+  const auto w = parse_workload("test", text);
+  if (!w) return {.program = "test", .broken = w.error()};
+  return crash_campaign{std::move(fs), fresh_image(), usual(unit, true)}.run(*w).report;
+}
+
+std::string failure_of(const crash_report& r) { return r.failures.empty() ? r.broken : r.failures.front().minimised.failure; }
+
+struct setting {
+  const char* name;
+  std::uint32_t unit;
+  bool windows;
+};
+
+class CrashedExt4 : public testing::TestWithParam<setting> {};
+
+INSTANTIATE_TEST_SUITE_P(At, CrashedExt4,
+                         testing::Values(setting{"Words", 8, true}, setting{"Lines", 64, true}, setting{"Sectors", 512, false},
+                                         setting{"Blocks", 4096, false}),
+                         [](const testing::TestParamInfo<setting>& i) { return std::string{i.param.name}; });
+
+// All of them: `xip crash --ace 1`. Here some of each kind, with pairs.
+TEST_P(CrashedExt4, SurvivesGeneratedWorkloads) {
+  const setting& s = GetParam();
+  crash_campaign all{
+      {.type = ext4lite_file_system(), .mount_options = s.windows ? "dax=always" : ""}, fresh_image(), usual(s.unit, s.windows)};
+  std::uint64_t states = 0;
+  for (const auto& [length, step] : {std::pair{1u, 17u}, {2u, 11'003u}})
+    for (std::uint64_t i = 0; i < ace_count(length); i += step) {
+      const workload w = ace_workload(length, i);
+      const crash_report r = all.run(w).report;
+      EXPECT_TRUE(r.passed()) << w.name << ": " << failure_of(r) << "\n" << text_of(w);
+      states += r.states;
+    }
+  EXPECT_GT(states, 500u);
+}
+
+TEST(CrashedFileSystem, IsFoundAsItWasBeforeOrBehindAStep) {
+  const crash_report r = crash("mkdir A\n---\ncreat A/a\nfsync A/a\nrename A/a A/b\nfsync A\n");
+  EXPECT_TRUE(r.passed()) << failure_of(r);
+  EXPECT_EQ(r.meanings, 3u);
+  EXPECT_TRUE(r.complete());
+}
+
+// What another judge does not like, of the image that a recovery has left or of the emptied one, fails the state.
+TEST(CrashedFileSystem, IsJudgedByOthersToo) {
+  crashed_file_system fs{.type = ext4lite_file_system(), .mount_options = "dax=always"};
+  fs.check = [](std::span<const std::byte> image) { return image.size() == image_bytes ? "not liked" : "no image"; };
+  EXPECT_EQ(failure_of(crash("creat /a\nsync\n", 64, fs)), "afterwards: not liked");
+  fs.check_every = 1;
+  EXPECT_EQ(failure_of(crash("creat /a\nsync\n", 64, fs)), "not liked");
+}
+
+TEST(CrashedFileSystem, SaysWhenASetupFails) { EXPECT_EQ(crash("rmdir A\n---\nsync\n").broken, "the setup's 'rmdir A' says ENOENT"); }
+
+TEST(CrashedFileSystem, RemembersWhatWasRefused) {
+  const auto w = parse_workload("test", "mkdir A\nmkdir A\nrmdir B\nwrite @3 0 1\nsync\n").value();
+  crash_campaign one{{.type = ext4lite_file_system()}, fresh_image(), usual(64, true)};
+  EXPECT_THAT(one.run(w).answers, testing::ElementsAre(0, EEXIST, ENOENT, EBADF, 0));
+}
+
+TEST(CrashedFileSystem, IsReplayedFromAToken) {
+  crashed_file_system fs{.type = ext4lite_file_system(), .mount_options = "dax=always"};
+  fs.check = [](std::span<const std::byte>) { return "not liked"; };
+  fs.check_every = 1;
+  crash_campaign one{fs, fresh_image(), usual(64, true)};
+  const auto w = parse_workload("test", "creat /a\nsync\n").value();
+  const crash_report r = one.run(w).report;
+  ASSERT_EQ(r.failures.size(), 1u);
+  std::vector<std::byte> image;
+  const auto again = one.replay(w, r.failures.front().minimised.token, image);
+  ASSERT_TRUE(again) << again.error();
+  EXPECT_EQ(again->failure, "not liked");
+  EXPECT_EQ(image.size(), image_bytes);
+}
+
+#if XIP_EXHIBITS
+crashed_file_system with_bug(exhibit_place p) {
+  return {.type = ext4lite_file_system(), .mount_options = "dax=always", .exhibits = exhibit_bit(p)};
+}
+
+TEST(CrashedFileSystem, ShowsACommitBeforeItsBlocks) {
+  EXPECT_THAT(failure_of(crash("creat /a\nfsync /a\n", 64, with_bug(exhibit_place::commit_before_data))),
+              HasSubstr("the checksum of block"));
+}
+
+TEST(CrashedFileSystem, ShowsBytesThatAreNotThere) {
+  EXPECT_THAT(failure_of(crash("creat /a\n---\nwrite /a 0 4096 dsync\n", 64, with_bug(exhibit_place::drain_missing))),
+              HasSubstr("at byte"));
+}
+
+TEST(CrashedFileSystem, ShowsAStrangersBytes) {
+  EXPECT_THAT(failure_of(crash("creat /a\n---\nwrite /a 100 100\nsync\n", 64, with_bug(exhibit_place::fresh_block_not_zeroed))),
+              HasSubstr("/a has f5f5f5f5f5f5f5f5 at byte 0"));
+}
+
+TEST(CrashedFileSystem, ShowsAnFsyncThatForgets) {
+  EXPECT_THAT(failure_of(crash("creat /a\n---\nwrite /a 0 100 sync\n", 64, with_bug(exhibit_place::sync_write_ignored))),
+              HasSubstr("after step 1 (write /a 0 100 sync): /a is"));
+}
+#endif
+
+}  // namespace
+}  // namespace xip::crash::test

@@ -1,0 +1,83 @@
+// Workloads as text, and the generated ones.
+#include <set>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <xip/crash/ace.h>
+#include <xip/crash/workload.h>
+
+namespace xip::crash::test {
+namespace {
+
+using testing::HasSubstr;
+
+TEST(Workload, IsReadAsItIsWritten) {
+  constexpr std::string_view text =
+      "mkdir A\ncreat A/foo\n---\nwrite A/foo 3 13 dsync append\nrename A/foo A/bar noreplace\nopen 7 A tmpfile\nwrite @7 0 5\nlinkat 7 "
+      "A/new\n"
+      "chmod A 2755\nchown A/bar 1 2\nsetxattr @7 user.a 300\nclose 7\nfsync A\numount\n";
+  const auto w = parse_workload("w", text);
+  ASSERT_TRUE(w) << w.error();
+  EXPECT_EQ(text_of(*w), text);
+  EXPECT_EQ(w->setup.size(), 2u);
+  EXPECT_EQ(w->steps[0], (step{.what = verb::write, .path = "A/foo", .offset = 3, .length = 13, .flags = flag_dsync | flag_append}));
+  EXPECT_EQ(w->steps[5].length, 02755);
+}
+
+TEST(Workload, MayHaveCommentsAndBlanks) {
+  const auto w = parse_workload("w", "\n  # nothing\n\tsync   # all of it\r\n");
+  ASSERT_TRUE(w) << w.error();
+  EXPECT_EQ(text_of(*w), "sync\n");
+}
+
+TEST(Workload, SaysWhatIsWrongAndWhere) {
+  const auto error_of = [](std::string_view text) {
+    const auto w = parse_workload("w", text);
+    return w ? std::string{"nothing"} : w.error();
+  };
+  EXPECT_THAT(error_of("sync\nfly away\n"), HasSubstr("line 2: \"fly\" is no call; there are: mkdir"));
+  EXPECT_EQ(error_of("write a 0"), "line 1: write takes 3 words, and there are 2");
+  EXPECT_EQ(error_of("write a 0 -1"), "line 1: \"-1\" is no number from 0 to 16777216");
+  EXPECT_EQ(error_of("write a 99999999999999999999 1"), "line 1: \"99999999999999999999\" is no number from 0 to 16777216");
+  EXPECT_EQ(error_of("chmod a 899"), "line 1: \"899\" is no octal number from 0 to 7777");
+  EXPECT_EQ(error_of("write @100 0 1"), "line 1: \"100\" is no number from 0 to 99");
+  EXPECT_EQ(error_of("truncate a 0 dsync"), "line 1: truncate takes no \"dsync\"");
+  EXPECT_EQ(error_of("sync\n---\nsync\n---\n"), "line 4: one \"---\" alone divides a workload");
+  EXPECT_EQ(error_of("creat a\n---\n"), "there is no call in it");
+}
+
+TEST(Ace, CountsThroughDifferentWorkloads) {
+  std::set<std::string> texts;
+  for (std::uint64_t i = 0; i < ace_count(1); ++i) texts.insert(text_of(ace_workload(1, i)));
+  EXPECT_EQ(texts.size(), ace_count(1));
+  EXPECT_EQ(ace_count(2), ace_count(1) * ace_count(1));
+  EXPECT_EQ(text_of(ace_workload(2, ace_count(2) - 1)), text_of(*ace_workload("ace2-230399")));
+}
+
+TEST(Ace, IsReadAsItIsWritten) {
+  for (std::uint64_t i = 0; i < ace_count(3); i += ace_count(3) / 997) {
+    const workload w = ace_workload(3, i);
+    EXPECT_EQ(parse_workload(w.name, text_of(w)), w) << w.name;
+    EXPECT_EQ(ace_workload(w.name), w);
+  }
+}
+
+TEST(Ace, IsNamedByNumbersThatThereAre) {
+  for (const char* name : {"ace0-1", "ace4-1", "ace1-480", "ace1-", "ace1-1x", "ace1", "mine", ""})
+    EXPECT_FALSE(ace_workload(name)) << name;
+}
+
+// Directories come first, and what a call needs is there.
+TEST(Ace, MakesWhatACallNeeds) {
+  for (std::uint64_t i = 0; i < ace_count(1); ++i) {
+    const workload w = ace_workload(1, i);
+    EXPECT_EQ(text_of(w.setup[0]) + text_of(w.setup[1]), "mkdir Amkdir B");
+    if (w.steps[0].what == verb::unlink) {
+      EXPECT_EQ(text_of(w.setup[2]), "creat " + w.steps[0].path);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace xip::crash::test
