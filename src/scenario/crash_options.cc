@@ -38,7 +38,6 @@ enum option_code : int {
   opt_replay,
   opt_keep,
   opt_junit,
-  opt_html,
   opt_shard,
   opt_list,
   opt_json,
@@ -46,16 +45,25 @@ enum option_code : int {
   opt_help = 'h',
 };
 
-constexpr option long_options[] = {{"ace", required_argument, nullptr, opt_ace},       {"sample", required_argument, nullptr, opt_sample},
-                                   {"unit", required_argument, nullptr, opt_unit},     {"device", required_argument, nullptr, opt_device},
-                                   {"mkfs", required_argument, nullptr, opt_mkfs},     {"exhibit", required_argument, nullptr, opt_exhibit},
-                                   {"seed", required_argument, nullptr, opt_seed},     {"budget", required_argument, nullptr, opt_budget},
-                                   {"states", required_argument, nullptr, opt_states}, {"fsck", required_argument, nullptr, opt_fsck},
-                                   {"replay", required_argument, nullptr, opt_replay}, {"keep", required_argument, nullptr, opt_keep},
-                                   {"junit", required_argument, nullptr, opt_junit},   {"html", required_argument, nullptr, opt_html},
-                                   {"shard", required_argument, nullptr, opt_shard},   {"list", no_argument, nullptr, opt_list},
-                                   {"json", no_argument, nullptr, opt_json},           {"options", required_argument, nullptr, opt_mount},
-                                   {"help", no_argument, nullptr, opt_help},           {nullptr, 0, nullptr, 0}};
+constexpr option long_options[] = {{"ace", required_argument, nullptr, opt_ace},
+                                   {"sample", required_argument, nullptr, opt_sample},
+                                   {"unit", required_argument, nullptr, opt_unit},
+                                   {"device", required_argument, nullptr, opt_device},
+                                   {"mkfs", required_argument, nullptr, opt_mkfs},
+                                   {"exhibit", required_argument, nullptr, opt_exhibit},
+                                   {"seed", required_argument, nullptr, opt_seed},
+                                   {"budget", required_argument, nullptr, opt_budget},
+                                   {"states", required_argument, nullptr, opt_states},
+                                   {"fsck", required_argument, nullptr, opt_fsck},
+                                   {"replay", required_argument, nullptr, opt_replay},
+                                   {"keep", required_argument, nullptr, opt_keep},
+                                   {"junit", required_argument, nullptr, opt_junit},
+                                   {"shard", required_argument, nullptr, opt_shard},
+                                   {"list", no_argument, nullptr, opt_list},
+                                   {"json", no_argument, nullptr, opt_json},
+                                   {"options", required_argument, nullptr, opt_mount},
+                                   {"help", no_argument, nullptr, opt_help},
+                                   {nullptr, 0, nullptr, 0}};
 
 problem read_text(const char* what, std::string_view value, std::string& to) {
   to = value;
@@ -140,8 +148,6 @@ problem read_option(int code, crash_request& o) {
       return read_text("the directory of --keep", value, o.keep);
     case opt_junit:
       return read_text("the file of --junit", value, o.junit);
-    case opt_html:
-      return read_text("the file of --html", value, o.html);
     case opt_shard:
       if (auto wrong = read_shard(value, part, parts)) return wrong;
       o.part = {part - 1, parts};
@@ -237,7 +243,6 @@ left: it must be what the calls had promised by then. WORKLOAD is a file of call
       --replay TOKEN     one state, as a failure names it
       --keep DIR         of each failure the workload, and the image that the power has left in its smallest form
       --junit FILE       results as JUnit XML
-      --html FILE        the first failure, or the last workload, as a page for a browser
       --json             results as JSON
       --list             print the names of the workloads, one a line, and nothing else
   -h, --help             this

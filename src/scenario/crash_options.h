@@ -30,7 +30,7 @@ struct crash_request {
   std::uint64_t fsck = 100;   // e2fsck sees one of so many images; 0: none
   std::string token;          // to replay
   std::string keep;           // directory for what failed; empty: none
-  std::string junit, html;    // files; empty: none
+  std::string junit;          // a file; empty: none
   explore::shard part;        // of the workloads
   bool list = false;
   bool json = false;

@@ -1,0 +1,85 @@
+#!/bin/bash
+# xip crash from outside: workloads from files and from the generator, what is wrong with them, results as text, JSON and JUnit XML.
+. "$(dirname "$0")/judge.sh"
+
+run() {
+  status=0
+  "$xip" crash "$@" >"$scratch/said" 2>"$scratch/error" || status=$?
+}
+json() { python3 -c "import json, sys; r = json.load(open(sys.argv[1])); assert $1, r" "$scratch/said"; }
+
+cat >"$scratch/mine.txt" <<'END'
+mkdir A
+creat A/foo
+---
+write A/foo 0 5000   # more than a block
+rename A/foo A/bar
+fsync A/bar
+END
+run "$scratch/mine.txt"
+same 'a workload of ours' 0 "$status"
+expect 'has a line' grep -qE '^mine [0-9.]+s [0-9]+ states at [0-9]+ moments' "$scratch/said"
+expect 'and a closing line' grep -qE '^1 workload passed, 0 failed; .* memory, unit 64$' "$scratch/said"
+
+for where in '--unit 8' '--unit 512' '--device block' '--device block --unit 4096' '--fsck all' '--mkfs "-b 1024 -J size=1" -o dax=never' '--mkfs "-b 4096 -O ^metadata_csum"'; do
+  eval run "$scratch/mine.txt" ace1-40 "$where" --json
+  same "with $where" 0 "$status"
+  expect 'both pass' json 'r["passed"] == 2 and r["failed"] == 0 and r["states"] > 10 and r["fsck_images"] > 0'
+done
+
+run --ace 2 --sample 3 --seed 5 --list
+same 'a list' 0 "$status"
+cp "$scratch/said" "$scratch/list"
+same 'of three' 3 "$(wc -l <"$scratch/list")"
+run --ace 2 --sample 3 --seed 5 --shard 2/3 --list
+same 'a part of it' "$(sed -n 2p "$scratch/list")" "$(cat "$scratch/said")"
+run --ace 2 --sample 3 --seed 5 --junit "$scratch/results.xml"
+same 'the three' 0 "$status"
+expect 'are in the XML' python3 -c 'import sys, xml.etree.ElementTree as e; assert e.parse(sys.argv[1]).getroot().get("tests") == "3"' "$scratch/results.xml"
+run --ace 3 --budget 1 --json
+same 'a second of triples' 0 "$status"
+expect 'ends with what was not run' json 'int(r["not_run"]) > 100000'
+
+# Without a journal nothing holds: metadata goes home as it comes. What is found is named, kept, and can be had again.
+run "$scratch/mine.txt" --mkfs '-b 4096 -O ^has_journal' --keep "$scratch/kept" --json
+same 'an image without a journal' 1 "$status"
+token=$(python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["failures"][0]["failures"][0]["minimised"]["token"])' "$scratch/said")
+expect 'the workload is kept' grep -q 'rename A/foo A/bar' "$scratch/kept/mine.workload"
+expect 'the image is kept' test "$(stat -c %s "$scratch/kept/mine.img")" = $((16 << 20))
+run "$scratch/mine.txt" --mkfs '-b 4096 -O ^has_journal' --replay "$token"
+same 'its replay fails' 1 "$status"
+expect 'and says where' grep -q 'the power fails' "$scratch/said"
+run "$scratch/mine.txt" --mkfs '-b 4096 -O ^has_journal'
+expect 'the text names the command' grep -qF -- "xip crash --replay" "$scratch/said"
+run "$scratch/mine.txt" --unit 8 --replay "$token"
+same 'a token of another unit' 2 "$status"
+run ace1-1 --replay "$token"
+same 'a token of another workload' 2 "$status"
+
+printf 'creat A/foo\nfly away\n' >"$scratch/wrong.txt"
+refused() {
+  run "$@"
+  same "xip crash $*" 2 "$status"
+}
+refused "$scratch/wrong.txt"
+expect 'names file and line' grep -q 'wrong.txt: line 2: "fly" is no call' "$scratch/error"
+refused "$scratch/missing"
+refused "$scratch"
+refused --unit 9
+refused --ace 4
+refused --sample 3 ace1-1
+refused --device block --unit 64
+refused --shard 3/2
+refused --fsck some
+refused -o ro
+refused --exhibit
+refused --replay c1.nonsense
+run ace1-1 --mkfs '-b 4096 -J size=1'
+same 'what mke2fs does not like' 3 "$status"
+run ace1-1 --junit /nonexistent/x
+same 'a file that cannot be written' 3 "$status"
+printf 'rmdir A\n---\nsync\n' >"$scratch/setup.txt"
+run "$scratch/setup.txt"
+same 'a setup that fails' 1 "$status"
+expect 'is named' grep -q "the setup's 'rmdir A' says ENOENT" "$scratch/said"
+finish
