@@ -102,7 +102,16 @@ std::string remove_all(vfs::task& t, const tree& there) {
   return {};
 }
 
-// What TREE_TEXT says, but for the bytes of files.
+// What CHECK says of all that DEVICE has, which is copied only where there is no window on it.
+std::string with_bytes_of(dev::device& device, const std::function<std::string(std::span<const std::byte>)>& check) {
+  if (const auto w = device.direct_access(0, device.size(), dev::access_intent::read); w && w->bytes == device.size())
+    return check({w->data, w->bytes});
+  std::vector<std::byte> image(device.size());
+  if (const auto read = device.read(0, image); !read) return fmt::format("the device cannot be read: {}", read.error().name());
+  return check(image);
+}
+
+// What the text of a tree says, but for the bytes of files.
 std::uint64_t shape_of(const tree& t) {
   std::uint64_t sum = 0;
   for (const auto& [path, ino] : t.names) {
@@ -207,9 +216,7 @@ std::string file_system_crash::probe(dev::device& device, const recovery& found)
   if (std::string gone = machine.umount(); wrong.empty()) wrong = std::move(gone);
   if (wrong.empty()) wrong = machine.complaint();
   if (wrong.empty() && impl_->fs.check && impl_->emptied.insert(shape_of(there)).second) {
-    std::vector<std::byte> image(device.size());
-    if (const auto read = device.read(0, image); !read) return "the device cannot be read";
-    wrong = impl_->fs.check(image);
+    wrong = with_bytes_of(device, impl_->fs.check);
   }
   return wrong.empty() ? "" : "afterwards: " + wrong;
 }
