@@ -34,6 +34,7 @@ class decorator : public Base {
   void discard(std::uint64_t offset, std::uint64_t bytes) noexcept override {
     if (!this->killed()) below_.discard(offset, bytes);
   }
+  void warm(const std::atomic<bool>& enough) noexcept override { below_.warm(enough); }
   [[nodiscard]] device_stats stats() const noexcept override { return below_.stats(); }
 
  protected:

@@ -41,6 +41,7 @@ result<> device::write(std::uint64_t offset, std::span<const std::byte> from) no
 
 result<> device::reserve(std::uint64_t, std::uint64_t) noexcept { return {}; }
 void device::discard(std::uint64_t, std::uint64_t) noexcept {}
+void device::warm(const std::atomic<bool>&) noexcept {}
 
 void device::kill() noexcept {
   killed_.store(true, std::memory_order_relaxed);

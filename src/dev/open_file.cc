@@ -192,6 +192,21 @@ void backing::give_back(std::uint64_t offset, std::uint64_t bytes) noexcept {
   for (std::uint64_t piece = offset / piece_bytes; piece * piece_bytes < end; ++piece) set_backed(piece, false);
 }
 
+backing::stretch backing::find_data(std::uint64_t from) noexcept {
+  const std::uint64_t given_back = given_back_.load();
+  const off_t begin = ::lseek(fd_, static_cast<off_t>(from), SEEK_DATA);
+  const off_t hole = begin < 0 ? begin : ::lseek(fd_, begin, SEEK_HOLE);
+  if (hole <= begin) return {size_, size_};
+  const stretch found{static_cast<std::uint64_t>(begin), std::min(static_cast<std::uint64_t>(hole), size_)};
+  const std::uint64_t first = (found.begin + piece_bytes - 1) / piece_bytes;
+  const std::uint64_t last = found.end == size_ ? (size_ + piece_bytes - 1) / piece_bytes : found.end / piece_bytes;
+  for (const bool backed : {true, false}) {
+    if (!backed && given_back_.load() == given_back) break;  // else perhaps some of these, behind us
+    for (std::uint64_t piece = first; piece < last; ++piece) set_backed(piece, backed);
+  }
+  return found;
+}
+
 void punch_hole(int fd, std::uint64_t offset, std::uint64_t bytes) noexcept {
   // A hint: a host that cannot do it keeps the backing.
   (void)::fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(offset), static_cast<off_t>(bytes));

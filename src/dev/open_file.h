@@ -62,6 +62,13 @@ class backing {
   [[nodiscard]] result<> reserve(std::uint64_t offset, std::uint64_t bytes) noexcept;
   void give_back(std::uint64_t offset, std::uint64_t bytes) noexcept;
 
+  struct stretch {
+    std::uint64_t begin, end;
+  };
+  // The first bytes from FROM on that are no hole, which have room behind them; empty: there are none, or the host does not say. May be called while
+  // others use this.
+  [[nodiscard]] stretch find_data(std::uint64_t from) noexcept;
+
  private:
   static constexpr std::uint64_t piece_bytes = std::uint64_t{256} << 10;
 

@@ -14,6 +14,7 @@
 
 #include "dev/dirty_map.h"
 #include "dev/open_file.h"
+#include "dev/populate.h"
 #include "dev/request_counters.h"
 
 namespace xip::dev {
@@ -69,6 +70,7 @@ class pmem_device final : public device {
     if (!killed() && !read_only_ && offset < size_) backing_.give_back(offset, std::min(bytes, size_ - offset));
   }
   [[nodiscard]] result<> reserve(std::uint64_t offset, std::uint64_t bytes) noexcept override { return backing_.reserve(offset, bytes); }
+  void warm(const std::atomic<bool>& enough) noexcept override;
   [[nodiscard]] device_stats stats() const noexcept override { return counters_.read(); }
 
  protected:
@@ -120,6 +122,14 @@ result<> pmem_device::flush_cache() noexcept {
   });
   if (failed) return fail(EIO);
   return {};
+}
+
+void pmem_device::warm(const std::atomic<bool>& enough) noexcept {
+  page_populator pages{enough};
+  for (auto data = backing_.find_data(0); data.begin < data.end; data = backing_.find_data(data.end)) {
+    const std::uint64_t begin = data.begin / page_size * page_size;  // the host's blocks may be smaller
+    if (!pages.populate(base_ + begin, data.end - begin)) return;
+  }
 }
 
 std::expected<mapping, open_failure> map_for_reading(std::string_view name, const opened_file& file) {

@@ -23,6 +23,7 @@
 #include "fuse/lost_memory.h"
 #include "fuse/remount.h"
 #include "fuse/report.h"
+#include "fuse/warmer.h"
 
 namespace xip::fuse {
 namespace {
@@ -110,6 +111,7 @@ class mount_service {
   std::optional<lost_memory_guard> lost_memory_;
   std::unique_ptr<server> server_;
   std::unique_ptr<flusher> flusher_;
+  std::unique_ptr<warmer> warmer_;
   std::vector<std::unique_ptr<worker>> workers_;
   std::unique_ptr<connection> connection_;  // its threads end before what they use
 };
@@ -136,6 +138,10 @@ int mount_service::open() {
     flusher_ = std::make_unique<flusher>(image_->kernel(), std::chrono::seconds{request_.commit_seconds}, messages_);
     started = flusher_->start();
   }
+  if (started.has_value() && image_->device().has_direct_access()) {
+    warmer_ = std::make_unique<warmer>(image_->device());
+    started = warmer_->start();
+  }
   if (!started.has_value()) return failed(started.error().message());
   if (const auto flagged = set_kernel_flags(request_); !flagged.has_value()) return failed(flagged.error());
   return 0;
@@ -152,6 +158,7 @@ result<> mount_service::start_workers() {
 int mount_service::close() {
   connection_.reset();
   flusher_.reset();
+  warmer_.reset();
   workers_.clear();
   server_.reset();
   const auto closed = image_->close();

@@ -142,6 +142,9 @@ class device {
   [[nodiscard]] virtual result<> reserve(std::uint64_t offset, std::uint64_t bytes) noexcept;
   // The medium needs no more backing for these bytes; a hint (FALLOC_FL_PUNCH_HOLE on a file). Default: nothing.
   virtual void discard(std::uint64_t offset, std::uint64_t bytes) noexcept;
+  // Has done, for what the host holds in memory of the device, what the first use of each window would wait for: a page fault, a question after room. Reads
+  // nothing in and takes no room. Returns when all is done, or soon after ENOUGH was set; others may use the device meanwhile. Default: nothing.
+  virtual void warm(const std::atomic<bool>& enough) noexcept;
 
   // After kill() every request and every new window fails with EIO; memory stays mapped until the destructor, so that windows handed out
   // before stay usable (Linux: kill_dax). May be called while others use the device.
