@@ -57,8 +57,10 @@ struct dir_entry_view {
 // From the first entry to the last.
 class dir_entry_walk {
  public:
-  dir_entry_walk(std::span<const std::byte> block, const dir_rules& rules, dir_block_shape shape = dir_block_shape::leaf) noexcept
-      : block_{block}, rules_{rules}, end_{shape == dir_block_shape::leaf ? leaf_room(block.size(), rules) : block.size()} {}
+  // FROM is where an entry begins.
+  dir_entry_walk(std::span<const std::byte> block, const dir_rules& rules, dir_block_shape shape = dir_block_shape::leaf,
+                 std::uint32_t from = 0) noexcept
+      : block_{block}, rules_{rules}, end_{shape == dir_block_shape::leaf ? leaf_room(block.size(), rules) : block.size()}, offset_{from} {}
 
   // False: that was the last one, or fault() says what is wrong with the entry at offset().
   [[nodiscard]] bool next(dir_entry_view& e) noexcept;
@@ -71,7 +73,7 @@ class dir_entry_walk {
   std::span<const std::byte> block_;
   dir_rules rules_;
   std::size_t end_;
-  std::uint32_t offset_ = 0;
+  std::uint32_t offset_;
   const char* fault_ = nullptr;
 };
 
