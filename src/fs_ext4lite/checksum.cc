@@ -172,11 +172,17 @@ bool inode_checksum_ok(const ext4_sb_info& sb, std::uint32_t seed, std::span<con
 
 void inode_checksum_set(const ext4_sb_info& sb, std::uint32_t seed, std::span<std::byte> slot) noexcept {
   if (!sb.has_metadata_csum()) return;
-  const std::uint32_t sum = inode_checksum(seed, slot);
-  const le16 lo{static_cast<std::uint16_t>(sum & 0xFFFF)};
-  const le16 hi{static_cast<std::uint16_t>(sum >> 16)};
-  std::memcpy(slot.data() + offsetof(ext4_inode, i_checksum_lo), &lo, sizeof lo);
-  if (has_checksum_hi(slot)) std::memcpy(slot.data() + offsetof(ext4_inode, i_checksum_hi), &hi, sizeof hi);
+  const bool has_hi = has_checksum_hi(slot);
+  const auto put = [&](std::size_t offset, std::uint32_t half) {
+    const le16 value{static_cast<std::uint16_t>(half)};
+    std::memcpy(slot.data() + offset, &value, sizeof value);
+  };
+  // As if the field held zero: so it does, and one pass does it.
+  put(offsetof(ext4_inode, i_checksum_lo), 0);
+  if (has_hi) put(offsetof(ext4_inode, i_checksum_hi), 0);
+  const std::uint32_t sum = crc32c(seed, slot);
+  put(offsetof(ext4_inode, i_checksum_lo), sum & 0xFFFF);
+  if (has_hi) put(offsetof(ext4_inode, i_checksum_hi), sum >> 16);
 }
 
 std::uint32_t super_block_checksum(const ext4_super_block& es) noexcept {
