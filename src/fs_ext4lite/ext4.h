@@ -343,6 +343,8 @@ inline constexpr std::uint32_t credits_inode = 1;
 
 [[nodiscard]] result<> orphan_add(handle& h, ext4_inode_info& inode);  // credits: 3 (super block, this inode)
 [[nodiscard]] result<> orphan_del(handle& h, ext4_inode_info& inode);  // credits: 4
+// The same, but the caller writes INODE. False: it was not on the list.
+[[nodiscard]] result<bool> orphan_unlink(handle& h, ext4_inode_info& inode);
 // The inode leaves memory, and the disk's list keeps it for the next mount or e2fsck. Nobody may find it again in this one.
 void orphan_forget(ext4_inode_info& inode) noexcept;
 [[nodiscard]] bool on_orphan_list(const ext4_inode_info& inode) noexcept;

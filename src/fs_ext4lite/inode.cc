@@ -329,7 +329,7 @@ namespace {
 
 // What comes last in the life of an inode, all under one handle: the orphan record goes, then the number. Its slot and its group's bitmap are held.
 [[nodiscard]] result<> give_number_back(handle& h, ext4_inode_info& inode) {
-  XIP_TRY(orphan_del(h, inode));
+  static_cast<void>(XIP_TRY(orphan_unlink(h, inode)));
   inode.i_dtime.store(static_cast<std::uint32_t>(vfs::current_time().seconds), std::memory_order_relaxed);
   {
     exclusive_guard guard{inode.i_data_sem};

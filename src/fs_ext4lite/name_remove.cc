@@ -34,7 +34,7 @@ namespace {
   XIP_TRY(names_changed(h, dir));
   vfs::inode_touch_ctime(victim);
   drop_link(victim);
-  if (victim.i_nlink.load(std::memory_order_relaxed) == 0) XIP_TRY(orphan_add(h, victim));
+  if (victim.i_nlink.load(std::memory_order_relaxed) == 0 && !on_orphan_list(victim)) return orphan_add(h, victim);  // which writes it
   return mark_inode_dirty(h, victim);
 }
 

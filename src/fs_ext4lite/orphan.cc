@@ -141,9 +141,14 @@ bool on_orphan_list(const ext4_inode_info& inode) noexcept {
 }
 
 result<> orphan_del(handle& h, ext4_inode_info& inode) {
+  if (!XIP_TRY(orphan_unlink(h, inode))) return {};
+  return mark_inode_dirty(h, inode);
+}
+
+result<bool> orphan_unlink(handle& h, ext4_inode_info& inode) {
   ext4_sb_info& sb = sbi_of(inode);
   mutex_guard guard{sb.s_orphan_lock};
-  if (!inode.i_on_orphan_list) return {};
+  if (!inode.i_on_orphan_list) return false;
   XIP_POINT(ext4_orphan_del, inode.i_ino.value());
   ext4_inode_info* before = inode.i_orphan_prev;
   unlink(sb, inode);
@@ -154,7 +159,7 @@ result<> orphan_del(handle& h, ext4_inode_info& inode) {
     before->i_dtime.store(next, std::memory_order_relaxed);
     XIP_TRY(mark_inode_dirty(h, *before));
   }
-  return mark_inode_dirty(h, inode);
+  return true;
 }
 
 result<> orphan_cleanup(ext4_sb_info& sb, std::string& message) {
