@@ -326,6 +326,8 @@ struct inode_slot {
   std::uint32_t offset = 0;
 };
 [[nodiscard]] result<inode_slot> inode_slot_of(ext4_sb_info& sb, ino_t number);
+// mark_inode_dirty_data where SLOT, which is the inode's, was looked up before.
+[[nodiscard]] result<> mark_inode_dirty_data(handle& h, ext4_inode_info& inode, const inode_slot& slot);
 void set_aops_and_ops(ext4_inode_info& inode) noexcept;  // i_op, i_fop, S_DAX, S_ flags from mode and EXT4_*_FL
 void set_inode_flags(ext4_inode_info& inode) noexcept;   // S_ flags from EXT4_*_FL, but S_DAX: that stays as long as the inode is in memory
 void evict_inode(vfs::inode& i) noexcept;

@@ -162,6 +162,9 @@ result<extent_map> find_extent(ext4_inode_info& inode, lblk_t lblk) {
 }
 
 result<pblk_t> find_goal(ext4_inode_info& inode, lblk_t lblk) {
+  // Most often right behind what is known of the block before.
+  if (extent_map before; lblk.value() != 0 && inode.i_es.lookup(lblk - 1u, before) && before.type != extent_type::hole)
+    return before.pblk + 1;
   const tree_path path = XIP_TRY(find_path(inode, lblk));
   const tree_node leaf = leaf_of(inode, path);
   if (leaf.entries() != 0) {

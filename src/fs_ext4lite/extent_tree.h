@@ -72,9 +72,9 @@ void init_extent_root(ext4_inode_info& inode) noexcept;
 
 // E fills (a part of) a hole; joined with its neighbours in the leaf where they continue each other. ENOSPC: nothing was inserted.
 [[nodiscard]] result<> insert_extent(handle& h, ext4_inode_info& inode, const tree_extent& e) XIP_REQUIRES(inode.i_data_sem);
-// LEN blocks from LBLK, all in one unwritten extent, become written, and nothing else does.
+// LEN blocks from LBLK, or as many of them (LEN then) as its unwritten extent has, become written, and nothing else does.
 // ENOSPC: no block for the tree; they lie in an unwritten extent still, which may have become smaller.
-[[nodiscard]] result<> convert_extent(handle& h, ext4_inode_info& inode, lblk_t lblk, std::uint32_t len) XIP_REQUIRES(inode.i_data_sem);
+[[nodiscard]] result<> convert_extent(handle& h, ext4_inode_info& inode, lblk_t lblk, std::uint32_t& len) XIP_REQUIRES(inode.i_data_sem);
 // The extent that holds LBLK becomes written as it is: needs no space.
 [[nodiscard]] result<> convert_whole_extent(handle& h, ext4_inode_info& inode, lblk_t lblk) XIP_REQUIRES(inode.i_data_sem);
 // The extent that begins at or before LBLK and goes beyond it becomes two, cut at LBLK. FLAGS as make_room.

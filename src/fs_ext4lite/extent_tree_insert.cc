@@ -1,4 +1,6 @@
 // Putting extents into the tree, and turning unwritten ones into written ones.
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include <xip/base/points.h>
@@ -109,6 +111,25 @@ void join_around(tree_node_writer& leaf, std::uint32_t i) noexcept {
   return false;
 }
 
+// E becomes an entry of its own at the end of PATH, whose leaf has room.
+[[nodiscard]] result<> insert_at(handle& h, ext4_inode_info& inode, tree_path& path, const tree_extent& e) XIP_REQUIRES(inode.i_data_sem) {
+  const auto at = static_cast<std::uint32_t>(path.leaf().at + 1);
+  if (at == 0) XIP_TRY(correct_keys(h, inode, path, path.depth, e.lblk));
+  tree_node_writer leaf = XIP_TRY(write_node(h, inode, path, path.depth));
+  leaf.insert_extent(at, e);
+  return node_written(h, path, path.depth);
+}
+
+// The entry at the end of PATH, which is E, becomes written.
+[[nodiscard]] result<> convert_at(handle& h, ext4_inode_info& inode, tree_path& path, tree_extent e) XIP_REQUIRES(inode.i_data_sem) {
+  e.unwritten = false;
+  const auto at = static_cast<std::uint32_t>(path.leaf().at);
+  tree_node_writer leaf = XIP_TRY(write_node(h, inode, path, path.depth));
+  leaf.set_extent(at, e);
+  join_around(leaf, at);
+  return node_written(h, path, path.depth);
+}
+
 }  // namespace
 
 result<> insert_extent(handle& h, ext4_inode_info& inode, const tree_extent& e) {
@@ -116,13 +137,10 @@ result<> insert_extent(handle& h, ext4_inode_info& inode, const tree_extent& e) 
     tree_path path = XIP_TRY(find_path(inode, e.lblk));
     XIP_TRY(check_hole(inode, path, e));
     if (XIP_TRY(insert_by_joining(h, inode, path, e))) return {};
+    if (!leaf_of(inode, path).full()) return insert_at(h, inode, path, e);
   }
   tree_path path = XIP_TRY(make_room(h, inode, e.lblk, 0));
-  const auto at = static_cast<std::uint32_t>(path.leaf().at + 1);
-  if (at == 0) XIP_TRY(correct_keys(h, inode, path, path.depth, e.lblk));
-  tree_node_writer leaf = XIP_TRY(write_node(h, inode, path, path.depth));
-  leaf.insert_extent(at, e);
-  return node_written(h, path, path.depth);
+  return insert_at(h, inode, path, e);
 }
 
 result<> cut_extent(handle& h, ext4_inode_info& inode, lblk_t lblk, std::uint32_t flags) {
@@ -144,15 +162,19 @@ result<> cut_extent(handle& h, ext4_inode_info& inode, lblk_t lblk, std::uint32_
   return node_written(h, path, path.depth);
 }
 
-result<> convert_extent(handle& h, ext4_inode_info& inode, lblk_t lblk, std::uint32_t len) {
+result<> convert_extent(handle& h, ext4_inode_info& inode, lblk_t lblk, std::uint32_t& len) {
   {
     tree_path path = XIP_TRY(find_path(inode, lblk));
     const tree_extent whole = XIP_TRY(extent_with(inode, path, lblk));
-    const std::uint64_t end = std::uint64_t{lblk.value()} + len;
-    if (!whole.unwritten || end > whole.end())
-      return corrupted(inode, fmt::format("extent tree: blocks {} to {} were unwritten and are not", lblk.value(), end - 1));
+    if (!whole.unwritten) return corrupted(inode, fmt::format("extent tree: block {} was unwritten and is not", lblk.value()));
+    len = static_cast<std::uint32_t>(std::min<std::uint64_t>(len, whole.end() - lblk.value()));
+    if (len == whole.len) {
+      XIP_TRY(convert_at(h, inode, path, whole));
+      path = tree_path{};
+      return shrink_depth(h, inode);
+    }
     if (XIP_TRY(convert_by_moving_border(h, inode, path, whole, lblk, len))) return {};
-    if (end < whole.end()) {
+    if ((lblk + len).value() < whole.end()) {
       path = tree_path{};
       XIP_TRY(cut_extent(h, inode, lblk + len, alloc_use_reserved));
     }
@@ -164,13 +186,8 @@ result<> convert_extent(handle& h, ext4_inode_info& inode, lblk_t lblk, std::uin
 result<> convert_whole_extent(handle& h, ext4_inode_info& inode, lblk_t lblk) {
   {
     tree_path path = XIP_TRY(find_path(inode, lblk));
-    tree_extent e = XIP_TRY(extent_with(inode, path, lblk));
-    e.unwritten = false;
-    const auto at = static_cast<std::uint32_t>(path.leaf().at);
-    tree_node_writer leaf = XIP_TRY(write_node(h, inode, path, path.depth));
-    leaf.set_extent(at, e);
-    join_around(leaf, at);
-    XIP_TRY(node_written(h, path, path.depth));
+    const tree_extent e = XIP_TRY(extent_with(inode, path, lblk));
+    XIP_TRY(convert_at(h, inode, path, e));
   }
   return shrink_depth(h, inode);
 }

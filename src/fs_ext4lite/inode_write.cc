@@ -110,21 +110,36 @@ void fill_slot(ext4_inode_info& inode, std::span<std::byte> slot, slot_parts par
   inode_checksum_set(sbi_of(inode), inode.i_csum_seed, slot);
 }
 
-[[nodiscard]] result<> write_inode(handle& h, ext4_inode_info& inode, slot_parts parts, std::span<const std::byte> body = {}) {
-  const inode_slot place = XIP_TRY(inode_slot_of(h.sb(), inode.i_ino));
-  const std::span<std::byte> block = XIP_TRY(get_write_access(h, *place.buffer));
-  fill_slot(inode, block.subspan(place.offset, h.sb().s_inode_size), parts, body);
-  XIP_TRY(dirty_metadata(h, *place.buffer));
+void note_commit(const handle& h, ext4_inode_info& inode, slot_parts parts) noexcept {
   inode.i_sync_tid.store(h.tid(), std::memory_order_relaxed);
   if (parts != slot_parts::attributes && !XIP_EXHIBIT(conversion_not_datasync))
     inode.i_datasync_tid.store(h.tid(), std::memory_order_relaxed);
+}
+
+[[nodiscard]] result<> write_slot(handle& h, ext4_inode_info& inode, const inode_slot& place, slot_parts parts,
+                                  std::span<const std::byte> body) {
+  const std::span<std::byte> block = XIP_TRY(get_write_access(h, *place.buffer));
+  fill_slot(inode, block.subspan(place.offset, h.sb().s_inode_size), parts, body);
+  XIP_TRY(dirty_metadata(h, *place.buffer));
+  note_commit(h, inode, parts);
   return {};
+}
+
+[[nodiscard]] result<> write_inode(handle& h, ext4_inode_info& inode, slot_parts parts, std::span<const std::byte> body = {}) {
+  return write_slot(h, inode, XIP_TRY(inode_slot_of(h.sb(), inode.i_ino)), parts, body);
 }
 
 }  // namespace
 
 result<> mark_inode_dirty(handle& h, ext4_inode_info& inode) { return write_inode(h, inode, slot_parts::attributes); }
-result<> mark_inode_dirty_data(handle& h, ext4_inode_info& inode) { return write_inode(h, inode, slot_parts::all); }
+result<> mark_inode_dirty_data(handle& h, ext4_inode_info& inode) {
+  if (!note_put_off(h, inode)) return write_inode(h, inode, slot_parts::all);
+  note_commit(h, inode, slot_parts::all);
+  return {};
+}
+result<> mark_inode_dirty_data(handle& h, ext4_inode_info& inode, const inode_slot& slot) {
+  return write_slot(h, inode, slot, slot_parts::all, {});
+}
 result<> mark_inode_dirty_with_body(handle& h, ext4_inode_info& inode, std::span<const std::byte> body) {
   return write_inode(h, inode, slot_parts::attributes, body);
 }

@@ -11,6 +11,7 @@
 
 #include <fmt/format.h>
 
+#include <xip/base/assert.h>
 #include <xip/base/points.h>
 #include <xip/dev/block_observer.h>
 #include <xip/locks/thread_context.h>
@@ -150,7 +151,10 @@ handle::handle(handle&& other) noexcept
       outermost_{other.outermost_},
       journal_{other.journal_},
       credits_{other.credits_},
-      used_{other.used_}
+      used_{other.used_},
+      put_off_{std::exchange(other.put_off_, nullptr)},
+      put_off_slot_{other.put_off_slot_},
+      owes_write_{std::exchange(other.owes_write_, false)}
 #if XIP_LOCKDEP
       ,
       dirtied_{std::move(other.dirtied_)}
@@ -163,6 +167,7 @@ void handle::stop() noexcept XIP_NO_THREAD_SAFETY_ANALYSIS {
   if (sb_ == nullptr) return;
   ext4_sb_info& sb = *std::exchange(sb_, nullptr);
   if (outermost_ != nullptr) return;
+  XIP_ASSERT(!owes_write_);
   current().journal_info = nullptr;
   if (journal_ != nullptr)
     journal_->stop_handle(credits_ + revoke_credits);
@@ -243,6 +248,21 @@ result<std::span<std::byte>> get_create_access(handle& h, dev::buffer& b) {
 result<> dirty_metadata(handle& h, dev::buffer& b) {
   h.use_credit(b, h.sb().s_buffers->mark_dirty(b));
   return {};
+}
+
+bool note_put_off(handle& h, const ext4_inode_info& inode) noexcept {
+  handle& outermost = h.outermost();
+  if (outermost.put_off_ != &inode) return false;
+  outermost.owes_write_ = true;
+  return true;
+}
+
+result<> write_put_off(handle& h) {
+  handle& outermost = h.outermost();
+  ext4_inode_info* const inode = std::exchange(outermost.put_off_, nullptr);
+  if (!std::exchange(outermost.owes_write_, false)) return {};
+  shared_guard guard{inode->i_data_sem};
+  return mark_inode_dirty_data(h, *inode, *outermost.put_off_slot_);
 }
 
 result<> force_commit(ext4_sb_info& sb) {

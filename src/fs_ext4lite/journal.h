@@ -53,9 +53,18 @@ class handle {
   // COUNT more credits in the same transaction; false: stop and restart.
   [[nodiscard]] bool extend(std::uint32_t count) noexcept;
 
+  // From here on mark_inode_dirty_data only remembers that INODE has changed: several changes under one handle are written once. Who says so
+  // calls write_put_off before the handle stops, on every way, and holds SLOT so long: then it can be written.
+  void put_off(ext4_inode_info& inode, const inode_slot& slot) noexcept {
+    put_off_ = &inode;
+    put_off_slot_ = &slot;
+  }
+
  private:
   friend result<handle> journal_start(ext4_sb_info& sb, std::uint32_t credits);
   friend result<> dirty_metadata(handle& h, dev::buffer& b);
+  friend bool note_put_off(handle& h, const ext4_inode_info& inode) noexcept;
+  friend result<> write_put_off(handle& h);
   handle(ext4_sb_info& sb, handle* outermost, std::uint32_t credits) noexcept;
 
   [[nodiscard]] handle& outermost() noexcept { return outermost_ != nullptr ? *outermost_ : *this; }
@@ -68,6 +77,9 @@ class handle {
   jbd2::journal* journal_;  // that it was started in
   std::uint32_t credits_ = 0;
   std::uint32_t used_ = 0;
+  ext4_inode_info* put_off_ = nullptr;  // of the outermost
+  const inode_slot* put_off_slot_ = nullptr;
+  bool owes_write_ = false;  // it has changed
 #if XIP_LOCKDEP
   dirtied_buffers dirtied_;
 #endif
@@ -86,6 +98,11 @@ class handle {
 [[nodiscard]] result<std::span<std::byte>> get_create_access(handle& h, dev::buffer& b);
 // The contents are complete: the buffer belongs to the running commit.
 [[nodiscard]] result<> dirty_metadata(handle& h, dev::buffer& b);
+
+// H writes INODE later. False: it does not, the change is to be written now.
+[[nodiscard]] bool note_put_off(handle& h, const ext4_inode_info& inode) noexcept;
+// What was put off until now is written, if it has changed, and is written at once from here on.
+[[nodiscard]] result<> write_put_off(handle& h);
 
 // How jbd2 asks a file system, whose ext4_sb_info is the context, for the ends of its transactions.
 extern const jbd2::journal_operations ext4_journal_operations;

@@ -100,7 +100,6 @@ namespace {
 
 // What is known of EM may be several extents of the tree joined: the first of them is converted.
 [[nodiscard]] result<extent_map> convert(handle& h, ext4_inode_info& inode, extent_map em) XIP_REQUIRES(inode.i_data_sem) {
-  em = cut_to(XIP_TRY(find_extent(inode, em.lblk)), em.lblk, em.len);
   auto done = convert_extent(h, inode, em.lblk, em.len);
   if (!done.has_value() && done.error() == ENOSPC) done = convert_with_surroundings(h, inode, em.lblk, em.len);
   XIP_TRY(mark_inode_dirty_data(h, inode));

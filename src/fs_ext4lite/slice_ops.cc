@@ -47,7 +47,9 @@ result<> ext4_start_slice(vfs::inode& i, write_slice& slice) {
 #if XIP_EXHIBITS
     if (XIP_EXHIBIT(one_mutex_for_all_files)) write.sparse.emplace(sbi_of(inode).xip_sparse_mutex);
 #endif
+    write.slot = XIP_TRY(inode_slot_of(sbi_of(i), i.i_ino));
     write.slice_handle.emplace(XIP_TRY(journal_start(sbi_of(i), credits_for_one_extent(inode) + credits_orphan + credits_inode)));
+    write.slice_handle->put_off(inode, write.slot);
     slice.handle = &*write.slice_handle;
     return {};
   });
@@ -63,6 +65,8 @@ void ext4_stop_slice(vfs::inode& i, write_slice& slice) noexcept {
   ext4_inode_info& inode = info_of(i);
   inode.i_rwsem.assert_held();
   open_write& write = *inode.i_write;
+  // Blocks, their conversion and the size: one change of the slot. The tree says so already, so it cannot be left out.
+  static_cast<void>(without_exceptions([&] { return whole_or_abort(sbi_of(i), write_put_off(handle_of(slice))); }));
   const bool linked = i.i_nlink.load(std::memory_order_relaxed) != 0;  // else it is on the list already
   if (linked && !write.on_orphan_list && !XIP_EXHIBIT(extension_not_recorded) && leaves_blocks_past_size(i, write)) {
     const auto added = without_exceptions([&] { return orphan_add(handle_of(slice), inode); });
@@ -71,6 +75,7 @@ void ext4_stop_slice(vfs::inode& i, write_slice& slice) noexcept {
   }
   slice.handle = nullptr;
   write.slice_handle.reset();
+  write.slot.buffer.reset();
 #if XIP_EXHIBITS
   write.sparse.reset();
 #endif
