@@ -1,5 +1,6 @@
 // Lock chains:
 //   jbd2_handle -> buffer_write -> buffer_cache
+//   jbd2_handle -> i_data_sem
 //   jbd2_handle -> s_error_lock
 //   jbd2_handle -> s_first_change_lock -> buffer_write
 //   i_data_sem -> s_first_change_lock
