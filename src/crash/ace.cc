@@ -13,6 +13,8 @@
 
 #include <xip/base/assert.h>
 
+#include "explore/random.h"
+
 namespace xip::crash {
 namespace {
 
@@ -296,14 +298,27 @@ workload ace_workload(unsigned length, std::uint64_t index) {
   return made.take();
 }
 
-std::optional<workload> ace_workload(std::string_view name) {
-  if (!name.starts_with("ace") || name.size() < 6 || name[4] != '-') return {};
-  const unsigned length = static_cast<unsigned>(name[3] - '0');
-  std::uint64_t index = 0;
-  const auto [end, wrong] = std::from_chars(name.data() + 5, name.data() + name.size(), index);
-  if (length < 1 || length > longest_ace || wrong != std::errc{} || end != name.data() + name.size() || index >= ace_count(length))
-    return {};
-  return ace_workload(length, index);
+workload random_workload(unsigned length, std::uint64_t seed) {
+  XIP_ASSERT(length >= 1 && length <= longest_random);
+  builder made{fmt::format("random{}-{}", length, seed)};
+  explore::random_numbers chance{seed, length};
+  for (unsigned i = 1; i < length; ++i) made.add(calls[chance.below(calls.size())], between[chance.below(between.size())]);
+  made.add(calls[chance.below(calls.size())], last[chance.below(last.size())]);
+  return made.take();
+}
+
+std::optional<workload> generated_workload(std::string_view name) {
+  const bool random = name.starts_with("random");
+  if (!random && !name.starts_with("ace")) return {};
+  unsigned length = 0;
+  std::uint64_t number = 0;
+  const char *const at = name.data() + (random ? 6 : 3), *const end = name.data() + name.size();
+  const auto of_length = std::from_chars(at, end, length);
+  if (of_length.ec != std::errc{} || of_length.ptr == end || *of_length.ptr != '-') return {};
+  const auto of_number = std::from_chars(of_length.ptr + 1, end, number);
+  if (of_number.ec != std::errc{} || of_number.ptr != end || length < 1) return {};
+  if (random) return length <= longest_random ? std::optional{random_workload(length, number)} : std::nullopt;
+  return length <= longest_ace && number < ace_count(length) ? std::optional{ace_workload(length, number)} : std::nullopt;
 }
 
 }  // namespace xip::crash

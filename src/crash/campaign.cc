@@ -50,7 +50,12 @@ crash_campaign::result crash_campaign::run(const workload& w) {
   file_system_crash crashed{impl_->fs, w};
   result found{(*engine)->run(crashed.make_program(), crashed)};
   found.answers.assign(crashed.answers().begin(), crashed.answers().end());
+  found.waits = crashed.waits();
   return found;
+}
+
+const history* crash_campaign::recorded() const noexcept {
+  return impl_->engines.empty() ? nullptr : &impl_->engines.front().engine->recorded();
 }
 
 std::expected<state_report, std::string> crash_campaign::replay(const workload& w, std::string_view token, std::vector<std::byte>& image) {

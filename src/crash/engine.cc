@@ -125,7 +125,7 @@ void campaign::run_search(state_search& search) {
     search.ran(v.reads);
     ++report_.states;
     if (!v.failure.empty()) ++report_.failing_states;
-    if (options_.on_state) options_.on_state({walk_.at(), v.meaning, v.failure});
+    if (options_.on_state) options_.on_state({walk_.at(), space_.lines().size(), v.meaning, v.failure});
     if (!v.failure.empty()) add_failure(state, v.failure);
   }
 }

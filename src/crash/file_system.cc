@@ -13,6 +13,7 @@
 #include "crash/image.h"
 #include "crash/lone_kernel.h"
 #include "crash/oracle.h"
+#include "crash/ordered_device.h"
 #include "crash/play.h"
 #include "crash/tree.h"
 #include "explore/random.h"
@@ -142,19 +143,28 @@ struct file_system_crash::impl {
   impl(crashed_file_system f, workload w) : fs{std::move(f)}, work{std::move(w)}, bugs{fs.exhibits, fs.stand_in} {}
 
   void run(dev::device& device, history& h);
+  void run_mounted(dev::device& device, history& h);
   void run_steps(lone_kernel& machine, dev::device& device, history& h);
 
   crashed_file_system fs;
   workload work;
   oracle judge;
   std::vector<int> answers;
+  std::set<ordering_site> waits;
   lone_kernel::arena memory;
-  planted_bugs bugs;
+  kernel_listener bugs;
   std::unordered_set<std::uint64_t> emptied;  // shapes of trees whose removal was checked
 };
 
 // The power does not fail in the mount: until the first change it writes nothing. What an unmount does is a step of its own.
 void file_system_crash::impl::run(dev::device& device, history& h) {
+  waits.clear();
+  bugs.forget();
+  ordered_device ordered{device, bugs.last(), waits, fs.without};
+  run_mounted(ordered, h);
+}
+
+void file_system_crash::impl::run_mounted(dev::device& device, history& h) {
   lone_kernel machine{memory, &bugs};
   mount_or_throw(machine, fs, device);
   judge.start(tree_or_throw(machine.task()));
@@ -187,6 +197,7 @@ program file_system_crash::make_program() {
   return {.name = impl_->work.name, .run = [this](dev::device& device, history& h) { impl_->run(device, h); }};
 }
 
+const std::set<ordering_site>& file_system_crash::waits() const noexcept { return impl_->waits; }
 std::span<const int> file_system_crash::answers() const noexcept { return impl_->answers; }
 
 recovery file_system_crash::recover(dev::device& device) {

@@ -29,10 +29,10 @@ class lone_scheduler final : public sched_hook {
   nanoseconds now_{std::int64_t{1'704'067'200} * 1'000'000'000};  // 2024-01-01
 };
 
-// Bugs that are there in one kernel; in builds that have none, nothing.
-class planted_bugs final : public point_sink {
+// What listens in one kernel: it plants bugs (in builds that have any), and knows the named point that was passed last.
+class kernel_listener final : public point_sink {
  public:
-  planted_bugs(std::uint64_t places, const void* instead) noexcept {
+  kernel_listener(std::uint64_t places, const void* instead) noexcept {
 #if XIP_EXHIBITS
     exhibits = places;
     stand_in = instead;
@@ -40,8 +40,16 @@ class planted_bugs final : public point_sink {
     static_cast<void>(places), static_cast<void>(instead);
 #endif
   }
-  void on_point(point, std::uint64_t, std::uint64_t, std::uint64_t) noexcept override {}
+  void on_point(point p, std::uint64_t, std::uint64_t, std::uint64_t) noexcept override {
+    if (p != point::dev_flush && p != point::dev_fence) last_ = p;
+  }
   int inject(point, std::uint64_t, std::uint64_t) noexcept override { return 0; }
+  // That was passed last, but for those of devices, which are where one waits.
+  [[nodiscard]] const point& last() const noexcept { return last_; }
+  void forget() noexcept { last_ = point::count; }
+
+ private:
+  point last_ = point::count;
 };
 
 class lone_kernel {

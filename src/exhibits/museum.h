@@ -22,7 +22,7 @@ struct exhibit {
   scenario::planted_bug bug;
   std::string_view what;    // what goes wrong
   std::string_view source;  // where it was, or what it would undo: a function or a commit of Linux
-  std::string_view race;    // the scenario that finds it
+  std::string_view race;    // the scenario that finds it; empty: the crash of a workload does
 };
 
 // In the order of their numbers, which are 1, 2, 3 ...
@@ -32,21 +32,22 @@ struct exhibit {
 // The same for scenario::check_config.
 [[nodiscard]] const scenario::planted_bug* find_bug(std::string_view id) noexcept;
 
-// How one exhibit, or the product, went through its race.
+// How one exhibit, or the product, went through its race or its crash.
 struct showing {
-  bool found = false;                 // a schedule failed
-  bool judged = false;                // by what it did: not by a setup that failed, nor because it cannot be repeated
-  std::string_view judge;             // who saw it; empty: nobody
-  std::uint64_t needed = 0;           // schedules up to the one that failed, or all
-  bool complete = false;              // there was nothing left to try
-  explore::schedule_report schedule;  // that failed, in its smallest form
+  bool found = false;             // a schedule or a state failed
+  bool judged = false;            // by what it did: not by a setup that failed, nor because it cannot be repeated
+  std::string_view judge;         // who saw it; empty: nobody
+  std::uint64_t needed = 0;       // schedules or states up to the one that failed, or all
+  bool complete = false;          // there was nothing left to try
+  std::uint32_t preemptions = 0;  // of the schedule that failed, in its smallest form
+  std::string text = {}, token = {};
 };
 
 struct result_of_exhibit {
   const exhibit* what = nullptr;
   showing checked;    // with lockdep
-  showing unchecked;  // what lockdep reports fails nothing
-  showing product;    // the same race without the bug
+  showing unchecked;  // what lockdep reports fails nothing. A crash has one task, and is the same in both
+  showing product;    // the same race or crash without the bug
 
   // Both found it, and the product survived.
   [[nodiscard]] bool passed() const noexcept { return checked.judged && unchecked.judged && !product.found; }

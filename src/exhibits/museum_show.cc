@@ -1,10 +1,11 @@
-// Exhibits at work: each explores its race, and must be found.
+// Exhibits at work: each explores its race or goes through its crash, and must be found.
 #include <algorithm>
 #include <map>
 #include <utility>
 
 #include <fmt/format.h>
 
+#include "exhibits/crash_show.h"
 #include "exhibits/museum.h"
 #include "scenario/race_explorer.h"
 
@@ -18,7 +19,7 @@ class guide {
  public:
   guide(const vfs::file_system_type& type, std::span<const scenario::scenario* const> scenarios, const museum_options& options,
         const race_ground& ground)
-      : type_{type}, scenarios_{scenarios}, options_{options}, ground_{ground} {}
+      : type_{type}, scenarios_{scenarios}, options_{options}, ground_{ground}, crashes_{type, ground.use} {}
 
   [[nodiscard]] const scenario::scenario* race_of(const exhibit& e) const noexcept {
     const auto found = std::ranges::find_if(scenarios_, [&](const scenario::scenario* s) { return s->name == e.race; });
@@ -43,28 +44,33 @@ class guide {
     s.judged = r.failures.front().first.failed != explore::failure_kind::setup &&
                r.failures.front().first.failed != explore::failure_kind::nondeterminism;
     s.needed = r.failures.front().schedule;
-    s.schedule = std::move(r.failures.front().minimised);
+    const explore::schedule_report& smallest = r.failures.front().minimised;
+    s.preemptions = smallest.preemptions;
+    s.text = smallest.text;
+    s.token = smallest.token;
     return s;
   }
 
-  // The product goes through each race once, however many exhibits it has.
+  // The product goes through each race and each crash once, however many exhibits it has.
   [[nodiscard]] const showing& product(const exhibit& e) {
-    const auto [place, fresh] = products_.try_emplace(e.race);
-    if (fresh) place->second = explore(e, {}, options_.seed, true);
+    const auto [place, fresh] = products_.try_emplace(e.race.empty() ? e.bug.workload : e.race);
+    if (fresh) place->second = e.race.empty() ? crashes_.show(e, false, options_.stop) : explore(e, {}, options_.seed, true);
     return place->second;
   }
+  [[nodiscard]] showing crash(const exhibit& e) { return crashes_.show(e, true, options_.stop); }
 
  private:
   const vfs::file_system_type& type_;
   const std::span<const scenario::scenario* const> scenarios_;
   const museum_options& options_;
   const race_ground& ground_;
+  crash_show crashes_;
   std::map<std::string_view, showing> products_;
 };
 
 [[nodiscard]] bool stopped(const museum_options& o) noexcept { return o.stop != nullptr && o.stop->load(std::memory_order_relaxed); }
 
-// TOUR is called for each exhibit, which has a race.
+// TOUR is called for each exhibit.
 template <class Tour>
 std::expected<void, std::string> walk(std::span<const exhibit* const> exhibits, const vfs::file_system_type& type,
                                       std::span<const scenario::scenario* const> scenarios, const museum_options& options, Tour&& tour) {
@@ -72,7 +78,8 @@ std::expected<void, std::string> walk(std::span<const exhibit* const> exhibits, 
   if (!ground) return std::unexpected{ground.error()};
   guide g{type, scenarios, options, *ground};
   for (const exhibit* e : exhibits)
-    if (g.race_of(*e) == nullptr) return std::unexpected{fmt::format("exhibit {}: there is no race '{}'", e->bug.name, e->race)};
+    if (!e->race.empty() && g.race_of(*e) == nullptr)
+      return std::unexpected{fmt::format("exhibit {}: there is no race '{}'", e->bug.name, e->race)};
   for (const exhibit* e : exhibits) {
     if (stopped(options)) break;
     tour(g, *e);
@@ -88,8 +95,8 @@ std::expected<void, std::string> show(std::span<const exhibit* const> exhibits, 
   return walk(exhibits, type, scenarios, options, [&](guide& g, const exhibit& e) {
     result_of_exhibit r;
     r.what = &e;
-    r.checked = g.explore(e, {.bug = &e.bug, .check_locks = true}, options.seed, true);
-    r.unchecked = g.explore(e, {.bug = &e.bug, .check_locks = false}, options.seed, true);
+    r.checked = e.race.empty() ? g.crash(e) : g.explore(e, {.bug = &e.bug, .check_locks = true}, options.seed, true);
+    r.unchecked = e.race.empty() ? r.checked : g.explore(e, {.bug = &e.bug, .check_locks = false}, options.seed, true);
     r.product = g.product(e);
     if (!stopped(options)) tell(r);
   });
@@ -99,6 +106,7 @@ std::expected<void, std::string> measure_odds(std::span<const exhibit* const> ex
                                               std::span<const scenario::scenario* const> scenarios, std::uint32_t seeds,
                                               const museum_options& options, const std::function<void(const odds&)>& tell) {
   return walk(exhibits, type, scenarios, options, [&](guide& g, const exhibit& e) {
+    if (e.race.empty()) return;  // no chance has to do with a crash
     odds o{.what = &e, .found = 0, .seeds = seeds, .median = 0, .worst = 0};
     std::vector<std::uint64_t> needed;
     for (std::uint32_t seed = 1; seed <= seeds && !stopped(options); ++seed)

@@ -209,6 +209,8 @@ result<> ext4_fsync(vfs::file& f, loff_t, loff_t, bool datasync) {
     if (sb.s_shutdown.load(std::memory_order_relaxed)) return fail(EIO);
     if (sb.is_rdonly()) return sb.changes_lost() ? result<>{fail(EROFS)} : result<>{};
     if (XIP_EXHIBIT(conversion_deferred) && inode.is_reg()) XIP_TRY(convert_all(info_of(*f.f_inode)));
+    if (XIP_EXHIBIT(directory_sync_ignored) && inode.is_dir()) return {};
+    if (XIP_EXHIBIT(fsync_without_commit)) return sb.s_bdev.flush_cache();
     // The names of a directory are all that it has: fdatasync means them too.
     const std::uint64_t tid = (datasync && inode.is_reg() ? inode.i_datasync_tid : inode.i_sync_tid).load(std::memory_order_relaxed);
     // A commit that begins only now flushes the device after the data. One that had begun may have done so before: what was written over since is then still to

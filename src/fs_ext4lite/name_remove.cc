@@ -34,15 +34,15 @@ namespace {
   XIP_TRY(names_changed(h, dir));
   vfs::inode_touch_ctime(victim);
   drop_link(victim);
-  if (victim.i_nlink.load(std::memory_order_relaxed) == 0 && !on_orphan_list(victim)) return orphan_add(h, victim);  // which writes it
-  return mark_inode_dirty(h, victim);
+  const bool unnamed = victim.i_nlink.load(std::memory_order_relaxed) == 0 && !on_orphan_list(victim) && !XIP_EXHIBIT(orphan_forgotten);
+  return unnamed ? orphan_add(h, victim) : mark_inode_dirty(h, victim);  // either writes it
 }
 
 // DIR has another name for INODE.
 [[nodiscard]] result<> count_link(handle& h, ext4_inode_info& dir, ext4_inode_info& inode) {
   vfs::inode_touch_ctime(inode);
   const bool had_none = inode.i_nlink.fetch_add(1, std::memory_order_relaxed) == 0;
-  XIP_TRY(mark_inode_dirty(h, inode));
+  if (!XIP_EXHIBIT(link_not_counted)) XIP_TRY(mark_inode_dirty(h, inode));
   if (had_none) XIP_TRY(orphan_del(h, inode));  // a temporary file gets its first name
   return names_changed(h, dir);
 }

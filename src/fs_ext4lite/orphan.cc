@@ -168,7 +168,7 @@ result<> orphan_cleanup(ext4_sb_info& sb, std::string& message) {
     return read_head(sb);
   };
   std::uint32_t head = head_now();
-  if (head == 0) return {};
+  if (head == 0 || XIP_EXHIBIT(orphans_not_cleaned_up)) return {};
   if ((sb.s_mount_state & error_fs) != 0) {
     sb.s_kernel.printk(vfs::log_level::warning,
                        fmt::format("ext4 ({}): errors were found before, the orphan list is left to e2fsck", sb.s_id));

@@ -109,7 +109,7 @@ void count_mount(ext4_super_block& es, std::int64_t now) noexcept {
   ext4_super_block es = before;
   es.s_feature_incompat = es.s_feature_incompat | incompat_recover;
   XIP_TRY(sb.s_journal->prepare_to_begin());
-  if (es.s_feature_incompat != before.s_feature_incompat) XIP_TRY(try_to_write(sb, es, before));
+  if (es.s_feature_incompat != before.s_feature_incompat && !XIP_EXHIBIT(recovery_flag_late)) XIP_TRY(try_to_write(sb, es, before));
   sb.s_changed_since = vfs::current_time().seconds;
   return sb.s_journal->begin();
 }
@@ -168,6 +168,14 @@ namespace {
   return write_now(sb);
 }
 
+[[nodiscard]] result<> clear_recovery_flag(ext4_sb_info& sb) {
+  exclusive_guard guard{sb.s_handle_barrier};
+  ext4_super_block es = super_block_copy(sb);
+  es.s_feature_incompat = es.s_feature_incompat & ~incompat_recover;
+  put(sb, es);
+  return write_now(sb);
+}
+
 // The super block as it will stay is the last transaction, so that a torn write of it can be made good from the log. Then the log is emptied, and then the flag
 // goes, alone: in this order nobody finds transactions without the flag.
 [[nodiscard]] result<> end_journal(ext4_sb_info& sb) {
@@ -180,13 +188,10 @@ namespace {
     put(sb, es);
   }
   XIP_TRY(force_commit(sb));
+  if (XIP_EXHIBIT(recovery_flag_early)) XIP_TRY(clear_recovery_flag(sb));
   XIP_TRY(sb.s_journal->end());
   sb.s_written.store(false, std::memory_order_release);  // whatever becomes of the flag: the next change begins the log anew
-  exclusive_guard guard{sb.s_handle_barrier};
-  ext4_super_block es = super_block_copy(sb);
-  es.s_feature_incompat = es.s_feature_incompat & ~incompat_recover;
-  put(sb, es);
-  return write_now(sb);
+  return clear_recovery_flag(sb);
 }
 
 }  // namespace

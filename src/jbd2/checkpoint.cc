@@ -23,7 +23,7 @@ result<> journal::checkpoint_locked() {
   if (!begun_ || cursor_.free == capacity()) return {};
   XIP_POINT(jbd2_checkpoint, not_home_.size());
   XIP_TRY(or_abort(write_home()));
-  XIP_TRY(or_abort(medium().flush_cache()));
+  if (!XIP_EXHIBIT(tail_before_home)) XIP_TRY(or_abort(medium().flush_cache()));
   std::erase_if(not_home_, [this](const auto& known) { return known.first != carried_.value(); });
   XIP_POINT(jbd2_before_tail, cursor_.sequence);
   return or_abort(begin_again());

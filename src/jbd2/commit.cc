@@ -119,7 +119,7 @@ result<> journal::make_durable(transaction_kind kind) {
   XIP_POINT(jbd2_before_commit_block, cursor_.sequence);
   XIP_TRY(writer().write_commit_block());
   XIP_POINT(jbd2_commit_block_written, cursor_.sequence);
-  return medium().flush_cache();
+  return XIP_EXHIBIT(commit_not_flushed) ? result<>{} : medium().flush_cache();
 }
 
 void journal::finish(tid_t tid) noexcept {

@@ -225,6 +225,7 @@ result<replay::step> replay::scan_commit() {
   pending_.clear();
   pending_revokes_.clear();
   ++done_.transactions;
+  if (XIP_EXHIBIT(replay_stops_early)) return step::end;
   ++expected_;
   return step::more;
 }
@@ -236,7 +237,7 @@ result<replay::step> replay::scan_block() {
     case descriptor_block:
       return scan_descriptor();
     case revoke_block:
-      return scan_revokes();
+      return XIP_EXHIBIT(replay_without_revokes) ? result<step>{step::more} : scan_revokes();
     case commit_block:
       return scan_commit();
     default:

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <optional>
 #include <string>
 #include <utility>
@@ -16,6 +17,7 @@
 
 #include <fmt/format.h>
 #include <xip/crash/campaign.h>
+#include <xip/crash/page.h>
 #include <xip/dev/devices.h>
 #include <xip/locks/clock.h>
 
@@ -61,16 +63,14 @@ std::expected<const planted_bug*, refusal> bug_of(const crash_request& request, 
   return bug;
 }
 
-std::expected<crash_ground, refusal> prepare(const crash_request& request, const crash_config& config) {
+std::expected<crash_ground, refusal> prepare(const crash_request& request, const crash_config& config, const planted_bug* bug) {
   const auto missing = [&](std::string_view why) {
     return std::unexpected{refusal{missing_exit, fmt::format("{}: {}", config.program, why)}};
   };
   crash_ground made{.use = {find_tool("mke2fs"), find_tool("e2fsck")}, .image = {}, .map = {}};
   for (const auto& [name, path] : {std::pair{"mke2fs", made.use.mke2fs}, {"e2fsck", made.use.e2fsck}})
     if (path.empty()) return missing(fmt::format("{} is missing; install package e2fsprogs", name));
-  const auto bug = bug_of(request, config);
-  if (!bug) return std::unexpected{bug.error()};
-  made.bug = *bug;
+  made.bug = bug;
   auto image = make_crash_image(made.use, request.mkfs ? &*request.mkfs : nullptr);
   if (!image) return missing(image.error());
   made.image = *std::move(image);
@@ -86,14 +86,15 @@ std::expected<crash_ground, refusal> prepare(const crash_request& request, const
 
 // Files for what is found, opened before anything runs.
 struct outputs {
-  std::optional<result_file> junit;
+  std::optional<result_file> junit, html;
 
   [[nodiscard]] static std::expected<outputs, std::string> open(const crash_request& request) {
     outputs made;
-    if (!request.junit.empty()) {
-      auto file = result_file::open(request.junit);
+    for (const auto& [path, to] : {std::pair{&request.junit, &made.junit}, {&request.html, &made.html}}) {
+      if (path->empty()) continue;
+      auto file = result_file::open(*path);
       if (!file) return std::unexpected{file.error()};
-      made.junit.emplace(*std::move(file));
+      to->emplace(*std::move(file));
     }
     std::error_code wrong;
     if (!request.keep.empty() && (std::filesystem::create_directories(request.keep, wrong), wrong))
@@ -124,12 +125,14 @@ class crashes {
                   ground_.bug != nullptr ? std::string{ground_.bug->name} : "",
                   signal_name(),
                   i < list.size() && signal_ == 0 ? fmt::format("{}", list.size() - i) : ""};
+    if (request_.mutants && signal_ == 0 && totals_.failed == 0) survived_ = run_mutants(list);
     totals_.fsck_images = judge_.images();
     totals_.fsck_seconds = judge_.seconds();
     out_.put(request_.json ? json_report(failed_, totals_, how) : closing_line(totals_, how));
+    if (to.html) tell(to.html->commit(page_));
     if (to.junit) tell(to.junit->commit(junit_report(failed_, passed_, config_.program)));
     if (signal_ != 0) return 128 + signal_;
-    return totals_.failed != 0 || written_badly_ ? failed_exit : 0;
+    return totals_.failed != 0 || survived_ != 0 || written_badly_ ? failed_exit : 0;
   }
 
   int replay(const crash::workload& w) {
@@ -164,6 +167,7 @@ class crashes {
     o.seed = request_.seed;
     o.name_of = ground_.map.name_of;
     o.stop = &stop_;
+    if (!request_.html.empty()) o.on_state = [this](const crash::state_seen& s) { moments_.on_state(s); };
     o.on_progress = [this](const crash::crash_progress& p) {
       listen();
       if (out_of_time()) stop_ = true;
@@ -180,11 +184,14 @@ class crashes {
     at_ = i, of_ = list.size();
     crash::workload w = named(list.at(i));
     name_ = w.name;
+    moments_.clear();
     crash::crash_campaign::result r = campaign_.run(w);
     crashed_workload done{std::move(w), std::move(r.report), std::move(r.answers)};
     listen();
     if (done.found.stopped && done.found.passed()) return;  // a part of it says nothing
     totals_.add(done);
+    for (const crash::ordering_site& site : r.waits) passing_[site].push_back(i);
+    draw(done);
     if (!request_.json && (list.size() <= few || !done.found.passed())) {
       clear_progress();
       out_.put(text_report(done, config_.program));
@@ -195,6 +202,42 @@ class crashes {
     }
     keep(done);
     failed_.push_back(std::move(done));
+  }
+
+  // Each wait is left out, and the workloads that pass it are crashed until one fails. How many of them nobody missed.
+  std::uint64_t run_mutants(const workload_list& list) {
+    std::uint64_t survived = 0;
+    for (const auto& [site, workloads] : passing_) {
+      crash::crashed_file_system fs = file_system();
+      fs.without = site;
+      crash::crash_campaign mutant{std::move(fs), ground_.image, options()};
+      std::uint64_t states = 0;
+      std::string killer;
+      for (const std::uint64_t i : workloads) {
+        const crash::workload w = list.at(i);
+        name_ = fmt::format("no {}: {}", crash::name_of(site), w.name);
+        const crash::crash_report r = mutant.run(w).report;
+        listen();
+        if (stop_) return survived;
+        states += r.states;
+        if (r.passed()) continue;
+        killer = fmt::format("{}: {}", w.name, r.failures.empty() ? r.broken : r.failures.front().minimised.failure);
+        break;
+      }
+      clear_progress();
+      survived += killer.empty() ? 1 : 0;
+      out_.put(killer.empty() ? fmt::format("no {}: survived {} workloads, {} states\n", crash::name_of(site), workloads.size(), states)
+                              : fmt::format("no {}: killed after {} states by {}\n", crash::name_of(site), states, killer));
+    }
+    return survived;
+  }
+
+  // The first failure stays.
+  void draw(const crashed_workload& w) {
+    if (request_.html.empty() || !failed_.empty() || campaign_.recorded() == nullptr) return;
+    const std::string command =
+        w.found.failures.empty() ? "" : fmt::format("{} --replay {}", config_.program, w.found.failures.front().minimised.token);
+    page_ = crash::crash_page(w.what, *campaign_.recorded(), w.found, moments_, ground_.map.classify, command);
   }
 
   void keep(const crashed_workload& w) {
@@ -260,16 +303,22 @@ class crashes {
   std::vector<crashed_workload> failed_;
   std::vector<std::pair<std::string, double>> passed_;
   bool written_badly_ = false;
+  std::map<crash::ordering_site, std::vector<std::uint64_t>> passing_;  // workloads that wait there
+  std::uint64_t survived_ = 0;
+  crash::moment_recorder moments_;
+  std::string page_;
 };
 
 int run_request(const crash_request& request, const crash_config& config, console& out) {
-  const auto list = workload_list::of(request);
+  const auto bug = bug_of(request, config);
+  if (!bug) return say(bug.error());
+  const auto list = workload_list::of(request, *bug);
   if (!list) return say({usage_exit, fmt::format("{}: {}", config.program, list.error())});
   if (request.list) {
     for (std::uint64_t i = 0; i < list->size(); ++i) out.put(list->name_at(i) + "\n");
     return 0;
   }
-  const auto ground = prepare(request, config);
+  const auto ground = prepare(request, config, *bug);
   if (!ground) return say(ground.error());
   auto judge = crash_judge::make(ground->use);
   if (!judge) return say({missing_exit, fmt::format("{}: {}", config.program, judge.error())});

@@ -27,6 +27,7 @@ constexpr std::uint64_t largest_workload = 1 << 20;  // bytes of a file
 enum option_code : int {
   opt_ace = 256,
   opt_sample,
+  opt_random,
   opt_unit,
   opt_device,
   opt_mkfs,
@@ -38,7 +39,9 @@ enum option_code : int {
   opt_replay,
   opt_keep,
   opt_junit,
+  opt_html,
   opt_shard,
+  opt_mutants,
   opt_list,
   opt_json,
   opt_mount = 'o',
@@ -47,6 +50,7 @@ enum option_code : int {
 
 constexpr option long_options[] = {{"ace", required_argument, nullptr, opt_ace},
                                    {"sample", required_argument, nullptr, opt_sample},
+                                   {"random", required_argument, nullptr, opt_random},
                                    {"unit", required_argument, nullptr, opt_unit},
                                    {"device", required_argument, nullptr, opt_device},
                                    {"mkfs", required_argument, nullptr, opt_mkfs},
@@ -58,7 +62,9 @@ constexpr option long_options[] = {{"ace", required_argument, nullptr, opt_ace},
                                    {"replay", required_argument, nullptr, opt_replay},
                                    {"keep", required_argument, nullptr, opt_keep},
                                    {"junit", required_argument, nullptr, opt_junit},
+                                   {"html", required_argument, nullptr, opt_html},
                                    {"shard", required_argument, nullptr, opt_shard},
+                                   {"mutants", no_argument, nullptr, opt_mutants},
                                    {"list", no_argument, nullptr, opt_list},
                                    {"json", no_argument, nullptr, opt_json},
                                    {"options", required_argument, nullptr, opt_mount},
@@ -71,9 +77,9 @@ problem read_text(const char* what, std::string_view value, std::string& to) {
   return fmt::format("{} is missing", what);
 }
 
-problem read_ace(std::string_view value, unsigned& to) {
-  if (read_number(value, to) && to >= 1 && to <= crash::longest_ace) return std::nullopt;
-  return fmt::format("--ace takes a number of calls from 1 to {}, not '{}'", crash::longest_ace, value);
+problem read_length(const char* name, std::string_view value, unsigned most, unsigned& to) {
+  if (read_number(value, to) && to >= 1 && to <= most) return std::nullopt;
+  return fmt::format("{} takes a number of calls from 1 to {}, not '{}'", name, most, value);
 }
 
 problem read_unit(std::string_view value, std::uint32_t& to) {
@@ -121,9 +127,11 @@ problem read_option(int code, crash_request& o) {
   unsigned part = 0, parts = 0;
   switch (code) {
     case opt_ace:
-      return read_ace(value, o.ace);
+      return read_length("--ace", value, crash::longest_ace, o.ace);
     case opt_sample:
       return read_positive("--sample", value, o.sample);
+    case opt_random:
+      return read_length("--random", value, crash::longest_random, o.random);
     case opt_unit:
       return read_unit(value, o.unit);
     case opt_device:
@@ -148,9 +156,14 @@ problem read_option(int code, crash_request& o) {
       return read_text("the directory of --keep", value, o.keep);
     case opt_junit:
       return read_text("the file of --junit", value, o.junit);
+    case opt_html:
+      return read_text("the file of --html", value, o.html);
     case opt_shard:
       if (auto wrong = read_shard(value, part, parts)) return wrong;
       o.part = {part - 1, parts};
+      return std::nullopt;
+    case opt_mutants:
+      o.mutants = true;
       return std::nullopt;
     case opt_list:
       o.list = true;
@@ -213,8 +226,11 @@ std::expected<crash_request, refusal> parse_crash_options(int argc, char** argv,
   for (int i = optind; i < argc; ++i) o.names.emplace_back(argv[i]);
   if (!o.token.empty()) take_from_token(o);
   if (!o.token.empty() && (o.ace != 0 || o.names.size() != 1)) return refuse("--replay takes one workload");
-  if (o.ace == 0 && o.names.empty()) o.ace = 1;
-  if (o.sample != 0 && o.ace == 0) return refuse("--sample goes with --ace");
+  if (o.mutants && (!o.token.empty() || !o.exhibit.empty() || o.json))
+    return refuse("--mutants goes with none of --replay, --exhibit and --json");
+  if (o.ace != 0 && o.random != 0) return refuse("--ace and --random are two runs");
+  if (o.sample != 0 && o.ace == 0 && o.random == 0) return refuse("--sample goes with --ace or --random");
+  if (o.random != 0 && o.sample == 0) o.sample = default_random;
   if (o.unit == 0) o.unit = o.device == device_kind::block ? 512 : 64;
   if (o.device == device_kind::block && o.unit < 512) return refuse("a block device writes sectors: --unit 512 or 4096");
   return o;
@@ -229,7 +245,8 @@ Runs workloads on a small ext4 image, loses the power at each moment that makes 
 left: it must be what the calls had promised by then. WORKLOAD is a file of calls (docs/crash.md), or the name of a generated one (ace2-17).
 
       --ace N            all generated workloads of N calls, 1 to {1}; without anything: --ace 1
-      --sample N         only N of them, by chance
+      --random N         workloads of N calls, 1 to {2}, by chance
+      --sample N         only N of them, by chance (default of --random: {3})
       --unit BYTES       what reaches the medium at once: 8, 64, 512 or 4096 (default 64; on block 512)
       --device KIND      memory: persistent memory, or block: a disk with a cache (default memory)
       --mkfs OPTIONS     of mke2fs, in place of -b 4096 -N 64 -m 0
@@ -237,12 +254,14 @@ left: it must be what the calls had promised by then. WORKLOAD is a file of call
       --states N         at most N states of one moment before a sample is taken (default 400)
       --fsck N|all|none  e2fsck -fn on one of N recovered images, all or none (default 100); it always sees what is left when everything has been removed
       --exhibit ID       with a planted bug: its number or name, as 'xip exhibits' lists them (not in a release build)
+      --mutants          then leave out one wait for the medium after the other, by the named point before it, until a workload fails
       --budget SECONDS   at most so long
       --seed N           of all chance (default 1)
       --shard I/N        only the Ith of N parts of the workloads
       --replay TOKEN     one state, as a failure names it
       --keep DIR         of each failure the workload, and the image that the power has left in its smallest form
       --junit FILE       results as JUnit XML
+      --html FILE        the first workload that failed, or else the last one, as a page for a browser
       --json             results as JSON
       --list             print the names of the workloads, one a line, and nothing else
   -h, --help             this
@@ -250,13 +269,23 @@ left: it must be what the calls had promised by then. WORKLOAD is a file of call
 Exit code: 0 all well, 1 a state failed or the results could not be written, 2 wrong usage (also a workload that cannot be read or a token of another one),
 3 mke2fs or e2fsck is missing or cannot be used, or this build has no exhibits, 128 and the signal's number when a signal ended the run.
 )",
-      program, crash::longest_ace);
+      program, crash::longest_ace, crash::longest_random, default_random);
 }
 
-std::expected<workload_list, std::string> workload_list::of(const crash_request& request) {
+std::expected<workload_list, std::string> workload_list::of(const crash_request& request, const planted_bug* bug) {
   workload_list list;
-  for (const std::string& name : request.names) {
-    if (auto generated = crash::ace_workload(name)) {
+  std::vector<std::string> names = request.names;
+  const bool brings_one = bug != nullptr && !bug->workload.empty(),
+             nothing_named = names.empty() && request.ace == 0 && request.random == 0;
+  if (nothing_named && brings_one) names.emplace_back(exhibit_workload);
+  for (const std::string& name : names) {
+    if (name == exhibit_workload && brings_one) {
+      auto own = crash::parse_workload(name, bug->workload);
+      if (!own) return std::unexpected{std::move(own.error())};
+      list.named_.push_back(*std::move(own));
+      continue;
+    }
+    if (auto generated = crash::generated_workload(name)) {
       list.named_.push_back(*std::move(generated));
       continue;
     }
@@ -264,31 +293,32 @@ std::expected<workload_list, std::string> workload_list::of(const crash_request&
     if (!read) return std::unexpected{std::move(read.error())};
     list.named_.push_back(*std::move(read));
   }
-  list.ace_ = request.ace;
+  list.ace_ = nothing_named && !brings_one ? 1 : request.ace;
+  list.random_ = request.random;
   list.sample_ = request.sample;
   list.seed_ = request.seed;
   list.part_ = request.part;
   std::uint64_t generated = 0;
-  if (list.ace_ != 0) generated = list.sample_ != 0 ? list.sample_ : crash::ace_count(list.ace_);
+  if (list.ace_ != 0 || list.random_ != 0) generated = list.sample_ != 0 ? list.sample_ : crash::ace_count(list.ace_);
   const std::uint64_t all = list.named_.size() + generated;
   list.count_ = all / list.part_.count + (all % list.part_.count > list.part_.index ? 1 : 0);
   return list;
 }
 
-// Among all the generated ones.
-std::uint64_t workload_list::index_of(std::uint64_t i) const noexcept {
-  const std::uint64_t number = i - named_.size();
-  return sample_ != 0 ? explore::random_numbers{seed_, number}.below(crash::ace_count(ace_)) : number;
-}
-
 crash::workload workload_list::at(std::uint64_t i) const {
   i = i * part_.count + part_.index;
-  return i < named_.size() ? named_[i] : crash::ace_workload(ace_, index_of(i));
+  return i < named_.size() ? named_[i] : *crash::generated_workload(generated_name(i - named_.size()));
 }
 
 std::string workload_list::name_at(std::uint64_t i) const {
   i = i * part_.count + part_.index;
-  return i < named_.size() ? named_[i].name : fmt::format("ace{}-{}", ace_, index_of(i));
+  return i < named_.size() ? named_[i].name : generated_name(i - named_.size());
+}
+
+std::string workload_list::generated_name(std::uint64_t number) const {
+  explore::random_numbers chance{seed_, number};
+  if (random_ != 0) return fmt::format("random{}-{}", random_, chance.below(std::uint64_t{1} << 32));
+  return fmt::format("ace{}-{}", ace_, sample_ != 0 ? chance.below(crash::ace_count(ace_)) : number);
 }
 
 }  // namespace xip::scenario

@@ -18,6 +18,7 @@ namespace xip::scenario {
 struct crash_request {
   std::vector<std::string> names;  // files of workloads, or names of generated ones
   unsigned ace = 0;                // all generated ones with so many calls; 0: none
+  unsigned random = 0;             // random ones with so many calls; 0: none
   std::uint64_t sample = 0;        // that many of all, by chance; 0: all
   std::uint32_t unit = 0;          // bytes; 0: as the device has it
   device_kind device = device_kind::memory;
@@ -30,21 +31,27 @@ struct crash_request {
   std::uint64_t fsck = 100;   // e2fsck sees one of so many images; 0: none
   std::string token;          // to replay
   std::string keep;           // directory for what failed; empty: none
-  std::string junit;          // a file; empty: none
+  std::string junit, html;    // files; empty: none
   explore::shard part;        // of the workloads
+  bool mutants = false;
   bool list = false;
   bool json = false;
   bool help = false;
 };
 
+inline constexpr std::uint64_t default_random = 100;  // workloads
+
 [[nodiscard]] std::expected<crash_request, refusal> parse_crash_options(int argc, char** argv, const char* program);
 [[nodiscard]] std::string crash_usage(const char* program);
+
+inline constexpr std::string_view exhibit_workload = "exhibit";
 
 // The workloads that are asked for, one after the other: there may be too many to have them all at once.
 class workload_list {
  public:
   // The error: a name that is none, a file that cannot be read, or what is wrong in it.
-  [[nodiscard]] static std::expected<workload_list, std::string> of(const crash_request& request);
+  // BUG, if there is one, may bring its own: it is named exhibit_workload, and is what is meant where nothing is.
+  [[nodiscard]] static std::expected<workload_list, std::string> of(const crash_request& request, const planted_bug* bug);
 
   [[nodiscard]] std::uint64_t size() const noexcept { return count_; }
   [[nodiscard]] crash::workload at(std::uint64_t i) const;
@@ -52,10 +59,10 @@ class workload_list {
   [[nodiscard]] std::string name_at(std::uint64_t i) const;
 
  private:
-  [[nodiscard]] std::uint64_t index_of(std::uint64_t i) const noexcept;
+  [[nodiscard]] std::string generated_name(std::uint64_t number) const;
 
   std::vector<crash::workload> named_;
-  unsigned ace_ = 0;
+  unsigned ace_ = 0, random_ = 0;
   std::uint64_t sample_ = 0, seed_ = 1;
   explore::shard part_;
   std::uint64_t count_ = 0;

@@ -52,20 +52,29 @@ TEST(Ace, CountsThroughDifferentWorkloads) {
   for (std::uint64_t i = 0; i < ace_count(1); ++i) texts.insert(text_of(ace_workload(1, i)));
   EXPECT_EQ(texts.size(), ace_count(1));
   EXPECT_EQ(ace_count(2), ace_count(1) * ace_count(1));
-  EXPECT_EQ(text_of(ace_workload(2, ace_count(2) - 1)), text_of(*ace_workload("ace2-230399")));
+  EXPECT_EQ(text_of(ace_workload(2, ace_count(2) - 1)), text_of(*generated_workload("ace2-230399")));
 }
 
 TEST(Ace, IsReadAsItIsWritten) {
   for (std::uint64_t i = 0; i < ace_count(3); i += ace_count(3) / 997) {
     const workload w = ace_workload(3, i);
     EXPECT_EQ(parse_workload(w.name, text_of(w)), w) << w.name;
-    EXPECT_EQ(ace_workload(w.name), w);
+    EXPECT_EQ(generated_workload(w.name), w);
   }
 }
 
 TEST(Ace, IsNamedByNumbersThatThereAre) {
-  for (const char* name : {"ace0-1", "ace4-1", "ace1-480", "ace1-", "ace1-1x", "ace1", "mine", ""})
-    EXPECT_FALSE(ace_workload(name)) << name;
+  for (const char* name :
+       {"ace0-1", "ace4-1", "ace1-480", "ace1-", "ace1-1x", "ace1", "random0-1", "random101-1", "random", "random7", "mine", ""})
+    EXPECT_FALSE(generated_workload(name)) << name;
+}
+
+TEST(Random, IsTheSameForTheSameSeed) {
+  const workload w = random_workload(20, 7);
+  EXPECT_EQ(random_workload(20, 7), w);
+  EXPECT_EQ(generated_workload(w.name), w);
+  EXPECT_NE(text_of(random_workload(20, 8)), text_of(w));
+  EXPECT_GE(w.steps.size(), 20u);
 }
 
 // Directories come first, and what a call needs is there.

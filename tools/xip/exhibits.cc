@@ -43,28 +43,34 @@ class progress_line {
   bool on_;
 };
 
+std::string_view place_of(const exhibit& e) { return e.race.empty() ? "crash" : e.race; }
+
 void list(const std::vector<const exhibit*>& chosen, bool as_json) {
   json all = json::array();
   for (const exhibit* e : chosen) {
     if (as_json)
-      all.push_back({{"number", e->bug.number}, {"name", e->bug.name}, {"what", e->what}, {"source", e->source}, {"race", e->race}});
+      all.push_back({{"number", e->bug.number},
+                     {"name", e->bug.name},
+                     {"what", e->what},
+                     {"source", e->source},
+                     {"race", e->race},
+                     {"workload", e->bug.workload}});
     else
-      fmt::print("{:>3} {:<25} {}; {}; {}\n", e->bug.number, e->bug.name, e->what, e->source, e->race);
+      fmt::print("{:>3} {:<25} {}; {}; {}\n", e->bug.number, e->bug.name, e->what, e->source, place_of(*e));
   }
   if (as_json) fmt::print("{}\n", all.dump(2));
 }
 
 json json_of(const exhibits::showing& s) {
   json j = {{"found", s.found}, {"schedules", s.needed}, {"complete", s.complete}};
-  if (s.found)
-    j.update({{"caught_by", s.judge}, {"preemptions", s.schedule.preemptions}, {"text", s.schedule.text}, {"token", s.schedule.token}});
+  if (s.found) j.update({{"caught_by", s.judge}, {"preemptions", s.preemptions}, {"text", s.text}, {"token", s.token}});
   return j;
 }
 
 // "block sanitizer      203    1"
 std::string columns_of(const exhibits::showing& s) {
   if (!s.judged) return fmt::format("{:<16}{:>7}{:>5}", s.found ? s.judge : "ESCAPED", s.needed, "");
-  return fmt::format("{:<16}{:>7}{:>5}", s.judge, s.needed, s.schedule.preemptions);
+  return fmt::format("{:<16}{:>7}{:>5}", s.judge, s.needed, s.preemptions);
 }
 
 std::string verdict_on_product(const exhibits::showing& s) {
@@ -73,9 +79,9 @@ std::string verdict_on_product(const exhibits::showing& s) {
 }
 
 void print_row(const exhibits::result_of_exhibit& r) {
-  fmt::print("{:>3} {:<25}{:<10}{}  {}  {:<15}{}\n", r.what->bug.number, r.what->bug.name, r.what->race, columns_of(r.unchecked),
-             columns_of(r.checked), verdict_on_product(r.product), r.unchecked.schedule.token);
-  if (r.product.found) fmt::print("    the product: {}\n    {}\n", r.product.schedule.text, r.product.schedule.token);
+  fmt::print("{:>3} {:<25}{:<10}{}  {}  {:<15}{}\n", r.what->bug.number, r.what->bug.name, place_of(*r.what), columns_of(r.unchecked),
+             columns_of(r.checked), verdict_on_product(r.product), r.unchecked.token);
+  if (r.product.found) fmt::print("    the product: {}\n    {}\n", r.product.text, r.product.token);
   std::fflush(stdout);
 }
 
@@ -162,7 +168,7 @@ int exhibits_verb(int argc, char** argv) {
   request asked;
   app.set_help_flag("-h,--help", "this text");
   app.add_option("ID", asked.ids, "numbers or names of exhibits (default: all)");
-  CLI::Option* const run = app.add_flag("--run", asked.run, "explore the race of each, with the bug and without");
+  CLI::Option* const run = app.add_flag("--run", asked.run, "explore the race of each, or crash its workload, with the bug and without");
   CLI::Option* const seeds =
       app.add_option("--seeds", asked.seeds,
                      "explore with each of the seeds 1 to N, without lock checking, and count how often the bug is found")

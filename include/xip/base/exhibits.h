@@ -40,7 +40,20 @@
   X(hook_bypassed)              /* reads go past the file system's hook (stand-in: file_operations) */ \
   X(core_replaced)              /* another core moves the bytes (stand-in: xip_core) */         \
   X(short_copy_not_counted)     /* bytes that arrived before a fault in user memory are not counted */ \
-  X(one_mutex_for_all_files)    /* whoever allocates for a file waits for all who do */
+  X(one_mutex_for_all_files)    /* whoever allocates for a file waits for all who do */         \
+  X(fsync_without_commit)       /* fsync flushes the device and commits nothing */             \
+  X(directory_sync_ignored)     /* fsync of a directory does nothing */                        \
+  X(commit_not_flushed)         /* a commit does not wait for its commit block */              \
+  X(revoke_missing)             /* what was freed is replayed all the same */                  \
+  X(freed_brought_home)         /* a checkpoint writes freed blocks home */                    \
+  X(tail_before_home)           /* the log is emptied before its blocks are surely home */     \
+  X(recovery_flag_late)         /* the log is written without needs_recovery */                \
+  X(recovery_flag_early)        /* needs_recovery goes before the log is empty */              \
+  X(orphan_forgotten)           /* the last name goes and no list knows the inode */           \
+  X(orphans_not_cleaned_up)     /* a mount leaves the orphan list alone */                     \
+  X(replay_stops_early)         /* recovery brings home the first transaction only */          \
+  X(replay_without_revokes)     /* recovery looks at no revoke block */                        \
+  X(link_not_counted)           /* a new name is logged, its link count is not */
 // clang-format on
 
 namespace xip {

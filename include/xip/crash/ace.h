@@ -18,7 +18,13 @@ inline constexpr unsigned longest_ace = 3;
 [[nodiscard]] std::uint64_t ace_count(unsigned length) noexcept;
 // Number INDEX of them, below ace_count(LENGTH). Its name says which: "ace2-1234".
 [[nodiscard]] workload ace_workload(unsigned length, std::uint64_t index);
+
+inline constexpr unsigned longest_random = 100;
+
+// LENGTH of the same calls, 1 to longest_random, chosen by SEED: too long to count through. "random12-77".
+[[nodiscard]] workload random_workload(unsigned length, std::uint64_t seed);
+
 // The workload that is so named, if any is.
-[[nodiscard]] std::optional<workload> ace_workload(std::string_view name);
+[[nodiscard]] std::optional<workload> generated_workload(std::string_view name);
 
 }  // namespace xip::crash

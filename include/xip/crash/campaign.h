@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <expected>
 #include <memory>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -25,10 +26,13 @@ class crash_campaign {
 
   struct result {
     crash_report report;
-    std::vector<int> answers = {};  // of the steps: 0 or an errno
+    std::vector<int> answers = {};       // of the steps: 0 or an errno
+    std::set<ordering_site> waits = {};  // where it waited for the medium
   };
   // A setup that fails is a broken report.
   [[nodiscard]] result run(const workload& w);
+  // Of the last run or replay; none before it.
+  [[nodiscard]] const history* recorded() const noexcept;
   // As crash_engine::replay. IMAGE has then what the power left.
   [[nodiscard]] std::expected<state_report, std::string> replay(const workload& w, std::string_view token, std::vector<std::byte>& image);
 

@@ -31,6 +31,7 @@ struct program {
 // A state that was run, as it is run.
 struct state_seen {
   const position& at;
+  std::size_t lines;  // in flight
   const std::string& meaning;
   const std::string& failure;  // empty: none
 };

@@ -16,11 +16,14 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
 
 #include <xip/crash/engine.h>
+#include <xip/crash/ordering.h>
 #include <xip/crash/workload.h>
 #include <xip/vfs/kernel.h>
 
@@ -37,6 +40,8 @@ struct crashed_file_system {
   // Planted bugs that are there in the workload and afterwards, but not in its setup (xip/base/exhibits.h).
   std::uint64_t exhibits = 0;
   const void* stand_in = nullptr;
+  // Where nobody waits for the medium in the workload.
+  std::optional<ordering_site> without = {};
 };
 
 // What the image BEFORE is after W's setup; TO has it then. Why not, else.
@@ -50,6 +55,8 @@ class file_system_crash final : public subject {
 
   // The workload's steps, without its setup. Each run of it tells this subject anew what may be found.
   [[nodiscard]] program make_program();
+  // Where the last run waited for the medium.
+  [[nodiscard]] const std::set<ordering_site>& waits() const noexcept;
   // What the steps answered in the last run: 0 or an errno.
   [[nodiscard]] std::span<const int> answers() const noexcept;
 
