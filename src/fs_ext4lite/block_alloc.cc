@@ -285,11 +285,11 @@ enum class free_outcome : std::uint8_t { freed, was_free, never_written };
 }
 
 // What was metadata is never written again: not from the cache, nor from the journal when the blocks may be a file's. Linux: ext4_forget.
-[[nodiscard]] result<> forget_metadata(ext4_sb_info& sb, pblk_t first, std::uint32_t count) {
-  if (sb.s_journal != nullptr)
-    for (std::uint32_t i = 0; i < count; ++i) XIP_TRY(sb.s_journal->revoke(first + i));
-  for (std::uint32_t i = 0; i < count; ++i) sb.s_buffers->forget(first + i);
-  return {};
+void forget_metadata(ext4_sb_info& sb, pblk_t first, std::uint32_t count) noexcept {
+  for (std::uint32_t i = 0; i < count; ++i) {
+    if (sb.s_journal != nullptr) sb.s_journal->revoke(first + i);
+    sb.s_buffers->forget(first + i);
+  }
 }
 
 }  // namespace
@@ -334,7 +334,7 @@ result<> free_blocks(handle& h, ext4_inode_info& inode, pblk_t first, std::uint3
     return corrupted(inode,
                      fmt::format("frees {} blocks from {}, which are outside the file system or its own metadata", count, first.value()));
   XIP_POINT(ext4_before_free, first.value(), count);
-  if (metadata) XIP_TRY(whole_or_abort(sb, forget_metadata(sb, first, count)));
+  if (metadata) forget_metadata(sb, first, count);
   for (pblk_t at = first; at < first + count;) {
     const group_t g = group_of(sb, at);
     const std::uint64_t end = std::min((first + count).value(), first_block_of(sb, g).value() + sb.s_blocks_per_group);

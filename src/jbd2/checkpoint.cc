@@ -5,6 +5,9 @@
 //
 // One block stays: that by which the journal is found. Torn, it would leave most tools without a way to the log. So it is the first transaction of the log that
 // begins anew, written before that is said; and it goes home once, at the end.
+//
+// Lock chains:
+//   jbd2_commit -> jbd2_revoke
 #include <array>
 
 #include <xip/base/points.h>
@@ -24,9 +27,19 @@ result<> journal::checkpoint_locked() {
   XIP_POINT(jbd2_checkpoint, not_home_.size());
   XIP_TRY(or_abort(write_home()));
   if (!XIP_EXHIBIT(tail_before_home)) XIP_TRY(or_abort(medium().flush_cache()));
-  std::erase_if(not_home_, [this](const auto& known) { return known.first != carried_.value(); });
   XIP_POINT(jbd2_before_tail, cursor_.sequence);
-  return or_abort(begin_again());
+  XIP_TRY(or_abort(begin_again()));
+  forget_log();
+  return {};
+}
+
+// The log has no live copy any more but the carried one: what the running transaction has freed needs no revoking. Not before the log is moved: until then
+// recovery finds what it has.
+void journal::forget_log() noexcept {
+  mutex_guard guard{revoke_lock_};
+  revokes_ = nullptr;
+  revoke_count_.store(0, std::memory_order_relaxed);
+  std::erase_if(not_home_, [this](const auto& known) { return known.first != carried_.value(); });
 }
 
 // In ascending order, a batch of reads and one of writes at a time.

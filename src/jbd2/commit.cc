@@ -7,7 +7,9 @@
 // Lock chains:
 //   jbd2_commit -> jbd2_handle -> buffer_write -> buffer_cache
 //   jbd2_commit -> jbd2_handle -> jbd2_revoke -> buffer_write
+//   jbd2_commit -> jbd2_revoke
 #include <new>
+#include <utility>
 
 #include <xip/base/points.h>
 
@@ -59,18 +61,20 @@ result<std::uint32_t> journal::prepare() {
       [](void* argument, dev::buffer& b) XIP_NO_THREAD_SAFETY_ANALYSIS {
         auto& c = *static_cast<census*>(argument);
         try {
-          c.j.not_home_.try_emplace(b.block().value());
+          logged_copy& copy = c.j.not_home_.try_emplace(b.block().value()).first->second;
+          copy.block = b.block().value();
+          copy.revoked = false;
         } catch (const std::bad_alloc&) {
           c.no_memory = true;
         }
-        c.j.revokes_.erase(b.block().value());
         ++c.dirty;
         return !c.no_memory;
       },
       &counted);
-  revoke_count_.store(static_cast<std::uint32_t>(revokes_.size()), std::memory_order_relaxed);
+  drop_needless_revokes();
+  const std::uint32_t revokes = revoke_count_.load(std::memory_order_relaxed);
   log_writer log = writer();
-  const std::uint32_t blocks = counted.dirty + revokes_.size() != 0 ? log.blocks_for(counted.dirty, revokes_.size()) : 0;
+  const std::uint32_t blocks = counted.dirty + revokes != 0 ? log.blocks_for(counted.dirty, revokes) : 0;
   result<> refused;
   if (counted.no_memory)
     refused = fail(ENOMEM);
@@ -83,14 +87,20 @@ result<std::uint32_t> journal::prepare() {
   return fail(refused.error());
 }
 
-result<> journal::write_to_log() {
+result<> journal::write_revokes(log_writer& log) {
   {
     mutex_guard guard{revoke_lock_};
-    committing_revokes_.swap(revokes_);
+    committing_revokes_ = std::exchange(revokes_, nullptr);
     revoke_count_.store(0, std::memory_order_relaxed);
   }
+  for (const logged_copy* copy = committing_revokes_; copy != nullptr; copy = copy->next_revoked)
+    XIP_TRY(log.write_revoke(pblk_t{copy->block}));
+  return log.flush_revokes();
+}
+
+result<> journal::write_to_log() {
   log_writer log = writer();
-  XIP_TRY(log.write_revokes(committing_revokes_));
+  XIP_TRY(write_revokes(log));
   struct copying {
     journal& j;
     log_writer& log;
@@ -101,11 +111,14 @@ result<> journal::write_to_log() {
         auto& c = *static_cast<copying*>(argument);
         auto pinned = c.j.buffers_.find_any(b.block());
         const auto placed = c.log.write_block(b);
-        if (placed)
-          c.j.not_home_.find(b.block().value())->second = {std::move(pinned), *placed};
-        else
+        if (!placed) {
           c.outcome = fail(placed.error());
-        return placed.has_value();
+          return false;
+        }
+        logged_copy& copy = c.j.not_home_.find(b.block().value())->second;
+        copy.pinned = std::move(pinned);
+        copy.place = *placed;
+        return true;
       },
       &going);
   XIP_TRY(going.outcome);
@@ -124,8 +137,11 @@ result<> journal::make_durable(transaction_kind kind) {
 
 void journal::finish(tid_t tid) noexcept {
   // What is freed must not be brought home: the block may be another file's from now on.
-  for (const std::uint64_t block : committing_revokes_) not_home_.erase(block);
-  committing_revokes_.clear();
+  if (committing_revokes_ != nullptr) {
+    mutex_guard guard{revoke_lock_};
+    for (logged_copy* copy = std::exchange(committing_revokes_, nullptr); copy != nullptr;)
+      not_home_.erase(std::exchange(copy, copy->next_revoked)->block);
+  }
   operations_.committed(context_, tid);
   committed_.store(tid, std::memory_order_release);
   XIP_POINT(jbd2_committed, tid);

@@ -30,9 +30,7 @@ journal::journal(journal_request&& request)
       format_{.place = place(), .jsb = jsb_, .end = 0, .seed = 0, .checksums = request.checksums, .wide = request.wide},
       staging_{staged_blocks << bits_, &memory_},
       used_{memory_},
-      not_home_{&memory_},
-      committing_revokes_{&memory_},
-      revokes_{&memory_} {}
+      not_home_{&memory_} {}
 
 journal::~journal() { stop_timer(); }
 
@@ -163,6 +161,7 @@ result<> journal::end() {
     mutex_guard guard{commit_lock_};
     return end_locked();
   }();
+    mutex_guard guard{revoke_lock_};
   if (!done && !aborted()) start_timer();  // the log goes on
   return done;
 }

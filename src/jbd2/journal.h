@@ -20,7 +20,6 @@
 #include <map>
 #include <memory_resource>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -107,8 +106,8 @@ class journal {
   void stop_handle(std::uint32_t credits) noexcept;
   // Room for COUNT more. False: there is none; stop the handle and start another.
   [[nodiscard]] bool extend_handle(std::uint32_t count) noexcept;
-  // Metadata block BLOCK is freed under an open handle: no copy of it that the log has by now may ever go home again after this transaction. ENOMEM: nothing changed.
-  [[nodiscard]] result<> revoke(pblk_t block);
+  // Metadata block BLOCK is freed under an open handle: no copy of it that the log has by now may ever go home again after this transaction. Needs no memory.
+  void revoke(pblk_t block) noexcept;
 
   // ---- transactions -----------------------------------------------------------------------------------------------------------------------
 
@@ -125,9 +124,12 @@ class journal {
   [[nodiscard]] bool aborted() const noexcept { return aborted_.load(std::memory_order_relaxed) != 0; }
 
  private:
-  // A block whose newest committed copy is in the log only.
+  // A block whose newest copy, committed or being so, is in the log only.
+    std::uint64_t block = 0;
   struct logged_copy {
     dev::buffer_ref pinned;  // else a read of the block could find its old contents
+    bool revoked = false;  // freed since: it is in a list of revoked ones
+    logged_copy* next_revoked = nullptr;
     place_in_log place;
   };
 
@@ -162,6 +164,7 @@ class journal {
   [[nodiscard]] result<> make_room(std::uint32_t blocks) XIP_EXCLUDES(commit_lock_);
   void set_limit() noexcept XIP_REQUIRES(commit_lock_);
 
+  void drop_needless_revokes() noexcept XIP_REQUIRES(revoke_lock_);
   // commit.cc
   enum class transaction_kind : std::uint8_t { empty, logged };
   [[nodiscard]] result<> commit_locked(tid_t tid) XIP_REQUIRES(commit_lock_);
@@ -169,6 +172,7 @@ class journal {
   [[nodiscard]] result<std::uint32_t> prepare() XIP_REQUIRES(commit_lock_, handles_);
   [[nodiscard]] result<> write_to_log() XIP_REQUIRES(commit_lock_, handles_);
   [[nodiscard]] result<> make_durable(transaction_kind kind) XIP_REQUIRES(commit_lock_);
+  [[nodiscard]] result<> write_revokes(log_writer& log) XIP_REQUIRES(commit_lock_, handles_);
   void finish(tid_t tid) noexcept XIP_REQUIRES(commit_lock_);
 
   // checkpoint.cc
@@ -177,6 +181,7 @@ class journal {
   [[nodiscard]] result<> bring_home(pblk_t block, const place_in_log& from) XIP_REQUIRES(commit_lock_);
   [[nodiscard]] result<> begin_again() XIP_REQUIRES(commit_lock_);
   [[nodiscard]] result<> remember_sequences() XIP_REQUIRES(commit_lock_);
+  void forget_log() noexcept XIP_REQUIRES(commit_lock_);
 
   dev::buffer_cache& buffers_;
   const unsigned bits_;
@@ -198,15 +203,16 @@ class journal {
   std::pmr::vector<std::byte> staging_ XIP_GUARDED_BY(commit_lock_);
   log_cursor cursor_ XIP_GUARDED_BY(commit_lock_);
   used_sequences used_ XIP_GUARDED_BY(commit_lock_);
-  std::pmr::map<std::uint64_t, logged_copy> not_home_ XIP_GUARDED_BY(commit_lock_);  // by block
-  std::pmr::set<std::uint64_t> committing_revokes_ XIP_GUARDED_BY(commit_lock_);
+  // By block. It grows and shrinks under revoke_lock_ as well, so that revoke may look a block up under that one alone.
+  std::pmr::map<std::uint64_t, logged_copy> not_home_ XIP_GUARDED_BY(commit_lock_);
+  logged_copy* committing_revokes_ XIP_GUARDED_BY(commit_lock_) = nullptr;
 
   std::uint32_t most_ = 0;                     // log blocks that a transaction may have when a handle starts; twice as many when it stops
   std::atomic<std::uint32_t> limit_{0};        // most_, or 0: a checkpoint comes first
   std::atomic<std::uint32_t> outstanding_{0};  // blocks that open handles may dirty
   mutex<jbd2_revoke_class> revoke_lock_;
-  std::pmr::set<std::uint64_t> revokes_ XIP_GUARDED_BY(revoke_lock_);  // of the running transaction
-  std::atomic<std::uint32_t> revoke_count_{0};
+  logged_copy* revokes_ XIP_GUARDED_BY(revoke_lock_) = nullptr;  // of the running transaction
+  std::atomic<std::uint32_t> revoke_count_{0};                   // how many those are
 
   std::atomic<tid_t> running_{1};
   std::atomic<tid_t> committed_{0};

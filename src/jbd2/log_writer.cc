@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <utility>
 
 #include <xip/base/points.h>
 #include <xip/locks/clock.h>
@@ -33,9 +34,7 @@ std::size_t log_writer::tags_of_descriptor() const noexcept {
   return std::min<std::size_t>(room, staged_blocks - 1);
 }
 
-std::size_t log_writer::revokes_of_block() const noexcept {
-  return (end_of_entries() - sizeof(revoke_header)) / (format_.wide ? sizeof(be64) : sizeof(be32));
-}
+std::size_t log_writer::revokes_of_block() const noexcept { return (end_of_entries() - sizeof(revoke_header)) / revoke_size(); }
 
 std::uint32_t log_writer::blocks_for(std::uint64_t blocks, std::uint64_t revokes) const noexcept {
   const auto groups_of = [](std::uint64_t n, std::uint64_t each) { return (n + each - 1) / each; };
@@ -65,21 +64,30 @@ void log_writer::set_tail(std::span<std::byte> block) {
   put(block, at, block_tail{be32{block_checksum(format_.seed, block, at)}});
 }
 
-result<> log_writer::write_revokes(const std::pmr::set<std::uint64_t>& blocks) {
-  for (auto next = blocks.begin(); next != blocks.end();) {
+void log_writer::end_revoke_block() {
+  if (next_revoke_ == 0) return;
+  const std::span<std::byte> block = staged(count_ - 1);
+  put(block, offsetof(revoke_header, r_count), be32{static_cast<std::uint32_t>(std::exchange(next_revoke_, 0))});
+  set_tail(block);
+}
+
+result<> log_writer::write_revoke(pblk_t block) {
+  if (next_revoke_ == 0 || next_revoke_ + revoke_size() > end_of_entries()) {
+    end_revoke_block();
     if (count_ == staged_blocks) XIP_TRY(submit());
-    const std::span<std::byte> block = begin_block(revoke_block);
-    const std::size_t bytes = format_.wide ? sizeof(be64) : sizeof(be32);
-    std::size_t at = sizeof(revoke_header);
-    for (std::size_t i = 0; i < revokes_of_block() && next != blocks.end(); ++i, ++next, at += bytes) {
-      if (format_.wide)
-        put(block, at, be64{*next});
-      else
-        put(block, at, be32{static_cast<std::uint32_t>(*next)});
-    }
-    put(block, offsetof(revoke_header, r_count), be32{static_cast<std::uint32_t>(at)});
-    set_tail(block);
+    static_cast<void>(begin_block(revoke_block));
+    next_revoke_ = sizeof(revoke_header);
   }
+  if (format_.wide)
+    put(staged(count_ - 1), next_revoke_, be64{block.value()});
+  else
+    put(staged(count_ - 1), next_revoke_, be32{static_cast<std::uint32_t>(block.value())});
+  next_revoke_ += revoke_size();
+  return {};
+}
+
+result<> log_writer::flush_revokes() {
+  end_revoke_block();
   return submit();
 }
 

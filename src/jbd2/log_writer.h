@@ -4,7 +4,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <set>
 #include <span>
 
 #include <xip/base/result.h>
@@ -51,7 +50,9 @@ class log_writer {
   [[nodiscard]] std::uint32_t blocks_for(std::uint64_t blocks, std::uint64_t revokes) const noexcept;
   // Room on the host for COUNT blocks. ENOSPC: nothing was written.
   [[nodiscard]] result<> reserve(std::uint32_t count);
-  [[nodiscard]] result<> write_revokes(const std::pmr::set<std::uint64_t>& blocks);
+  // All of them before the first block, and flush_revokes() behind the last.
+  [[nodiscard]] result<> write_revoke(pblk_t block);
+  [[nodiscard]] result<> flush_revokes();
   // What the medium would get of B, which is clean then.
   [[nodiscard]] result<place_in_log> write_block(dev::buffer& b);
   // What the log has of block HOME in another place.
@@ -68,6 +69,7 @@ class log_writer {
   [[nodiscard]] std::size_t end_of_entries() const noexcept { return block_size() - (format_.checksums ? sizeof(block_tail) : 0); }
   [[nodiscard]] std::size_t tag_size() const noexcept;
   [[nodiscard]] std::size_t tags_of_descriptor() const noexcept;
+  [[nodiscard]] std::size_t revoke_size() const noexcept { return format_.wide ? sizeof(be64) : sizeof(be32); }
   [[nodiscard]] std::size_t revokes_of_block() const noexcept;
 
   // The next staged block, zeroed but for its header.
@@ -78,6 +80,7 @@ class log_writer {
   [[nodiscard]] place_in_log add_data(pblk_t home, bool escaped);
   void add_tag(pblk_t home, bool escaped, std::span<const std::byte> data);
   void set_tail(std::span<std::byte> block);
+  void end_revoke_block();
   [[nodiscard]] result<> submit();
 
   const log_format& format_;
@@ -88,6 +91,7 @@ class log_writer {
   std::size_t tags_ = 0;      // in it
   std::size_t next_tag_ = 0;  // where its next tag goes
   std::size_t flags_of_last_ = 0;
+  std::size_t next_revoke_ = 0;  // where the next one goes in the last block staged; 0: that is no revoke block
 };
 
 }  // namespace xip::jbd2

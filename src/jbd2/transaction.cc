@@ -8,7 +8,7 @@
 //   i_rwsem -> jbd2_commit -> jbd2_handle
 //   invalidate_lock -> jbd2_commit
 //   jbd2_handle -> jbd2_revoke
-#include <algorithm>
+#include <utility>
 
 #include "jbd2/journal.h"
 
@@ -60,14 +60,28 @@ void journal::stop_handle(std::uint32_t credits) noexcept XIP_NO_THREAD_SAFETY_A
 
 bool journal::extend_handle(std::uint32_t count) noexcept { return !aborted() && reserve(count, 2 * most_); }
 
-result<> journal::revoke(pblk_t block) {
+// A block that the log has no live copy of needs none. Of one that is revoked already, by the transaction that is being committed, that says it.
+void journal::revoke(pblk_t block) noexcept XIP_NO_THREAD_SAFETY_ANALYSIS {
   mutex_guard guard{revoke_lock_};
-  try {
-    if (revokes_.insert(block.value()).second) revoke_count_.fetch_add(1, std::memory_order_relaxed);
-  } catch (const std::bad_alloc&) {
-    return fail(ENOMEM);
+  const auto found = not_home_.find(block.value());
+  if (found == not_home_.end() || found->second.revoked) return;
+  logged_copy& copy = found->second;
+  copy.revoked = true;
+  copy.next_revoked = std::exchange(revokes_, &copy);
+  revoke_count_.fetch_add(1, std::memory_order_relaxed);
+}
+
+// Of blocks that are in use again.
+void journal::drop_needless_revokes() noexcept {
+  std::uint32_t count = 0;
+  for (logged_copy** at = &revokes_; *at != nullptr;) {
+    logged_copy& copy = **at;
+    if (copy.revoked)
+      at = &copy.next_revoked, ++count;
+    else
+      *at = copy.next_revoked;
   }
-  return {};
+  revoke_count_.store(count, std::memory_order_relaxed);
 }
 
 }  // namespace xip::jbd2

@@ -239,6 +239,7 @@ struct format {
 const format formats[] = {
     {"extents", "-b 1024 -g 1024 -N 512 -O ^has_journal"},
     {"block_maps", "-b 1024 -g 1024 -N 512 -O ^has_journal,^extent,^64bit"},
+    {"journal", "-b 1024 -g 1024 -N 512"},
 };
 
 // What the medium holds after the next mount has cleaned up. Where an error was recorded, e2fsck cleans up.

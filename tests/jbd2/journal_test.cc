@@ -107,7 +107,7 @@ class bench {
   }
   void free(std::uint64_t block) {
     ASSERT_TRUE(journal_->start_handle(8));
-    ASSERT_TRUE(journal_->revoke(pblk_t{block}));
+    journal_->revoke(pblk_t{block});
     buffers_->forget(pblk_t{block});
     journal_->stop_handle(8);
   }
@@ -187,11 +187,11 @@ class running_journal : public testing::TestWithParam<format> {
  protected:
   running_journal() { EXPECT_TRUE(b.begin()); }
   // Somewhere in the log.
-  [[nodiscard]] bool has_commit_block() const {
+  [[nodiscard]] bool has_block(std::uint32_t type) const {
     for (std::uint32_t at = 1; at < log_size; ++at) {
       journal_header header;
       EXPECT_TRUE(b.device_below().read((home_blocks + at) << bits, std::as_writable_bytes(std::span{&header, 1})));
-      if (header.h_magic == journal_magic && header.h_blocktype == commit_block) return true;
+      if (header.h_magic == journal_magic && header.h_blocktype == type) return true;
     }
     return false;
   }
@@ -326,6 +326,77 @@ TEST_P(running_journal, brings_home_a_block_that_is_in_use_again) {
 }
 
 TEST_P(running_journal, revokes_as_many_as_there_are) {
+// The transaction that has a copy of it is on its way when the next one frees it.
+TEST_P(running_journal, brings_home_no_block_that_was_freed_while_it_was_being_committed) {
+  b.change(10, 1);
+  b.change(11, 1);
+  b.device().on_flush = [this] {
+    b.device().on_flush = nullptr;
+    b.free(10);
+  };
+  ASSERT_TRUE(b.log().commit(b.log().running()));
+  EXPECT_FALSE(has_block(revoke_block)) << "the next one frees it";
+  ASSERT_TRUE(b.log().commit(b.log().running()));
+  b.write_as_data(10, 77);
+  ASSERT_TRUE(b.log().checkpoint());
+  EXPECT_EQ(b.on_medium(10), 77u);
+  EXPECT_EQ(b.on_medium(11), 1u);
+}
+
+TEST_P(running_journal, revokes_a_block_that_was_freed_while_it_was_being_committed) {
+  b.change(10, 1);
+  b.device().on_flush = [this] {
+    b.device().on_flush = nullptr;
+    b.free(10);
+  };
+  ASSERT_TRUE(b.log().commit(b.log().running()));
+  ASSERT_TRUE(b.log().commit(b.log().running()));
+  b.write_as_data(10, 77);
+  EXPECT_EQ(b.recover().revoked, 1u);
+  EXPECT_EQ(b.on_medium(10), 77u);
+}
+
+TEST_P(running_journal, revokes_no_block_that_is_in_use_again_in_the_same_transaction) {
+  b.change(10, 1);
+  b.change(11, 1);
+  ASSERT_TRUE(b.log().commit(b.log().running()));
+  b.free(10);
+  b.free(11);
+  b.free(10);
+  b.change(10, 2);
+  ASSERT_TRUE(b.log().commit(b.log().running()));
+  EXPECT_EQ(b.recover().revoked, 1u);
+  EXPECT_EQ(b.on_medium(10), 2u);
+  EXPECT_EQ(b.on_medium(11), 0u);
+}
+
+TEST_P(running_journal, revokes_nothing_that_the_log_has_no_copy_of) {
+  b.change(10, 1);
+  b.free(10);
+  b.change(11, 1);
+  ASSERT_TRUE(b.log().commit(b.log().running()));
+  b.free(11);
+  ASSERT_TRUE(b.log().checkpoint());
+  b.change(12, 1);
+  ASSERT_TRUE(b.log().commit(b.log().running()));
+  EXPECT_FALSE(has_block(revoke_block));
+}
+
+// What is freed is in the log as long as that has not moved, wherever else it is.
+TEST_P(running_journal, revokes_what_a_checkpoint_that_failed_has_brought_home) {
+  b.change(carried.value(), 1);
+  b.change(10, 1);
+  ASSERT_TRUE(b.log().commit(b.log().running()));
+  b.free(10);
+  b.device().writes_until_no_room = 2;
+  EXPECT_EQ(b.log().checkpoint().error(), ENOSPC);
+  EXPECT_EQ(b.on_medium(10), 1u);
+  ASSERT_TRUE(b.log().commit(b.log().running()));
+  b.write_as_data(10, 77);
+  EXPECT_EQ(b.recover().revoked, 1u);
+  EXPECT_EQ(b.on_medium(10), 77u);
+}
+
   for (std::uint64_t block = 100; block < 300; ++block) b.change(block, 1);
   ASSERT_TRUE(b.log().commit(b.log().running()));
   for (std::uint64_t block = 100; block < 300; ++block) b.free(block);
@@ -508,7 +579,7 @@ TEST_P(running_journal, goes_on_where_it_could_not_end) {
 TEST_P(running_journal, flushes_before_and_behind_the_commit_block) {
   b.change(10, 1);
   std::vector<bool> committed_at_flush;
-  b.device().on_flush = [&] { committed_at_flush.push_back(has_commit_block()); };
+  b.device().on_flush = [&] { committed_at_flush.push_back(has_block(commit_block)); };
   ASSERT_TRUE(b.log().commit(b.log().running()));
   EXPECT_EQ(committed_at_flush, (std::vector<bool>{false, true}));
 }
