@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <unordered_map>
 #include <utility>
 
 #include <fmt/format.h>
@@ -22,7 +21,20 @@ struct logged_block {
   std::uint32_t sequence;
   std::uint32_t checksum;  // of those bytes, as the descriptor has it
   bool escaped;
+  bool revoked = false;
   std::size_t place = 0;  // among all that are committed
+};
+
+// The same, as a tag says it.
+struct block_in_descriptor {
+  std::uint64_t block;
+  std::uint32_t flags, checksum;
+};
+
+// A revoke block.
+struct logged_revokes {
+  std::uint32_t at;  // where it is in the journal
+  std::uint32_t sequence;
 };
 
 class replay {
@@ -33,10 +45,11 @@ class replay {
         bits_{request.block_bits},
         blocks_{request.blocks},
         message_{message},
+        journal_blocks_{log_.by_place()},
         pending_{&request.memory},
         committed_{&request.memory},
         pending_revokes_{&request.memory},
-        revoked_{&request.memory},
+        revokes_{&request.memory},
         block_{std::size_t{1} << bits_, &request.memory},
         data_{std::size_t{1} << bits_, &request.memory} {}
 
@@ -64,10 +77,15 @@ class replay {
   [[nodiscard]] result<step> scan_descriptor();
   [[nodiscard]] result<step> scan_revokes();
   [[nodiscard]] result<step> scan_commit();
-  [[nodiscard]] result<> add_block(const std::byte* tag);
+  [[nodiscard]] block_in_descriptor decode_tag(const std::byte* tag) const noexcept;
+  [[nodiscard]] bool may_go_home(std::uint64_t block) const noexcept;
+  // Of the revoke block that was read: bytes in use, and whether so many can be.
+  [[nodiscard]] std::uint32_t revoke_bytes() const noexcept { return reinterpret_cast<const revoke_header*>(block_.data())->r_count; }
+  [[nodiscard]] bool revoke_count_is_right(std::uint32_t count) const noexcept;
   [[nodiscard]] result<std::string> find_bad_block();  // of the transaction that the scan is in; empty: there is none
   [[nodiscard]] bool tail_is_right() const noexcept;
   [[nodiscard]] result<> check_end();
+  [[nodiscard]] result<> check_doubt();
   // The next block of the log; false: it has been gone around.
   [[nodiscard]] bool advance() noexcept;
   [[nodiscard]] step torn(const char* what) {
@@ -75,7 +93,15 @@ class replay {
     return step::end;
   }
 
-  void keep_last_copies();
+  // What is wrong with the transaction that the scan is in. Without checksums a crash that has torn one of its blocks leaves that, too.
+  [[nodiscard]] step doubtful(std::string what) {
+    doubt_ = std::move(what);
+    return step::end;
+  }
+
+  [[nodiscard]] result<> keep_last_copies();
+  [[nodiscard]] result<> find_revoked();
+  [[nodiscard]] result<> mark_revoked(const logged_revokes& r);
   [[nodiscard]] result<> read_copy(const logged_block& b);
   [[nodiscard]] result<> write_home();
   [[nodiscard]] result<> mark_empty();
@@ -85,6 +111,7 @@ class replay {
   const unsigned bits_;
   const std::uint64_t blocks_;
   std::string& message_;
+  const std::pmr::vector<log_extent> journal_blocks_;
 
   journal_superblock jsb_;
   bool superblock_whole_ = true;  // not torn
@@ -96,10 +123,11 @@ class replay {
   std::uint32_t scanned_ = 0;   // blocks of the log so far
   std::uint32_t expected_ = 0;  // the transaction that the scan is in
   std::string torn_;            // why the log ends here, if its form does not say so
+  std::string doubt_;           // the same, if that is damage should the transaction be committed
   std::pmr::vector<logged_block> pending_;
   std::pmr::vector<logged_block> committed_;
-  std::pmr::vector<std::uint64_t> pending_revokes_;
-  std::pmr::unordered_map<std::uint64_t, std::uint32_t> revoked_;  // block, and the last transaction that revokes it
+  std::pmr::vector<logged_revokes> pending_revokes_;
+  std::pmr::vector<logged_revokes> revokes_;
   std::pmr::vector<std::byte> block_, data_;
   recovered done_;
 };
@@ -140,25 +168,19 @@ bool replay::tail_is_right() const noexcept {
   return block_checksum(seed_, block_, field) == stored;
 }
 
-result<> replay::add_block(const std::byte* tag) {
-  logged_block b{.block = 0, .at = at_, .sequence = expected_, .checksum = 0, .escaped = false};
-  std::uint32_t flags, high = 0;
+block_in_descriptor replay::decode_tag(const std::byte* tag) const noexcept {
   if (has(incompat_csum_v3)) {
     block_tag3 t;
     std::memcpy(&t, tag, sizeof t);
-    b.block = t.t_blocknr, flags = t.t_flags, b.checksum = t.t_checksum, high = t.t_blocknr_high;
-  } else {
-    block_tag t{};
-    std::memcpy(&t, tag, has(incompat_64bit) ? sizeof t : sizeof t - sizeof t.t_blocknr_high);
-    b.block = t.t_blocknr, flags = t.t_flags, b.checksum = t.t_checksum, high = t.t_blocknr_high;
+    const std::uint64_t high = has(incompat_64bit) ? t.t_blocknr_high.load() : 0;
+    return {t.t_blocknr | high << 32, t.t_flags, t.t_checksum};
   }
-  if (has(incompat_64bit)) b.block |= std::uint64_t{high} << 32;
-  b.escaped = (flags & flag_escape) != 0;
-  if (b.block >= blocks_ || log_.contains(b.block))
-    return damaged(fmt::format("transaction {} has block {}, which is none of the file system's", expected_, b.block));
-  if ((flags & flag_deleted) == 0) pending_.push_back(b);
-  return {};
+  block_tag t{};
+  std::memcpy(&t, tag, has(incompat_64bit) ? sizeof t : sizeof t - sizeof t.t_blocknr_high);
+  return {t.t_blocknr | std::uint64_t{t.t_blocknr_high} << 32, t.t_flags, t.t_checksum};
 }
+
+bool replay::may_go_home(std::uint64_t block) const noexcept { return block < blocks_ && !contains(journal_blocks_, block); }
 
 // Only of what is committed: until then nobody has to read it.
 result<std::string> replay::find_bad_block() {
@@ -176,34 +198,30 @@ result<replay::step> replay::scan_descriptor() {
   if (!tail_is_right()) return torn("descriptor");
   const std::size_t bytes = tag_bytes(incompat_);
   const std::size_t end = block_.size() - (has_checksums() ? sizeof(block_tail) : 0);
-  for (std::size_t tag = sizeof(journal_header); tag + bytes <= end;) {
-    if (!advance()) return damaged(fmt::format("transaction {} is longer than the log", expected_));
-    XIP_TRY(add_block(&block_[tag]));
-    be32 wide;
-    be16 narrow;
-    std::memcpy(&wide, &block_[tag + offsetof(block_tag3, t_flags)], sizeof wide);
-    std::memcpy(&narrow, &block_[tag + offsetof(block_tag, t_flags)], sizeof narrow);
-    const std::uint32_t flags = has(incompat_csum_v3) ? wide.load() : narrow.load();
-    if ((flags & flag_last_tag) != 0) break;
-    tag += bytes + ((flags & flag_same_uuid) != 0 ? 0 : tag_uuid_size);
+  for (std::size_t at = sizeof(journal_header); at + bytes <= end;) {
+    if (!advance()) return doubtful(fmt::format("transaction {} is longer than the log", expected_));
+    const block_in_descriptor tag = decode_tag(&block_[at]);
+    if (!may_go_home(tag.block))
+      return doubtful(fmt::format("transaction {} has block {}, which is none of the file system's", expected_, tag.block));
+    if ((tag.flags & flag_deleted) == 0)
+      pending_.push_back(
+          {.block = tag.block, .at = at_, .sequence = expected_, .checksum = tag.checksum, .escaped = (tag.flags & flag_escape) != 0});
+    if ((tag.flags & flag_last_tag) != 0) break;
+    at += bytes + ((tag.flags & flag_same_uuid) != 0 ? 0 : tag_uuid_size);
   }
   return step::more;
 }
 
+bool replay::revoke_count_is_right(std::uint32_t count) const noexcept {
+  return count >= sizeof(revoke_header) && count <= block_.size() - (has_checksums() ? sizeof(block_tail) : 0);
+}
+
+// Which numbers it has is looked at when it is known of which blocks the log has copies: a log may have many more numbers than blocks.
 result<replay::step> replay::scan_revokes() {
   if (!tail_is_right()) return torn("revoke block");
-  revoke_header h;
-  std::memcpy(&h, block_.data(), sizeof h);
-  const std::size_t room = block_.size() - (has_checksums() ? sizeof(block_tail) : 0);
-  if (h.r_count < sizeof h || h.r_count > room)
-    return damaged(fmt::format("the revoke block in journal block {} has {} bytes", at_, h.r_count.load()));
-  const std::size_t bytes = has(incompat_64bit) ? sizeof(be64) : sizeof(be32);
-  for (std::size_t at = sizeof h; at + bytes <= h.r_count; at += bytes) {
-    be64 wide;
-    be32 narrow;
-    std::memcpy(has(incompat_64bit) ? static_cast<void*>(&wide) : &narrow, &block_[at], bytes);
-    pending_revokes_.push_back(has(incompat_64bit) ? wide.load() : narrow.load());
-  }
+  if (const std::uint32_t count = revoke_bytes(); !revoke_count_is_right(count))
+    return doubtful(fmt::format("the revoke block in journal block {} has {} bytes", at_, count));
+  pending_revokes_.push_back({at_, expected_});
   return step::more;
 }
 
@@ -221,7 +239,7 @@ result<replay::step> replay::scan_commit() {
     b.place = committed_.size();
     committed_.push_back(b);
   }
-  for (const std::uint64_t block : pending_revokes_) revoked_[block] = expected_;
+  revokes_.insert(revokes_.end(), pending_revokes_.begin(), pending_revokes_.end());
   pending_.clear();
   pending_revokes_.clear();
   ++done_.transactions;
@@ -252,7 +270,19 @@ result<> replay::scan() {
     if (XIP_TRY(scan_block()) == step::end) break;
     if (!advance()) break;
   }
+  if (!doubt_.empty()) return check_doubt();
   return torn_.empty() ? result<>{} : check_end();
+}
+
+// Whoever wrote the commit block had the others on disk before it. Where it is, the blocks in between do not say any more.
+result<> replay::check_doubt() {
+  bool committed = false;
+  XIP_TRY(for_each_header({device_, log_, bits_}, jsb_.s_first, end_, [&](std::uint32_t, const journal_header& h) {
+    committed = h.h_sequence == expected_ && h.h_blocktype == commit_block;
+    return !committed;
+  }));
+  if (committed) return damaged(std::move(doubt_));
+  return {};
 }
 
 // The next transaction is only begun when this one is on disk: with one there, this one was not torn by a crash.
@@ -270,19 +300,37 @@ result<> replay::check_end() {
 // ---- going home -----------------------------------------------------------------------------------------------------------------------
 
 // Of each block the last that was committed, unless it is revoked; in the order of blocks.
-void replay::keep_last_copies() {
+result<> replay::keep_last_copies() {
   std::ranges::sort(committed_, {}, [](const logged_block& b) { return std::pair{b.block, b.place}; });
   std::size_t kept = 0;
-  for (std::size_t i = 0; i < committed_.size(); ++i) {
-    const logged_block& b = committed_[i];
-    if (i + 1 < committed_.size() && committed_[i + 1].block == b.block) continue;
-    const auto revoked = revoked_.find(b.block);
-    if (revoked != revoked_.end() && !tid_after(b.sequence, revoked->second))
-      ++done_.revoked;
-    else
-      committed_[kept++] = b;
-  }
+  for (std::size_t i = 0; i < committed_.size(); ++i)
+    if (i + 1 == committed_.size() || committed_[i + 1].block != committed_[i].block) committed_[kept++] = committed_[i];
   committed_.resize(kept);
+  XIP_TRY(find_revoked());
+  done_.revoked = std::erase_if(committed_, [](const logged_block& b) { return b.revoked; });
+  return {};
+}
+
+result<> replay::find_revoked() {
+  if (committed_.empty()) return {};
+  for (const logged_revokes& r : revokes_) XIP_TRY(mark_revoked(r));
+  return {};
+}
+
+// A revoke counts for copies of its own transaction and of those before it.
+result<> replay::mark_revoked(const logged_revokes& r) {
+  XIP_TRY(read_block(r.at, block_));
+  const std::uint32_t end = revoke_count_is_right(revoke_bytes()) ? revoke_bytes() : 0;  // as it was when the log was checked
+  const std::size_t bytes = has(incompat_64bit) ? sizeof(be64) : sizeof(be32);
+  for (std::size_t at = sizeof(revoke_header); at + bytes <= end; at += bytes) {
+    be64 wide;
+    be32 narrow;
+    std::memcpy(has(incompat_64bit) ? static_cast<void*>(&wide) : &narrow, &block_[at], bytes);
+    const std::uint64_t block = has(incompat_64bit) ? wide.load() : narrow.load();
+    const auto copy = std::ranges::lower_bound(committed_, block, {}, &logged_block::block);
+    if (copy != committed_.end() && copy->block == block && !tid_after(copy->sequence, r.sequence)) copy->revoked = true;
+  }
+  return {};
 }
 
 result<> replay::read_copy(const logged_block& b) {
@@ -318,7 +366,7 @@ result<recovered> replay::run() {
   expected_ = jsb_.s_sequence;
   if (jsb_.s_start != 0) {
     XIP_TRY(scan());
-    keep_last_copies();
+    XIP_TRY(keep_last_copies());
     XIP_TRY(write_home());
   }
   XIP_TRY(mark_empty());
@@ -330,7 +378,7 @@ result<std::pmr::vector<std::byte>> replay::copy_of(std::uint64_t block) {
   std::pmr::vector<std::byte> none{data_.get_allocator()};
   if (jsb_.s_start == 0) return none;
   XIP_TRY(scan());
-  keep_last_copies();
+  XIP_TRY(keep_last_copies());
   const auto found = std::ranges::lower_bound(committed_, block, {}, &logged_block::block);
   if (found == committed_.end() || found->block != block) return none;
   XIP_TRY(read_copy(*found));

@@ -69,7 +69,8 @@ class handmade_log {
     append_with_tail(b);
     for (std::size_t i = 0; i < std::min(logged.size(), following); ++i) append(logged[i]);
   }
-  void revokes(const std::vector<std::uint64_t>& homes) {
+  // BYTES is how long it says it is; 0: as long as it is.
+  void revokes(const std::vector<std::uint64_t>& homes, std::size_t bytes = 0) {
     block b = header(revoke_block);
     std::size_t at = sizeof(revoke_header);
     for (const std::uint64_t home : homes) {
@@ -79,7 +80,7 @@ class handmade_log {
       std::memcpy(&b[at], is_wide ? static_cast<const void*>(&wide) : &narrow, is_wide ? sizeof wide : sizeof narrow);
       at += is_wide ? sizeof wide : sizeof narrow;
     }
-    const be32 used{static_cast<std::uint32_t>(at)};
+    const be32 used{static_cast<std::uint32_t>(bytes != 0 ? bytes : at)};
     std::memcpy(&b[offsetof(revoke_header, r_count)], &used, sizeof used);
     append_with_tail(b);
   }

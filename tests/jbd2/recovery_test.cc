@@ -1,4 +1,5 @@
 // Logs made by hand, in every version of the format, and what of them goes home.
+#include <algorithm>
 #include <memory_resource>
 
 #include <gmock/gmock.h>
@@ -15,13 +16,31 @@ namespace {
 
 using testing::HasSubstr;
 
-[[nodiscard]] result<recovered> recover_log(handmade_log& w, std::string& message) {
+// Remembers how much of it was in use at most.
+class counted_memory final : public std::pmr::memory_resource {
+ public:
+  [[nodiscard]] std::size_t most() const noexcept { return most_; }
+
+ private:
+  void* do_allocate(std::size_t bytes, std::size_t alignment) override {
+    most_ = std::max(most_, used_ += bytes);
+    return std::pmr::new_delete_resource()->allocate(bytes, alignment);
+  }
+  void do_deallocate(void* p, std::size_t bytes, std::size_t alignment) override {
+    used_ -= bytes;
+    std::pmr::new_delete_resource()->deallocate(p, bytes, alignment);
+  }
+  [[nodiscard]] bool do_is_equal(const memory_resource& other) const noexcept override { return this == &other; }
+
+  std::size_t used_ = 0, most_ = 0;
+};
+
+[[nodiscard]] result<recovered> recover_log(handmade_log& w, std::string& message,
+                                            std::pmr::memory_resource& memory = *std::pmr::get_default_resource()) {
   log_map log{*std::pmr::get_default_resource()};
   EXPECT_TRUE(log.add({.first = 0, .count = 10, .start = pblk_t{log_start}}));
   EXPECT_TRUE(log.add({.first = 10, .count = log_blocks - 10, .start = pblk_t{log_start + 10}}));
-  return recover(
-      {.device = *w.device, .log = log, .block_bits = block_bits, .blocks = device_blocks, .memory = *std::pmr::get_default_resource()},
-      message);
+  return recover({.device = *w.device, .log = log, .block_bits = block_bits, .blocks = device_blocks, .memory = memory}, message);
 }
 
 [[nodiscard]] recovered recovered_from(handmade_log& w) {
@@ -156,7 +175,45 @@ TEST_P(recovery, refuses_a_block_that_is_none_of_the_file_systems) {
 TEST_P(recovery, refuses_a_transaction_longer_than_the_log) {
   const std::vector<std::uint64_t> homes(log_blocks, 1);
   w.blocks(homes, std::vector<block>(log_blocks, filled(0)), 0);
+  w.commit();
   EXPECT_THAT(refusal(w), HasSubstr("transaction 7 is longer than the log"));
+}
+
+// What makes no sense in a transaction without a commit block was torn by a crash, and never happened.
+TEST_P(recovery, ends_before_a_transaction_that_makes_no_sense_unless_it_is_committed) {
+  const auto look = [&](auto&& make, const char* why) {
+    handmade_log one{GetParam()};
+    one.blocks({1}, {filled(1)});
+    one.commit();
+    make(one);
+    const recovered done = recovered_from(one);
+    EXPECT_EQ(done.transactions, 1u) << why;
+    EXPECT_EQ(one.home(1), filled(1)) << why;
+    handmade_log committed{GetParam()};
+    committed.blocks({2}, {filled(2)});
+    committed.commit();
+    make(committed);
+    committed.commit();
+    EXPECT_THAT(refusal(committed), HasSubstr(why));
+  };
+  look([](handmade_log& l) { l.blocks({5, device_blocks}, {filled(5), filled(6)}); }, "has block 128");
+  look([](handmade_log& l) { l.blocks(std::vector<std::uint64_t>(log_blocks, 1), std::vector<block>(log_blocks, filled(0)), 0); },
+       "is longer than the log");
+  look([](handmade_log& l) { l.revokes({1}, sizeof(revoke_header) - 1); }, "has 15 bytes");
+  look([](handmade_log& l) { l.revokes({1}, block_size + 1); }, "bytes");
+}
+
+TEST_P(recovery, keeps_from_home_what_any_of_many_revoke_blocks_names) {
+  w.blocks({1, 2, 3}, {filled(1), filled(2), filled(3)});
+  w.revokes({device_blocks + 5, 99, 3});
+  w.commit();
+  w.revokes({UINT32_MAX, 1});
+  w.revokes({1});
+  w.commit();
+  EXPECT_EQ(recovered_from(w).revoked, 2u);
+  EXPECT_EQ(w.home(1), filled(0));
+  EXPECT_EQ(w.home(2), filled(2));
+  EXPECT_EQ(w.home(3), filled(0));
 }
 
 TEST_P(recovery, refuses_a_super_block_that_makes_no_sense) {
@@ -207,6 +264,42 @@ INSTANTIATE_TEST_SUITE_P(formats, recovery,
                                          incompat_revoke | incompat_csum_v2 | incompat_64bit, incompat_revoke | incompat_csum_v3,
                                          incompat_revoke | incompat_csum_v3 | incompat_64bit),
                          format_name);
+
+// A log may name many more blocks than the device has.
+TEST_P(recovery, takes_no_memory_for_numbers_of_revoked_blocks) {
+  w.blocks({1, 2}, {filled(1), filled(2)});
+  for (std::uint32_t n = 0; n < log_blocks - 6; ++n) {
+    std::vector<std::uint64_t> numbers;
+    for (std::uint64_t i = 0; i < 120; ++i) numbers.push_back(200 + 120 * n + i);
+    numbers.back() = 2;
+    w.revokes(numbers);
+  }
+  w.commit();
+  counted_memory memory;
+  std::string message;
+  const auto done = recover_log(w, message, memory);
+  ASSERT_TRUE(done) << message;
+  EXPECT_EQ(done->revoked, 1u);
+  EXPECT_EQ(w.home(1), filled(1));
+  EXPECT_LT(memory.most(), 8 * block_size);
+}
+
+// ---- where a journal lies -------------------------------------------------------------------------------------------------------------
+
+TEST(log_map, joins_neighbours_and_finds_each_block) {
+  log_map log{*std::pmr::get_default_resource()};
+  for (std::uint32_t i = 0; i < 8; ++i) EXPECT_TRUE(log.add({.first = i, .count = 1, .start = pblk_t{100 + i}}));
+  EXPECT_TRUE(log.add({.first = 8, .count = 2, .start = pblk_t{50}}));
+  ASSERT_EQ(log.extents().size(), 2u);
+  EXPECT_EQ(log.find(7), pblk_t{107});
+  EXPECT_EQ(log.find(9), pblk_t{51});
+  const auto stretches = log.by_place();
+  for (const std::uint64_t block : {50u, 51u, 100u, 107u}) EXPECT_TRUE(contains(stretches, block)) << block;
+  for (const std::uint64_t block : {0u, 49u, 52u, 99u, 108u}) EXPECT_FALSE(contains(stretches, block)) << block;
+  EXPECT_FALSE(log.overlap());
+  EXPECT_TRUE(log.add({.first = 10, .count = 1, .start = pblk_t{103}}));
+  EXPECT_EQ(log.overlap(), pblk_t{103});
+}
 
 // ---- checksums: a torn end is no damage, damage is no torn end ------------------------------------------------------------------------
 
