@@ -89,7 +89,8 @@ class handle {
 // Takes jbd2_handle shared: never under i_data_sem or a group lock, never inside a commit.
 [[nodiscard]] result<handle> journal_start(ext4_sb_info& sb, std::uint32_t credits);
 // The medium is about to be changed: before the first change of a read-write mount it says so. get_write_access sees to
-// that; who writes data before any metadata calls it. EIO: the super block could not be written. May block.
+// that; who writes data before any metadata calls it. EIO: the super block could not be written, or changes have ended. ENOMEM, ENOSPC (no room on the host):
+// nothing was begun. EUCLEAN: the journal's log is full of numbers, and nothing was written. May block.
 [[nodiscard]] result<> start_changing(handle& h);
 // The buffer's contents, to be written by H and nobody else until dirty_metadata. May block: not under a spin lock.
 // Linux: jbd2_journal_get_write_access.

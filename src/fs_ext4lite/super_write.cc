@@ -108,7 +108,11 @@ void count_mount(ext4_super_block& es, std::int64_t now) noexcept {
 [[nodiscard]] result<> begin_journal(ext4_sb_info& sb, const ext4_super_block& before) {
   ext4_super_block es = before;
   es.s_feature_incompat = es.s_feature_incompat | incompat_recover;
-  XIP_TRY(sb.s_journal->prepare_to_begin());
+  std::string message;
+  if (const auto prepared = sb.s_journal->prepare_to_begin(message); !prepared) {
+    if (!message.empty()) sb.s_kernel.printk(vfs::log_level::error, fmt::format("ext4 ({}): nothing can be changed: {}", sb.s_id, message));
+    return prepared;
+  }
   if (es.s_feature_incompat != before.s_feature_incompat && !XIP_EXHIBIT(recovery_flag_late)) XIP_TRY(try_to_write(sb, es, before));
   sb.s_changed_since = vfs::current_time().seconds;
   return sb.s_journal->begin();

@@ -86,7 +86,7 @@ result<> journal::remember_sequences() {
 result<> journal::begin_again() {
   XIP_TRY(remember_sequences());
   log_writer sizes = writer();
-  const log_beginning next = XIP_TRY(choose_beginning(cursor_.head, cursor_.free - sizes.blocks_for(1, 0)));
+  const log_beginning next = XIP_TRY(choose_beginning(jsb_, cursor_.head, cursor_.free - sizes.blocks_for(1, 0), 1));
   log_cursor cursor{.head = next.start, .free = capacity(), .sequence = next.sequence};
   place_in_log moved;
   const auto carried = not_home_.find(carried_.value());

@@ -48,22 +48,27 @@ result<> journal::collect_sequences() {
   return added;
 }
 
-// Where the log may begin, of PLACES blocks from FROM on, and with which transaction. With checksums the place decides the number. If the log may still have
-// blocks of such a one, or of one that comes after it before the log is full, another place is taken; so it is where Linux would go on after us.
-result<journal::log_beginning> journal::choose_beginning(std::uint32_t from, std::uint32_t places) const noexcept {
+// Where the log of super block JSB may begin, of PLACES blocks from FROM on, and with which transaction. With checksums the place decides the number. If the log may still have
+// blocks of such a one, or of one that comes after it before the log is full, another place is taken; so it is where Linux would go on after us. EUCLEAN: fewer
+// than FEWEST places will do.
+result<journal::log_beginning> journal::choose_beginning(const journal_superblock& jsb, std::uint32_t from, std::uint32_t places,
+                                                         std::uint32_t fewest) const noexcept {
   if (!format_.checksums) return log_beginning{from, cursor_.sequence};
-  const std::uint32_t of_linux = sequence_that_keeps_checksum(jsb_, 0) + 1;
+  const std::uint32_t of_linux = sequence_that_keeps_checksum(jsb, 0) + 1;
+  std::optional<log_beginning> first;
   for (std::uint32_t at = from; places != 0; --places, at = format_.next_block(at)) {
-    const std::uint32_t sequence = sequence_that_keeps_checksum(jsb_, at);
+    const std::uint32_t sequence = sequence_that_keeps_checksum(jsb, at);
     const bool apart = sequence - of_linux >= capacity() && of_linux - sequence >= capacity();
-    if (sequence != 0 && apart && !used_.overlaps(sequence, capacity())) return log_beginning{at, sequence};
+    if (sequence == 0 || !apart || used_.overlaps(sequence, capacity())) continue;
+    if (!first) first = log_beginning{at, sequence};
+    if (--fewest == 0) return *first;
   }
   return fail(EUCLEAN);
 }
 
 result<> journal::check_writable(std::string& message) const {
-  if (capacity() + 1 < fewest_log_blocks) {
-    message = fmt::format("the journal has {} blocks, fewer than {}", capacity() + 1, fewest_log_blocks);
+  if (capacity() + 1 < min_journal_blocks) {
+    message = fmt::format("the journal has {} blocks, fewer than {}", capacity() + 1, min_journal_blocks);
     return fail(EUCLEAN);
   }
   if (jsb_.s_nr_users > 1) {
@@ -108,22 +113,31 @@ void journal::upgrade_features(journal_superblock& jsb) const noexcept {
 
 // What the log has is home, if it has anything: an unmount was cut off. Whoever finds it in the middle of this finds it empty, or as it was, and the file system
 // says in both cases that it does not count.
-result<> journal::prepare_to_begin() {
+result<> journal::prepare_to_begin(std::string& message) {
   assert_nothing_to_commit();
   if (aborted()) return fail(EIO);
-  XIP_TRY(medium().reserve(log_.find(0).value() << bits_, block_size()));
   XIP_TRY(collect_sequences());
   journal_superblock wanted = jsb_;
   upgrade_features(wanted);
   wanted.s_start = 0;
+  if (format_.checksums) wanted.s_checksum = superblock_checksum(wanted);
+  format_.seed = checksum_seed(wanted);
+  if (!format_.checksums) cursor_.sequence = used_.behind(cursor_.sequence);
+  const auto beginning = choose_beginning(wanted, cursor_.head, capacity(), beginnings_to_spare);
+  if (!beginning) {
+    message =
+        "the log still has blocks of so many transactions that a new one could be taken for one of them; run e2fsck, or make the journal "
+        "anew with "
+        "tune2fs -O ^has_journal and tune2fs -j";
+    return fail(beginning.error());
+  }
+  next_ = *beginning;
+  XIP_TRY(medium().reserve(log_.find(0).value() << bits_, block_size()));
   if (torn_ || std::memcmp(&wanted, &jsb_, sizeof wanted) != 0) {
     XIP_TRY(rewrite_superblock(place(), wanted));
     jsb_ = wanted;
     torn_ = false;
   }
-  format_.seed = checksum_seed(jsb_);
-  if (!format_.checksums) cursor_.sequence = used_.behind(cursor_.sequence);
-  next_ = XIP_TRY(choose_beginning(cursor_.head, capacity()));
   return {};
 }
 
@@ -147,6 +161,7 @@ result<> journal::end_locked() {
   if (const auto carried = not_home_.find(carried_.value()); carried != not_home_.end()) {
     // The log is live: a torn write is made good from it.
     XIP_TRY(or_abort(bring_home(carried_, carried->second.place)));
+    mutex_guard guard{revoke_lock_};
     not_home_.erase(carried);
   }
   XIP_TRY(or_abort(move_log(place(), jsb_, format_.checksums ? sequence_that_keeps_checksum(jsb_, 0) : cursor_.sequence, 0)));
@@ -161,7 +176,6 @@ result<> journal::end() {
     mutex_guard guard{commit_lock_};
     return end_locked();
   }();
-    mutex_guard guard{revoke_lock_};
   if (!done && !aborted()) start_timer();  // the log goes on
   return done;
 }

@@ -73,8 +73,6 @@ struct journal_request {
   nanoseconds commit_interval;  // changes become durable no later than so; 0: when somebody asks only
 };
 
-inline constexpr std::uint32_t fewest_log_blocks = 1024;  // Linux: JBD2_MIN_JOURNAL_BLOCKS
-
 class journal {
  public:
   explicit journal(journal_request&& request);  // bad_alloc
@@ -88,8 +86,9 @@ class journal {
   // ---- the log as a whole: nobody changes anything meanwhile but through start_handle -----------------------------------------------------
 
   // Before the first change, by one task; handles may be open, they have changed nothing. First the log is made empty, and its super block what this journal
-  // needs: after that the file system may say that its journal counts. EIO, ENOMEM, ENOSPC, EUCLEAN: no transaction would be told from what the log has.
-  [[nodiscard]] result<> prepare_to_begin();
+  // needs: after that the file system may say that its journal counts. EIO, ENOMEM, ENOSPC. EUCLEAN, with MESSAGE, and nothing written: no transaction would
+  // be told from what the log has.
+  [[nodiscard]] result<> prepare_to_begin(std::string& message);
   // Then it does. EIO: nothing was begun.
   [[nodiscard]] result<> begin();
   // Everything committed goes home but the carried block, and that becomes durable. EIO. ENOSPC, ENOMEM: some of it has, and may be tried again.
@@ -125,12 +124,12 @@ class journal {
 
  private:
   // A block whose newest copy, committed or being so, is in the log only.
-    std::uint64_t block = 0;
   struct logged_copy {
+    std::uint64_t block = 0;
     dev::buffer_ref pinned;  // else a read of the block could find its old contents
+    place_in_log place;
     bool revoked = false;  // freed since: it is in a list of revoked ones
     logged_copy* next_revoked = nullptr;
-    place_in_log place;
   };
 
   [[nodiscard]] journal_place place() const noexcept { return {buffers_.medium(), log_, bits_}; }
@@ -146,11 +145,13 @@ class journal {
   [[nodiscard]] result<> collect_sequences() XIP_REQUIRES(commit_lock_);
   void upgrade_features(journal_superblock& jsb) const noexcept;
   [[nodiscard]] result<> check_writable(std::string& message) const;
-  static constexpr std::uint32_t spare_blocks = 16;  // for a commit block, and for the carried block
+  static constexpr std::uint32_t spare_blocks = 16;         // for a commit block, and for the carried block
+  static constexpr std::uint32_t beginnings_to_spare = 64;  // a log that has fewer when it begins would find none at some checkpoint
   struct log_beginning {
     std::uint32_t start, sequence;
   };
-  [[nodiscard]] result<log_beginning> choose_beginning(std::uint32_t from, std::uint32_t places) const noexcept XIP_REQUIRES(commit_lock_);
+  [[nodiscard]] result<log_beginning> choose_beginning(const journal_superblock& jsb, std::uint32_t from, std::uint32_t places,
+                                                       std::uint32_t fewest) const noexcept XIP_REQUIRES(commit_lock_);
   [[nodiscard]] result<> or_abort(result<> done) noexcept XIP_REQUIRES(commit_lock_);
   [[nodiscard]] result<> whole_or_abort(result<> done) noexcept XIP_REQUIRES(commit_lock_);
   [[nodiscard]] result<> end_locked() XIP_REQUIRES(commit_lock_);
@@ -163,16 +164,16 @@ class journal {
   [[nodiscard]] bool reserve(std::uint32_t blocks, std::uint32_t limit) noexcept;
   [[nodiscard]] result<> make_room(std::uint32_t blocks) XIP_EXCLUDES(commit_lock_);
   void set_limit() noexcept XIP_REQUIRES(commit_lock_);
-
   void drop_needless_revokes() noexcept XIP_REQUIRES(revoke_lock_);
+
   // commit.cc
   enum class transaction_kind : std::uint8_t { empty, logged };
   [[nodiscard]] result<> commit_locked(tid_t tid) XIP_REQUIRES(commit_lock_);
   [[nodiscard]] result<transaction_kind> freeze() XIP_REQUIRES(commit_lock_) XIP_EXCLUDES(handles_);
   [[nodiscard]] result<std::uint32_t> prepare() XIP_REQUIRES(commit_lock_, handles_);
   [[nodiscard]] result<> write_to_log() XIP_REQUIRES(commit_lock_, handles_);
-  [[nodiscard]] result<> make_durable(transaction_kind kind) XIP_REQUIRES(commit_lock_);
   [[nodiscard]] result<> write_revokes(log_writer& log) XIP_REQUIRES(commit_lock_, handles_);
+  [[nodiscard]] result<> make_durable(transaction_kind kind) XIP_REQUIRES(commit_lock_);
   void finish(tid_t tid) noexcept XIP_REQUIRES(commit_lock_);
 
   // checkpoint.cc
@@ -180,8 +181,8 @@ class journal {
   [[nodiscard]] result<> write_home() XIP_REQUIRES(commit_lock_);
   [[nodiscard]] result<> bring_home(pblk_t block, const place_in_log& from) XIP_REQUIRES(commit_lock_);
   [[nodiscard]] result<> begin_again() XIP_REQUIRES(commit_lock_);
-  [[nodiscard]] result<> remember_sequences() XIP_REQUIRES(commit_lock_);
   void forget_log() noexcept XIP_REQUIRES(commit_lock_);
+  [[nodiscard]] result<> remember_sequences() XIP_REQUIRES(commit_lock_);
 
   dev::buffer_cache& buffers_;
   const unsigned bits_;
