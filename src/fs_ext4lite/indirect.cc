@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <unordered_set>
 
 #include <fmt/format.h>
 
@@ -73,6 +74,40 @@ result<extent_map> indirect_find(ext4_inode_info& inode, lblk_t lblk, std::uint3
   if (first == 0) return extent_map{lblk, count, pblk_t{0}, extent_type::hole, 0};
   XIP_TRY(check_pointer(inode, first, count, lblk.value()));
   return extent_map{lblk, count, pblk_t{first}, extent_type::mapped, 0};
+}
+
+namespace {
+
+// The last tables, whose entries are data, are counted and not read.
+class table_census {
+ public:
+  explicit table_census(const ext4_inode_info& inode) : inode_{inode}, seen_{&inode.i_sb.memory()} {}
+
+  [[nodiscard]] result<> look_at(std::uint32_t block, std::uint32_t levels, std::uint64_t lblk) {
+    if (block == 0 || levels == 0) return {};
+    if (!seen_.insert(block).second) return corrupted(inode_, fmt::format("block map: table {} is there twice", block));
+    if (levels == 1) return {};
+    const dev::buffer_ref buffer = XIP_TRY(read_pointers(inode_, block, lblk));
+    const pointers table{buffer->data().data()};
+    const std::uint64_t span = span_of(per_block(inode_), levels - 1);
+    for (std::uint32_t i = 0; i < per_block(inode_); ++i) XIP_TRY(look_at(table.at(i), levels - 1, lblk + i * span));
+    return {};
+  }
+
+ private:
+  const ext4_inode_info& inode_;
+  std::pmr::unordered_set<std::uint32_t> seen_;
+};
+
+}  // namespace
+
+result<> indirect_check_tables(ext4_inode_info& inode) {
+  table_census tables{inode};
+  for (std::uint32_t i = ind_block; i < n_blocks; ++i) {
+    const root_slot slot = slot_at(per_block(inode), i);
+    XIP_TRY(tables.look_at(root_of(inode).at(i), slot.levels, slot.first));
+  }
+  return {};
 }
 
 bool indirect_has_blocks_from(const ext4_inode_info& inode, lblk_t first) noexcept {

@@ -23,6 +23,8 @@ namespace xip::ext4lite {
 // The blocks from LBLK on that lie beside each other, or the hole there; at most MAX. EUCLEAN, EIO, EFBIG.
 [[nodiscard]] result<extent_map> indirect_find(ext4_inode_info& inode, lblk_t lblk, std::uint32_t max)
     XIP_REQUIRES_SHARED(inode.i_data_sem);
+// No table of the map is there twice: so few of them could say that the file has as many blocks as the device, each a stretch of its own. EUCLEAN, EIO, ENOMEM.
+[[nodiscard]] result<> indirect_check_tables(ext4_inode_info& inode) XIP_REQUIRES_SHARED(inode.i_data_sem);
 // The most buffers that indirect_allocate dirties: on each of three levels an indirect block with its bitmap and descriptor, the table that was there
 // before them, the data's bitmap and descriptor, the inode.
 inline constexpr std::uint32_t credits_for_block_map = 3 * 3 + 1 + 2 + credits_inode;

@@ -1,6 +1,7 @@
 #include "fs_ext4lite/journal_inode.h"
 
 #include <cstring>
+#include <unordered_set>
 #include <vector>
 
 #include <fmt/format.h>
@@ -20,7 +21,7 @@ using block_bytes = std::pmr::vector<std::byte>;
 class journal_finder {
  public:
   journal_finder(const ext4_sb_info& sb, std::uint32_t number, std::string& message)
-      : sb_{sb}, number_{number}, message_{message}, log_{sb.memory()} {}
+      : sb_{sb}, number_{number}, message_{message}, tables_{&sb.memory()}, log_{sb.memory()} {}
 
   [[nodiscard]] result<jbd2::log_map> find() {
     XIP_TRY(load_inode());
@@ -32,6 +33,7 @@ class journal_finder {
       XIP_TRY(walk_node(root, root_capacity, tree_node{root}.depth()));
     else
       XIP_TRY(walk_block_map());
+    if (const auto twice = log_.overlap()) return damaged(fmt::format("it has block {} twice", twice->value()));
     return std::move(log_);
   }
 
@@ -48,6 +50,12 @@ class journal_finder {
     return done;
   }
 
+  // A table that leads to itself, or is there twice, could make as much of a journal as the device has blocks, from a few of them.
+  [[nodiscard]] result<> read_table(std::uint64_t block, block_bytes& to) {
+    if (!tables_.insert(block).second) return damaged(fmt::format("its map has block {} twice", block));
+    return read(block, to);
+  }
+
   [[nodiscard]] result<> load_inode();
   [[nodiscard]] result<> add(lblk_t first, std::uint64_t start, std::uint32_t count);
   [[nodiscard]] result<> walk_node(const std::byte* base, std::uint32_t capacity, std::uint32_t depth);
@@ -60,7 +68,8 @@ class journal_finder {
   std::string& message_;
   ext4_inode inode_;
   std::uint32_t seed_ = 0;
-  std::uint64_t wanted_ = 0;  // blocks
+  std::uint64_t wanted_ = 0;                       // blocks
+  std::pmr::unordered_set<std::uint64_t> tables_;  // of the block map, or nodes of the tree, that were read
   jbd2::log_map log_;
 };
 
@@ -110,7 +119,7 @@ result<> journal_finder::walk_node(const std::byte* base, std::uint32_t capacity
 
 result<> journal_finder::walk_child(pblk_t child, std::uint32_t depth) {
   block_bytes block{sb_.s_blocksize, &sb_.memory()};
-  XIP_TRY(read(child.value(), block));
+  XIP_TRY(read_table(child.value(), block));
   const std::uint32_t capacity = block_capacity(sb_.s_blocksize);
   if (sb_.has_metadata_csum()) {
     const std::size_t field = sizeof(ext4_extent_header) + std::min(tree_node{block.data()}.max(), capacity) * tree_entry_size;
@@ -133,7 +142,7 @@ result<> journal_finder::walk_block_map() {
 result<> journal_finder::walk_table(std::uint32_t block, unsigned level) {
   if (level == 0) return add(lblk_t{log_.size()}, block, 1);
   block_bytes table{sb_.s_blocksize, &sb_.memory()};
-  XIP_TRY(read(block, table));
+  XIP_TRY(read_table(block, table));
   for (std::size_t at = 0; at < table.size() && log_.size() < wanted_; at += sizeof(le32)) {
     le32 entry;
     std::memcpy(&entry, table.data() + at, sizeof entry);

@@ -117,6 +117,10 @@ inline constexpr int known_modes =
 
 [[nodiscard]] result<> fiemap_locked(ext4_inode_info& inode, vfs::fiemap_context& ctx, std::uint64_t begin, std::uint64_t end) {
   const unsigned bits = inode.i_sb.s_blocksize_bits;
+  if (!has_extents(inode)) {
+    shared_guard guard{inode.i_data_sem};
+    XIP_TRY(indirect_check_tables(inode));
+  }
   extent_map em = XIP_TRY(next_stretch(inode, begin, end));
   std::uint64_t blocks_left = sbi_of(inode).s_blocks_count;
   while (em.len != 0) {

@@ -184,6 +184,25 @@ TEST(block_map, is_shown_by_fiemap_to_its_end) {
   EXPECT_TRUE(fs.task().close(*fd).has_value());
 }
 
+// From a few tables, each there many times, a list of as many stretches as the device has blocks could be made.
+TEST(block_map, with_a_table_that_is_there_twice_is_not_listed) {
+  image disk = indirect_image(3'000'000);
+  const std::string said = debugfs(disk.path(), "stat /file");
+  const std::size_t at = said.find("(DIND):");
+  ASSERT_NE(at, std::string::npos);
+  const std::uint64_t table = std::strtoul(said.c_str() + at + 7, nullptr, 10) * 1024;
+  disk.poke_value(table + 4, disk.peek_value<le32>(table));
+  mounted fs{disk};
+  ASSERT_TRUE(fs.ok()) << fs.failure();
+  const auto fd = fs.task().open("/file", O_RDONLY);
+  ASSERT_TRUE(fd.has_value());
+  std::vector<vfs::fiemap_extent> extents;
+  EXPECT_EQ(fs.task().fiemap(*fd, 0, UINT64_MAX, extents).error(), EUCLEAN);
+  EXPECT_NE(fs.log().find("is there twice"), std::string::npos) << fs.log();
+  EXPECT_TRUE(extents.empty());
+  EXPECT_TRUE(fs.task().close(*fd).has_value());
+}
+
 TEST(block_map, is_overwritten_in_place) {
   const image disk = indirect_image(300'000);
   mounted fs{disk};

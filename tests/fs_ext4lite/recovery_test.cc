@@ -155,6 +155,44 @@ TEST(damaged_journal, is_refused_for_writing_and_changes_nothing) {
   EXPECT_TRUE(reader.ok()) << reader.failure();
 }
 
+// A journal of block maps, whose inode is changed by LINES; {0} in them is its file system's name for it. Refused for writing, and nothing is written.
+void expect_refusal(const image& disk, std::string_view lines, const char* why) {
+  static_cast<void>(debugfs_script(disk, fmt::format("{}\nfeature needs_recovery\n", lines)));
+  ASSERT_TRUE(needs_recovery(disk));
+  const std::vector<std::byte> before = disk.bytes();
+  bare_mount m{disk};
+  EXPECT_FALSE(m.ok());
+  EXPECT_THAT(m.failure(), HasSubstr(why));
+  EXPECT_EQ(disk.bytes(), before);
+}
+
+// A table of the inode, by the name that debugfs has for it.
+[[nodiscard]] std::uint32_t table_of(const image& disk, std::string_view inode, std::string_view name) {
+  const std::string said = debugfs(disk.path(), fmt::format("stat {}", inode));
+  const std::size_t at = said.find(fmt::format("({}):", name));
+  return at == std::string::npos ? 0 : static_cast<std::uint32_t>(std::strtoul(said.c_str() + at + name.size() + 3, nullptr, 10));
+}
+
+// From one table a million could be made.
+TEST(damaged_journal, with_a_table_that_is_there_twice_is_refused) {
+  image disk = make_image("-b 1024 -O ^extent,^64bit", "8M");
+  const std::uint32_t single = table_of(disk, "<8>", "IND"), twice = table_of(disk, "<8>", "DIND");
+  ASSERT_TRUE(single != 0 && twice != 0);
+  for (std::uint32_t at = 0; at < 1024; at += sizeof(le32)) disk.poke_value(twice * 1024ull + at, le32{single});
+  expect_refusal(disk, "", "its map has block");
+}
+
+TEST(damaged_journal, with_a_block_that_is_there_twice_is_refused) {
+  image disk = make_image("-b 1024 -O ^extent,^64bit", "8M");
+  const std::uint64_t first = first_journal_block(disk);
+  expect_refusal(disk, fmt::format("sif <8> block[5] {}", first + 3), "twice");
+}
+
+TEST(damaged_journal, that_lies_on_group_descriptors_is_refused) {
+  image disk = make_image("-b 1024 -O ^extent,^64bit", "8M");
+  expect_refusal(disk, "sif <8> block[5] 2", "a super block or group descriptors are among them");
+}
+
 TEST(damaged_journal, without_its_inode_is_refused) {
   image disk = make_image("-b 4096 -J size=4", "32M");
   const image data{disk.path() + ".data"};
