@@ -260,6 +260,10 @@ void drop_journal(ext4_sb_info& sb) noexcept {
     take_geometry(sb, es);
   }
   take_options(sb, sb.s_options);
+  sb.s_errors_on_disk = es.s_errors;
+  sb.s_errors = errors_of(sb.s_options, es.s_errors);
+  if (const std::string warning = super_block_warning(es, sb.is_rdonly()); !warning.empty())
+    sb.s_kernel.printk(vfs::log_level::warning, fmt::format("ext4 ({}): {}", sb.s_id, warning));
   sb.s_buffers.emplace(sb.s_bdev, sb.s_blocksize_bits, sb.memory());
   const pblk_t at{super_offset >> sb.s_blocksize_bits};
   sb.s_sb_offset = static_cast<std::uint32_t>(super_offset & (sb.s_blocksize - 1));
@@ -273,7 +277,7 @@ void drop_journal(ext4_sb_info& sb) noexcept {
     message = fmt::format("cannot read the root directory: {}; run e2fsck", root.error().message());
     return fail(root.error());
   }
-  // The first thing that changes the medium: whatever refuses the mount has been looked at before.
+  // But for the replay of a journal, the first thing that changes the medium: whatever refuses the mount has been looked at before.
   if (!sb.is_rdonly()) XIP_TRY(orphan_cleanup(sb, message));
   sb.s_root = root->release();
   return {};
@@ -296,10 +300,6 @@ void drop_journal(ext4_sb_info& sb) noexcept {
   sb->s_flags.store(fc.sb_flags, std::memory_order_relaxed);
   sb->s_options = options;
   sb->s_dax = options.dax;
-  sb->s_errors_on_disk = es.s_errors;
-  sb->s_errors = errors_of(options, es.s_errors);
-  if (const std::string warning = super_block_warning(es, read_only); !warning.empty())
-    fc.owner.printk(vfs::log_level::warning, fmt::format("ext4 ({}): {}", sb->s_id, warning));
   result<> up = fail(ENOMEM);
   try {
     up = bring_up(*sb, es, tear, fc.message);
