@@ -85,11 +85,11 @@ template <std::size_t N>
                              [&](std::string_view known) { return known.ends_with('=') ? word.starts_with(known) : word == known; });
 }
 
-[[nodiscard]] std::expected<void, std::string> parse_number(std::string_view word, unsigned most, unsigned& number) {
+[[nodiscard]] std::expected<void, std::string> parse_number(std::string_view word, unsigned least, unsigned most, unsigned& number) {
   const std::string_view value = word.substr(word.find('=') + 1);
   const auto [end, why] = std::from_chars(value.begin(), value.end(), number);
-  if (why != std::errc{} || end != value.end() || number == 0 || number > most)
-    return std::unexpected{fmt::format("option \"{}\": not a number from 1 to {}", word, most)};
+  if (why != std::errc{} || end != value.end() || number < least || number > most)
+    return std::unexpected{fmt::format("option \"{}\": not a number from {} to {}", word, least, most)};
   return {};
 }
 
@@ -131,9 +131,10 @@ void add_generic(const generic_option& option, mount_request& request) {
   } else if (starts_with_any(word, shown_prefixes)) {
     append(request.shown, word);
   } else if (word.starts_with("threads=")) {
-    return parse_number(word, 64, request.threads);
+    return parse_number(word, 1, 64, request.threads);
   } else if (word.starts_with("commit=")) {
-    if (auto number = parse_number(word, 3600, request.commit_seconds); !number) return number;
+    if (auto number = parse_number(word, 0, 3600, request.commit_seconds); !number) return number;
+    if (request.commit_seconds == 0) request.commit_seconds = default_commit_seconds;
     append(request.file_system, word);  // a journal has a timer of its own
   } else if (word.starts_with("device=")) {
     return parse_device(word.substr(7), request);

@@ -15,6 +15,8 @@ enum class device_kind {
   requests,  // device=block
 };
 
+inline constexpr unsigned default_commit_seconds = 30;  // of an image without a journal: a journal has a shorter one of its own
+
 struct mount_request {
   std::string image;        // absolute
   std::string directory;    // absolute
@@ -23,8 +25,8 @@ struct mount_request {
   std::string file_system;  // options for ext4lite
   std::string shown;        // what the kernel shows of a FUSE mount, and only a remount brings back
   device_kind device = device_kind::fitting;
-  unsigned threads = 0;          // 0: as many as fit the host
-  unsigned commit_seconds = 30;  // written back at least so often
+  unsigned threads = 0;                              // 0: as many as fit the host
+  unsigned commit_seconds = default_commit_seconds;  // written back at least so often
   bool read_only = false;
   bool allow_other = false;
   bool foreground = false;
