@@ -30,6 +30,9 @@ struct journal_header {
   be32 h_sequence;                 // of the transaction
 };
 static_assert(sizeof(journal_header) == 12 && alignof(journal_header) == 1);
+XIP_AT(journal_header, h_magic, 0x0);
+XIP_AT(journal_header, h_blocktype, 0x4);
+XIP_AT(journal_header, h_sequence, 0x8);
 
 // ---- super block: block 0 of the journal --------------------------------------------------------------------------------------------
 
@@ -61,6 +64,7 @@ struct journal_superblock {
   std::uint8_t s_users[16 * 48];
 };
 static_assert(sizeof(journal_superblock) == superblock_size && alignof(journal_superblock) == 1);
+XIP_AT(journal_superblock, s_header, 0x00);
 XIP_AT(journal_superblock, s_blocksize, 0x0C);
 XIP_AT(journal_superblock, s_maxlen, 0x10);
 XIP_AT(journal_superblock, s_first, 0x14);
@@ -72,9 +76,14 @@ XIP_AT(journal_superblock, s_feature_incompat, 0x28);
 XIP_AT(journal_superblock, s_feature_ro_compat, 0x2C);
 XIP_AT(journal_superblock, s_uuid, 0x30);
 XIP_AT(journal_superblock, s_nr_users, 0x40);
+XIP_AT(journal_superblock, s_dynsuper, 0x44);
+XIP_AT(journal_superblock, s_max_transaction, 0x48);
+XIP_AT(journal_superblock, s_max_trans_data, 0x4C);
 XIP_AT(journal_superblock, s_checksum_type, 0x50);
+XIP_AT(journal_superblock, s_padding2, 0x51);
 XIP_AT(journal_superblock, s_num_fc_blks, 0x54);
 XIP_AT(journal_superblock, s_head, 0x58);
+XIP_AT(journal_superblock, s_padding, 0x5C);
 XIP_AT(journal_superblock, s_checksum, 0xFC);
 XIP_AT(journal_superblock, s_users, 0x100);
 
@@ -99,6 +108,10 @@ struct block_tag {                 // 8 bytes; with 64bit the last four, too; wi
   be32 t_blocknr_high;             // with 64bit
 };
 static_assert(sizeof(block_tag) == 12 && alignof(block_tag) == 1);
+XIP_AT(block_tag, t_blocknr, 0x0);
+XIP_AT(block_tag, t_checksum, 0x4);
+XIP_AT(block_tag, t_flags, 0x6);
+XIP_AT(block_tag, t_blocknr_high, 0x8);
 
 struct block_tag3 {                // with csum_v3
   be32 t_blocknr;
@@ -107,6 +120,10 @@ struct block_tag3 {                // with csum_v3
   be32 t_checksum;
 };
 static_assert(sizeof(block_tag3) == 16 && alignof(block_tag3) == 1);
+XIP_AT(block_tag3, t_blocknr, 0x0);
+XIP_AT(block_tag3, t_flags, 0x4);
+XIP_AT(block_tag3, t_blocknr_high, 0x8);
+XIP_AT(block_tag3, t_checksum, 0xC);
 
 // t_flags
 inline constexpr std::uint32_t flag_escape = 1;     // the block begins with the magic number, which the log has as 0
@@ -119,7 +136,8 @@ inline constexpr std::uint32_t tag_uuid_size = 16;
 struct block_tail {
   be32 t_checksum;                 // crc32c of the block with 0 here
 };
-static_assert(sizeof(block_tail) == 4);
+static_assert(sizeof(block_tail) == 4 && alignof(block_tail) == 1);
+XIP_AT(block_tail, t_checksum, 0x0);
 
 // ---- revoke block: a header, then numbers of blocks, 4 or (64bit) 8 bytes each ------------------------------------------------------
 
@@ -128,6 +146,8 @@ struct revoke_header {
   be32 r_count;                    // bytes in use, with this header
 };
 static_assert(sizeof(revoke_header) == 16 && alignof(revoke_header) == 1);
+XIP_AT(revoke_header, r_header, 0x0);
+XIP_AT(revoke_header, r_count, 0xC);
 
 // ---- commit block ---------------------------------------------------------------------------------------------------------------------
 
@@ -141,8 +161,13 @@ struct commit_header {
   be32 h_commit_nsec;
 };
 static_assert(sizeof(commit_header) == 60 && alignof(commit_header) == 1);
+XIP_AT(commit_header, h_header, 0x00);
+XIP_AT(commit_header, h_chksum_type, 0x0C);
+XIP_AT(commit_header, h_chksum_size, 0x0D);
+XIP_AT(commit_header, h_padding, 0x0E);
 XIP_AT(commit_header, h_chksum, 0x10);
 XIP_AT(commit_header, h_commit_sec, 0x30);
+XIP_AT(commit_header, h_commit_nsec, 0x38);
 
 #undef XIP_AT
 // clang-format on
