@@ -9,9 +9,9 @@
 
 namespace xip {
 
-// Mount options: dax=always|never|inode, errors=continue|remount-ro|panic, noload. The generic ones (ro, noatime ...) belong to the VFS.
-// Refused by name: unknown incompatible features, and read-write mounts of images with a damaged journal. A journal that needs recovery is replayed by a
-// read-write mount.
+// Mount options: dax[=always|never|inode], errors=continue|remount-ro|panic, commit=SECONDS (0: the default), noload or norecovery, [no]user_xattr, [no]acl.
+// The generic ones (ro ...) belong to the VFS. Refused by name: unknown incompatible features, and read-write mounts of images with a damaged journal. A
+// journal that needs recovery is replayed by a read-write mount.
 [[nodiscard]] const vfs::file_system_type& ext4lite_file_system() noexcept;
 
 // Whether WORDS, comma-separated and none of them generic, are options that a mount takes. The error is a message that names the word.
