@@ -6,6 +6,8 @@
 
 #include <fcntl.h>
 
+#include <fmt/format.h>
+
 #include "fs_ext4lite/group.h"
 #include "fs_ext4lite/image.h"
 #include "fs_ext4lite/journal.h"
@@ -16,8 +18,8 @@ namespace {
 using testing::HasSubstr;
 
 // The root inode stands for any inode: allocation keeps its i_blocks only.
-struct Alloc : testing::Test {
-  image disk = make_image("-b 1024 -g 1024 -m 0 -O ^has_journal", "4M");
+struct Alloc : testing::TestWithParam<const char*> {
+  image disk = make_image(fmt::format("-b 1024 -g 1024 -m 0 -O {}", GetParam()), "8M");
   bare_mount m{disk};
   std::uint64_t blocks_of_root = 0;
 
@@ -37,7 +39,7 @@ struct Alloc : testing::Test {
   [[nodiscard]] pblk_t middle_of(std::uint32_t g) { return first_block_of(m.sb(), group_t{g}) + 700; }
 };
 
-TEST_F(Alloc, TakesTheGoalAndWhatFollows) {
+TEST_P(Alloc, TakesTheGoalAndWhatFollows) {
   const auto got = alloc(middle_of(1), 10);
   ASSERT_TRUE(got);
   EXPECT_EQ(got->first, middle_of(1));
@@ -48,7 +50,7 @@ TEST_F(Alloc, TakesTheGoalAndWhatFollows) {
   m.unmount_and_check(disk);
 }
 
-TEST_F(Alloc, AppendsAfterTheLast) {
+TEST_P(Alloc, AppendsAfterTheLast) {
   pblk_t goal = middle_of(1);
   for (int i = 0; i < 20; ++i) {
     const auto got = alloc(goal, 3);
@@ -58,7 +60,7 @@ TEST_F(Alloc, AppendsAfterTheLast) {
   }
 }
 
-TEST_F(Alloc, SkipsAHoleThatIsTooSmall) {
+TEST_P(Alloc, SkipsAHoleThatIsTooSmall) {
   const pblk_t at = middle_of(1);
   ASSERT_TRUE(alloc(at + 4, 4));  // leaves four blocks before it
   const auto got = alloc(at, 40);
@@ -67,7 +69,7 @@ TEST_F(Alloc, SkipsAHoleThatIsTooSmall) {
   EXPECT_EQ(got->first, at + 8);
 }
 
-TEST_F(Alloc, GoesToAnotherGroupForALongRun) {
+TEST_P(Alloc, GoesToAnotherGroupForALongRun) {
   const pblk_t goal = first_block_of(m.sb(), group_t{2}) - 4;
   ASSERT_TRUE(alloc(middle_of(1), 8));
   const auto got = alloc(goal, 800);
@@ -76,14 +78,14 @@ TEST_F(Alloc, GoesToAnotherGroupForALongRun) {
   EXPECT_NE(group_of(m.sb(), got->first), group_t{1});
 }
 
-TEST_F(Alloc, TakesTheLongestRunWhenNoneIsLongEnough) {
+TEST_P(Alloc, TakesTheLongestRunWhenNoneIsLongEnough) {
   const auto got = alloc(middle_of(0), 100000);
   ASSERT_TRUE(got);
   EXPECT_GT(got->count, 300u);
   EXPECT_LE(got->count, m.sb().s_blocks_per_group);
 }
 
-TEST_F(Alloc, HandsOutEveryBlockOnceAndThenNone) {
+TEST_P(Alloc, HandsOutEveryBlockOnceAndThenNone) {
   std::set<std::uint64_t> seen;
   const auto total = static_cast<std::uint64_t>(m.sb().s_freeblocks);
   for (;;) {
@@ -100,7 +102,7 @@ TEST_F(Alloc, HandsOutEveryBlockOnceAndThenNone) {
   m.unmount_and_check(disk);
 }
 
-TEST_F(Alloc, FreedBlocksWaitForTheCommit) {
+TEST_P(Alloc, FreedBlocksWaitForTheCommit) {
   const auto got = alloc(middle_of(1), 8);
   ASSERT_TRUE(got);
   ASSERT_TRUE(free(got->first, 8));
@@ -113,7 +115,7 @@ TEST_F(Alloc, FreedBlocksWaitForTheCommit) {
   EXPECT_EQ(again->first, got->first);
 }
 
-TEST_F(Alloc, AFullDiskGetsItsBlocksBackByACommit) {
+TEST_P(Alloc, AFullDiskGetsItsBlocksBackByACommit) {
   std::vector<allocated> all;
   while (auto got = alloc(middle_of(0), 64, alloc_use_reserved)) all.push_back(*got);
   ASSERT_TRUE(free(all.back().first, all.back().count));
@@ -123,7 +125,7 @@ TEST_F(Alloc, AFullDiskGetsItsBlocksBackByACommit) {
   EXPECT_FALSE(should_retry_alloc(m.sb(), 1)) << "nothing is pending any more";
 }
 
-TEST_F(Alloc, FreeingTwiceIsCorruption) {
+TEST_P(Alloc, FreeingTwiceIsCorruption) {
   const auto got = alloc(middle_of(1), 4);
   ASSERT_TRUE(got);
   ASSERT_TRUE(free(got->first, 4));
@@ -133,13 +135,13 @@ TEST_F(Alloc, FreeingTwiceIsCorruption) {
   EXPECT_THAT(m.log(), HasSubstr("which are free already"));
 }
 
-TEST_F(Alloc, FreeingSystemBlocksIsCorruption) {
+TEST_P(Alloc, FreeingSystemBlocksIsCorruption) {
   EXPECT_EQ(free(block_bitmap_of(m.sb(), group_t{0}), 1).error(), EUCLEAN);
   EXPECT_EQ(free(pblk_t{m.sb().s_blocks_count - 1}, 5).error(), EUCLEAN);
   EXPECT_THAT(m.log(), HasSubstr("outside the file system or its own metadata"));
 }
 
-TEST_F(Alloc, FreesAcrossGroups) {
+TEST_P(Alloc, FreesAcrossGroups) {
   const pblk_t border = first_block_of(m.sb(), group_t{2});
   const auto before = alloc(border - 4, 4);
   ASSERT_TRUE(before);
@@ -151,7 +153,7 @@ TEST_F(Alloc, FreesAcrossGroups) {
   m.unmount_and_check(disk);
 }
 
-TEST_F(Alloc, WhatWasAllocatedAndLostIsFoundByE2fsckAlone) {
+TEST_P(Alloc, WhatWasAllocatedAndLostIsFoundByE2fsckAlone) {
   ASSERT_TRUE(alloc(middle_of(1), 5));
   ASSERT_TRUE(m.unmount());
   store(m.device(), disk);
@@ -160,6 +162,9 @@ TEST_F(Alloc, WhatWasAllocatedAndLostIsFoundByE2fsckAlone) {
   EXPECT_THAT(output, HasSubstr("Block bitmap differences"));
   EXPECT_THAT(output, testing::Not(HasSubstr("checksum")));
 }
+
+INSTANTIATE_TEST_SUITE_P(on, Alloc, testing::Values("^has_journal", "has_journal"),
+                         [](const auto& each) { return std::string{*each.param == '^' ? "no_journal" : "journal"}; });
 
 // Two files that grow in turn, with one block each time.
 TEST(AllocWindow, KeepsFilesApartThatGrowInTurn) {

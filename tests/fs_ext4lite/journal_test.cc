@@ -1,4 +1,7 @@
 // Handles and commits: joining, credits, what is durable when, errors=.
+#include <functional>
+#include <utility>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -131,7 +134,11 @@ struct request_log final : dev::recorder {
   void on_flush(std::uint64_t, std::size_t) noexcept override {}
   void on_fence() noexcept override {}
   void on_write(std::uint64_t, std::span<const std::byte>) noexcept override { text += 'w'; }
-  void on_flush_cache() noexcept override { text += 'F'; }
+  void on_flush_cache() noexcept override {
+    text += 'F';
+    if (then) std::exchange(then, nullptr)();
+  }
+  std::function<void()> then;  // with the next flush, once
 };
 
 // What makes data visible goes to the medium after the data: the device is flushed before any block of metadata is written.
@@ -148,6 +155,52 @@ TEST(JournalOrder, DataIsDurableBeforeTheMetadataThatShowsIt) {
   log.text.clear();
   ASSERT_TRUE(force_commit(m.sb()));
   EXPECT_THAT(log.text, testing::MatchesRegex("Fw+F"));
+}
+
+// The same with a log: its blocks go with the data, and the commit block behind them alone.
+TEST(JournalOrder, DataAndTheLogAreDurableBeforeTheCommitBlock) {
+  const image disk = make_image("-b 1024", "8M");
+  const std::unique_ptr<dev::device> below = load(disk);
+  request_log log;
+  const auto device = dev::make_recording(*below, log);
+  bare_mount m{*device};
+  ASSERT_TRUE(m.ok()) << m.failure();
+  (void)change_root(m);
+  ASSERT_TRUE(force_commit(m.sb()));
+  (void)change_root(m);
+  log.text.clear();
+  ASSERT_TRUE(force_commit(m.sb()));
+  EXPECT_THAT(log.text, testing::MatchesRegex("w+FwF"));
+}
+
+// What the next transaction frees while this one is on its way belongs to nobody before the next one is durable.
+TEST(JournalOrder, WhatIsFreedDuringACommitWaitsForTheNext) {
+  const image disk = make_image("-b 1024 -g 1024", "8M");
+  const std::unique_ptr<dev::device> below = load(disk);
+  request_log log;
+  const auto device = dev::make_recording(*below, log);
+  bare_mount m{*device};
+  ASSERT_TRUE(m.ok()) << m.failure();
+  const auto alloc = [&](pblk_t goal) {
+    handle h = *journal_start(m.sb(), 4);
+    return alloc_blocks(h, m.root(), goal, 8).value().first;
+  };
+  const auto free = [&](pblk_t first) {
+    handle h = *journal_start(m.sb(), 4);
+    EXPECT_TRUE(free_blocks(h, m.root(), first, 8, false));
+  };
+  const pblk_t early = alloc(first_block_of(m.sb(), group_t{1}) + 700), late = alloc(early + 8);
+  ASSERT_TRUE(force_commit(m.sb()));
+  free(early);
+  log.then = [&] { free(late); };
+  ASSERT_TRUE(force_commit(m.sb()));
+  ASSERT_FALSE(log.then) << "no flush";
+  EXPECT_EQ(m.sb().s_pending_blocks, 8);
+  EXPECT_EQ(alloc(early), early);
+  EXPECT_NE(alloc(late), late);
+  ASSERT_TRUE(force_commit(m.sb()));
+  EXPECT_EQ(m.sb().s_pending_blocks, 0);
+  EXPECT_EQ(alloc(late), late);
 }
 
 TEST_F(FaultyJournal, WithoutItsSuperBlockNothingIsWritten) {
