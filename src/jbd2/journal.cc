@@ -2,6 +2,7 @@
 //
 // Lock chains:
 //   s_first_change_lock -> jbd2_timer
+//   jbd2_commit -> jbd2_revoke
 #include "jbd2/journal.h"
 
 #include <cstring>

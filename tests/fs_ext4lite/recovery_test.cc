@@ -155,7 +155,7 @@ TEST(damaged_journal, is_refused_for_writing_and_changes_nothing) {
   EXPECT_TRUE(reader.ok()) << reader.failure();
 }
 
-// A journal of block maps, whose inode is changed by LINES; {0} in them is its file system's name for it. Refused for writing, and nothing is written.
+// DISK, changed by LINES of debugfs, needs recovery: refused for writing, and nothing is written.
 void expect_refusal(const image& disk, std::string_view lines, const char* why) {
   static_cast<void>(debugfs_script(disk, fmt::format("{}\nfeature needs_recovery\n", lines)));
   ASSERT_TRUE(needs_recovery(disk));
