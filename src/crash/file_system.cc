@@ -10,6 +10,7 @@
 
 #include <xip/dev/devices.h>
 
+#include "crash/content_model.h"
 #include "crash/image.h"
 #include "crash/lone_kernel.h"
 #include "crash/oracle.h"
@@ -20,6 +21,9 @@
 
 namespace xip::crash {
 namespace {
+
+// What the setup writes is told from what a step writes.
+constexpr std::size_t setup_number = 13;
 
 // Throws: what a program or subject says when it cannot go on.
 void must(std::string wrong) {
@@ -65,6 +69,12 @@ durability made_durable(vfs::task& t, const player& p, const step& s) {
     default:
       return durability::nothing;
   }
+}
+
+bool opens_for_append(vfs::task& t, const player& p, const step& s) {
+  if (s.what != verb::write) return false;
+  if (s.fd == step::by_path) return (s.flags & flag_append) != 0;
+  return p.descriptor(s.fd) >= 0 && (t.fcntl(p.descriptor(s.fd), F_GETFL).value_or(0) & O_APPEND) != 0;
 }
 
 tree tree_or_throw(vfs::task& t) {
@@ -149,6 +159,7 @@ struct file_system_crash::impl {
   crashed_file_system fs;
   workload work;
   oracle judge;
+  content_model contents;
   std::vector<int> answers;
   std::set<ordering_site> waits;
   lone_kernel::arena memory;
@@ -167,7 +178,9 @@ void file_system_crash::impl::run(dev::device& device, history& h) {
 void file_system_crash::impl::run_mounted(dev::device& device, history& h) {
   lone_kernel machine{memory, &bugs};
   mount_or_throw(machine, fs, device);
-  judge.start(tree_or_throw(machine.task()));
+  tree before = tree_or_throw(machine.task());
+  contents.start(before);
+  judge.start(std::move(before));
   answers.clear();
   run_steps(machine, device, h);
   must(machine.complaint());
@@ -180,12 +193,16 @@ void file_system_crash::impl::run_steps(lone_kernel& machine, dev::device& devic
     const step& s = work.steps[i];
     const auto index = static_cast<std::uint32_t>(i);
     h.begin_operation(index, text_of(s));
-    const int answer = play_step(p, machine, fs, device, s, i);
+    const bool appends = opens_for_append(machine.task(), p, s);
+    const int answer = play_step(p, machine, fs, device, s, i % setup_number);
     const durability made = answer == 0 ? made_durable(machine.task(), p, s) : durability::nothing;
     h.end_operation(index, made == durability::everything);
     answers.push_back(answer);
     const std::uint64_t file = inode_of(machine.task(), p, s);
-    judge.add(s, made, file, all_files(machine.task(), p));
+    tree now = all_files(machine.task(), p);
+    if (answer != 0) contents.take(file, now);
+    if (answer == 0) must(contents.follow(s, i % setup_number, appends, file, now));
+    judge.add(s, made, file, std::move(now));
   }
   p.close_all(machine.task());
 }
@@ -247,7 +264,7 @@ std::string set_up(const crashed_file_system& fs, const workload& w, std::span<c
     mount_or_throw(machine, fs, device);
     player p;
     for (std::size_t i = 0; i < w.setup.size(); ++i)
-      if (const int answer = play_step(p, machine, fs, device, w.setup[i], 13 + i); answer != 0)
+      if (const int answer = play_step(p, machine, fs, device, w.setup[i], setup_number); answer != 0)
         return fmt::format("the setup's '{}' says {}", text_of(w.setup[i]), error{answer}.name());
     p.close_all(machine.task());
     must(machine.umount());

@@ -112,13 +112,18 @@ std::vector<entry> entries_of(const tree& t, std::uint64_t file) {
 }  // namespace
 
 void oracle::start(tree before) {
-  states_.clear(), steps_.clear(), floors_.clear();
+  states_.clear(), lives_.clear(), steps_.clear(), floors_.clear();
   states_.push_back(std::move(before));
+  lives_.emplace_back();
   floors_.emplace_back();
 }
 
 void oracle::add(const step& s, durability made, std::uint64_t file, tree after) {
+  std::map<std::uint64_t, unsigned> lives = lives_.back();
+  for (const auto& [ino, n] : after.nodes)
+    if (states_.back().node(ino) == nullptr) ++lives[ino];
   states_.push_back(std::move(after));
+  lives_.push_back(std::move(lives));
   steps_.push_back({text_of(s), s.what == verb::write || s.what == verb::falloc, file});
   floor sure = floors_.back();
   const std::size_t now = states_.size() - 1;
@@ -156,6 +161,11 @@ std::string oracle::name_of_state(std::size_t state) const {
   return state == 0 ? "before the first step" : fmt::format("after step {} ({})", state, steps_[state - 1].text);
 }
 
+unsigned oracle::life_of(std::size_t state, std::uint64_t ino) const {
+  const auto known = lives_[state].find(ino);
+  return known == lives_[state].end() ? 0 : known->second;
+}
+
 std::string oracle::judge(const tree& found, std::uint32_t finished, std::uint32_t begun) const {
   const floor& sure = floors_[finished];
   std::size_t least = std::numeric_limits<std::size_t>::max(), nearest = sure.names;
@@ -164,30 +174,32 @@ std::string oracle::judge(const tree& found, std::uint32_t finished, std::uint32
     comparison c{found, states_[state]};
     if (const auto g = state > sure.names ? growth_of(state) : std::nullopt) c.allow(g->file, g->least, g->most);
     c.run();
-    if (c.count() < least) least = c.count(), nearest = state, why = c.first();
-    if (least == 0) return wrong_bytes(found, sure, begun);
+    if (c.count() <= least) least = c.count(), nearest = state, why = c.first();
+    if (c.count() != 0) continue;
+    why = wrong_bytes(found, state, sure, begun);
+    if (why.empty()) return {};
   }
+  if (least == 0) return why;
   if (sure.names == begun) return fmt::format("{}: {}", name_of_state(begun), why);
   return fmt::format("like no moment from '{}' on; at its nearest, '{}': {}", name_of_state(sure.names), name_of_state(nearest), why);
 }
 
-std::string oracle::wrong_bytes(const tree& found, const floor& sure, std::uint32_t begun) const {
+std::string oracle::wrong_bytes(const tree& found, std::size_t state, const floor& sure, std::uint32_t begun) const {
   for (const auto& [ino, node] : found.nodes) {
     if (!is_regular(node)) continue;
     const auto own = sure.file_bytes.find(ino);
     const std::size_t since = std::max(sure.bytes, own == sure.file_bytes.end() ? 0 : own->second);
-    if (std::string why = wrong_bytes_of(ino, node, since, begun); !why.empty()) return why;
+    if (std::string why = wrong_bytes_of(ino, node, state, since, begun); !why.empty()) return why;
   }
   return {};
 }
 
-std::string oracle::wrong_bytes_of(std::uint64_t ino, const tree_node& found, std::size_t since, std::uint32_t begun) const {
-  static const std::vector<std::byte> none;
+std::string oracle::wrong_bytes_of(std::uint64_t ino, const tree_node& found, std::size_t state, std::size_t since,
+                                   std::uint32_t begun) const {
   std::vector<const std::vector<std::byte>*> may;
-  for (std::size_t state = since; state <= begun; ++state) {
-    const tree_node* n = states_[state].node(ino);
-    may.push_back(n != nullptr && is_regular(*n) ? &n->data : &none);
-  }
+  for (std::size_t other = since; other <= begun; ++other)
+    if (const tree_node* n = states_[other].node(ino); n != nullptr && is_regular(*n) && life_of(other, ino) == life_of(state, ino))
+      may.push_back(&n->data);
   if (std::ranges::any_of(may, [&](const auto* data) { return *data == found.data; })) return {};
   for (std::size_t at = 0; at < found.data.size(); at += word_bytes) {
     const std::size_t bytes = std::min(word_bytes, found.data.size() - at);

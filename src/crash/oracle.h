@@ -49,8 +49,11 @@ class oracle {
 
   [[nodiscard]] std::size_t same_since(std::uint64_t file, durability made) const;
   [[nodiscard]] std::optional<growth> growth_of(std::size_t state) const;
-  [[nodiscard]] std::string wrong_bytes(const tree& found, const floor& sure, std::uint32_t begun) const;
-  [[nodiscard]] std::string wrong_bytes_of(std::uint64_t ino, const tree_node& found, std::size_t since, std::uint32_t begun) const;
+  // FOUND has the names of STATE.
+  [[nodiscard]] std::string wrong_bytes(const tree& found, std::size_t state, const floor& sure, std::uint32_t begun) const;
+  [[nodiscard]] std::string wrong_bytes_of(std::uint64_t ino, const tree_node& found, std::size_t state, std::size_t since,
+                                           std::uint32_t begun) const;
+  [[nodiscard]] unsigned life_of(std::size_t state, std::uint64_t ino) const;
   [[nodiscard]] std::string name_of_state(std::size_t state) const;
 
   struct taken {
@@ -59,6 +62,8 @@ class oracle {
     std::uint64_t file;
   };
   std::vector<tree> states_;  // before the first step, and after each
+  // Which file an inode number stands for in each state: a number that is free becomes another's.
+  std::vector<std::map<std::uint64_t, unsigned>> lives_;
   std::vector<taken> steps_;
   std::vector<floor> floors_;  // as many as states
 };

@@ -16,7 +16,7 @@ namespace {
 
 using explore::escaped;
 
-constexpr double column = 14, left = 76, calls_at = 22, stores_at = 62, flying_at = 130, flying_height = 60, moments_at = 148, height = 170;
+constexpr double column = 20, left = 76, calls_at = 22, stores_at = 62, flying_at = 130, flying_height = 60, moments_at = 148, height = 170;
 constexpr std::size_t most_lines = 400;  // of a table
 
 std::string call_name(const workload& w, std::uint32_t number) {

@@ -37,10 +37,12 @@ std::vector<std::byte> content(std::size_t number, std::int64_t offset, std::int
   return bytes;
 }
 
-// Through one descriptor, O_APPEND or not; what was not written is an error.
+// What was not written is an error. With O_APPEND it goes behind the end, whatever OFFSET says.
 result<> write_all(vfs::task& t, int fd, const step& s, std::size_t number) {
-  const std::vector<std::byte> bytes = content(number, s.offset, s.length);
-  const std::size_t done = XIP_TRY(t.pwrite(fd, bytes.data(), bytes.size(), s.offset));
+  const bool appends = (XIP_TRY(t.fcntl(fd, F_GETFL)) & O_APPEND) != 0;
+  const std::int64_t offset = appends ? XIP_TRY(t.fstat(fd)).size : s.offset;
+  const std::vector<std::byte> bytes = content(number, offset, s.length);
+  const std::size_t done = XIP_TRY(t.pwrite(fd, bytes.data(), bytes.size(), offset));
   return done == bytes.size() ? result<>{} : fail(ENOSPC);
 }
 

@@ -52,7 +52,11 @@ showing crash_show::show(const exhibit& e, bool planted, const std::atomic<bool>
   s.needed = r.states;
   s.complete = !r.stopped;
   if (r.passed()) return s;
-  if (!r.broken.empty()) return cannot(r.broken);
+  if (!r.broken.empty()) {
+    s.judged = r.broken.find("without a crash") != r.broken.npos;  // the bug shows before the power fails
+    s.judge = s.judged ? "contents" : "";
+    return cannot(r.broken);
+  }
   const crash::state_report& smallest = r.failures.front().minimised;
   s.found = s.judged = true;
   s.text = smallest.failure;

@@ -38,7 +38,7 @@ class guide {
     explore::report r = race.run();
     // An exploration may be too short to have told anything.
     if (options_.on_progress) options_.on_progress(e, {"", r.schedules, r.per_second(), r.point_pairs.size(), r.failed_schedules});
-    showing s{.found = !r.passed(), .judge = {}, .needed = r.schedules, .complete = r.complete, .schedule = {}};
+    showing s{.found = !r.passed(), .judge = {}, .needed = r.schedules, .complete = r.complete};
     if (!s.found) return s;
     s.judge = scenario::oracle_of(r.failures.front().minimised);
     s.judged = r.failures.front().first.failed != explore::failure_kind::setup &&

@@ -25,8 +25,9 @@ result<> journal::checkpoint_locked() {
   if (aborted()) return fail(EIO);
   if (!begun_ || cursor_.free == capacity()) return {};
   XIP_POINT(jbd2_checkpoint, not_home_.size());
+  if (XIP_EXHIBIT(tail_before_home)) XIP_TRY(or_abort(begin_again()));
   XIP_TRY(or_abort(write_home()));
-  if (!XIP_EXHIBIT(tail_before_home)) XIP_TRY(or_abort(medium().flush_cache()));
+  XIP_TRY(or_abort(medium().flush_cache()));
   XIP_POINT(jbd2_before_tail, cursor_.sequence);
   XIP_TRY(or_abort(begin_again()));
   forget_log();

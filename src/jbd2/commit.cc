@@ -94,7 +94,7 @@ result<> journal::write_revokes(log_writer& log) {
     revoke_count_.store(0, std::memory_order_relaxed);
   }
   for (const logged_copy* copy = committing_revokes_; copy != nullptr; copy = copy->next_revoked)
-    XIP_TRY(log.write_revoke(pblk_t{copy->block}));
+    if (!XIP_EXHIBIT(revoke_missing)) XIP_TRY(log.write_revoke(pblk_t{copy->block}));
   return log.flush_revokes();
 }
 
@@ -139,8 +139,10 @@ void journal::finish(tid_t tid) noexcept {
   // What is freed must not be brought home: the block may be another file's from now on.
   if (committing_revokes_ != nullptr) {
     mutex_guard guard{revoke_lock_};
-    for (logged_copy* copy = std::exchange(committing_revokes_, nullptr); copy != nullptr;)
-      not_home_.erase(std::exchange(copy, copy->next_revoked)->block);
+    for (logged_copy* copy = std::exchange(committing_revokes_, nullptr); copy != nullptr;) {
+      const std::uint64_t freed = std::exchange(copy, copy->next_revoked)->block;
+      if (!XIP_EXHIBIT(freed_brought_home)) not_home_.erase(freed);
+    }
   }
   operations_.committed(context_, tid);
   committed_.store(tid, std::memory_order_release);

@@ -56,6 +56,25 @@ same 'a token of another unit' 2 "$status"
 run ace1-1 --replay "$token"
 same 'a token of another workload' 2 "$status"
 
+# Pictures, of what passed and of what failed.
+run "$scratch/mine.txt" --html "$scratch/page.html"
+same 'a page' 0 "$status"
+expect 'is one file with the calls in it' grep -q 'Every state passed' "$scratch/page.html"
+expect 'and a picture' grep -q '<svg width=.* events of 3 calls' "$scratch/page.html"
+expect 'well formed' python3 -c 'import sys, xml.etree.ElementTree as e; e.fromstring(open(sys.argv[1]).read().replace("<!DOCTYPE html>", ""))' "$scratch/page.html"
+run "$scratch/mine.txt" --mkfs '-b 4096 -O ^has_journal' --html "$scratch/page.html"
+expect 'of a failure: what of it arrived' grep -q 'what of it arrived' "$scratch/page.html"
+expect 'and the command' grep -qF -- "xip crash --replay" "$scratch/page.html"
+
+run --random 6 --sample 3 --seed 9 --list
+same 'random ones have names' 3 "$(grep -cE '^random6-[0-9]+$' "$scratch/said")"
+run "$(head -n 1 "$scratch/said")"
+same 'by which they can be had' 0 "$status"
+
+# Without the flush before its commit block, a transaction is not whole.
+run "$scratch/mine.txt" --mutants --fsck none
+expect 'a wait that is left out is missed' grep -qE '^no flush behind jbd2_before_flush: killed after [0-9]+ states by mine: ' "$scratch/said"
+
 printf 'creat A/foo\nfly away\n' >"$scratch/wrong.txt"
 refused() {
   run "$@"
@@ -73,6 +92,9 @@ refused --shard 3/2
 refused --fsck some
 refused -o ro
 refused --exhibit
+refused --random 101
+refused --random 3 --ace 1
+refused --mutants --json
 refused --replay c1.nonsense
 run ace1-1 --mkfs '-b 4096 -J size=1'
 same 'what mke2fs does not like' 3 "$status"

@@ -1,0 +1,149 @@
+// What may be found after a crash, of trees made by hand; and what files should have without one.
+#include <sys/stat.h>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "crash/content_model.h"
+#include "crash/oracle.h"
+#include "crash/play.h"
+
+namespace xip::crash::test {
+namespace {
+
+using testing::HasSubstr;
+
+std::vector<std::byte> bytes_of(std::string_view text) {
+  const auto raw = std::as_bytes(std::span{text});
+  return {raw.begin(), raw.end()};
+}
+
+struct named_file {
+  std::string name;
+  std::uint64_t ino;
+  std::string content;
+};
+
+tree tree_of(const std::vector<named_file>& files) {
+  tree t;
+  t.names[""] = 2;
+  t.nodes[2] = {.mode = S_IFDIR | 0755, .nlink = 2, .names = {""}};
+  for (const named_file& f : files) {
+    t.names[f.name] = f.ino;
+    tree_node& n = t.nodes[f.ino];
+    n.mode = S_IFREG | 0644;
+    ++n.nlink;
+    n.size = static_cast<std::int64_t>(f.content.size());
+    n.names.push_back(f.name);
+    n.data = bytes_of(f.content);
+  }
+  return t;
+}
+
+step step_of(std::string_view text) { return parse_workload("test", text).value().steps.front(); }
+
+// Two files are made, the second one is synced: that syncs the first one's name too.
+class TwoFiles : public testing::Test {
+ protected:
+  TwoFiles() {
+    o.start(tree_of({}));
+    o.add(step_of("creat a"), durability::nothing, 12, tree_of({{"a", 12, ""}}));
+    o.add(step_of("creat b"), durability::nothing, 13, tree_of({{"a", 12, ""}, {"b", 13, ""}}));
+    o.add(step_of("fsync b"), durability::file, 13, tree_of({{"a", 12, ""}, {"b", 13, ""}}));
+    o.add(step_of("unlink a"), durability::nothing, 0, tree_of({{"b", 13, ""}}));
+  }
+  oracle o;
+};
+
+TEST_F(TwoFiles, AreThereUpToSomeStep) {
+  for (const auto& files : {std::vector<named_file>{}, {{"a", 12, ""}}, {{"a", 12, ""}, {"b", 13, ""}}}) {
+    EXPECT_EQ(o.judge(tree_of(files), 0, 2), "");
+    EXPECT_EQ(o.judge(tree_of(files), 2, 2), "");
+  }
+  EXPECT_THAT(o.judge(tree_of({{"b", 13, ""}}), 2, 2), HasSubstr("/a is missing"));
+  EXPECT_THAT(o.judge(tree_of({{"a", 12, ""}}), 0, 0), HasSubstr("before the first step: /a (inode 12) should not be there"));
+}
+
+TEST_F(TwoFiles, AreBothThereAfterAnFsyncOfTheSecond) {
+  EXPECT_EQ(o.judge(tree_of({{"a", 12, ""}, {"b", 13, ""}}), 3, 3), "");
+  EXPECT_THAT(o.judge(tree_of({{"a", 12, ""}}), 3, 3), HasSubstr("/b is missing"));
+  EXPECT_EQ(o.judge(tree_of({{"b", 13, ""}}), 3, 4), "");
+}
+
+TEST_F(TwoFiles, AreTheInodesThatTheyWere) {
+  EXPECT_THAT(o.judge(tree_of({{"a", 13, ""}, {"b", 12, ""}}), 3, 3), HasSubstr("/a is inode 13 in place of 12"));
+}
+
+class OneFile : public testing::Test {
+ protected:
+  void run(durability first, durability second) {
+    o.start(tree_of({{"a", 12, "oldoldoloddoddod"}}));
+    o.add(step_of("write a 0 16"), first, 12, tree_of({{"a", 12, "newnewne00000000"}}));
+    o.add(step_of("write a 0 24"), second, 12, tree_of({{"a", 12, "thirdthisecondsethethethe"}}));
+  }
+  std::string judge(const char* content, std::uint32_t finished, std::uint32_t begun) {
+    return o.judge(tree_of({{"a", 12, content}}), finished, begun);
+  }
+  oracle o;
+};
+
+TEST_F(OneFile, HasWordsOfAnyCallSinceItWasSynced) {
+  run(durability::nothing, durability::nothing);
+  EXPECT_EQ(judge("oldoldol00000000", 0, 1), "");
+  EXPECT_EQ(judge("newnewneoddoddod", 2, 2), "");
+  EXPECT_THAT(judge("oldnewneoddoddod", 1, 1), HasSubstr("/a has 6f6c646e65776e65 at byte 0"));
+  EXPECT_THAT(judge("strangerstranger", 1, 1), HasSubstr("at byte 0"));
+}
+
+TEST_F(OneFile, HasWhatWasSynced) {
+  run(durability::data, durability::nothing);
+  EXPECT_THAT(judge("oldoldol00000000", 1, 1), HasSubstr("since 'after step 1 (write a 0 16)' nothing was there but 6e65776e65776e65"));
+  EXPECT_EQ(judge("newnewne00000000", 1, 1), "");
+}
+
+TEST_F(OneFile, MayHaveGrownHalfway) {
+  run(durability::nothing, durability::nothing);
+  EXPECT_EQ(judge("thirdthisecondsethe", 1, 2), "");
+  EXPECT_THAT(judge("thirdthisecond", 1, 2), HasSubstr("/a is"));
+}
+
+// Inode 12 is freed and becomes another file: what that one holds is no content of the first.
+TEST(TwoLives, OfOneInodeAreTwoFiles) {
+  oracle o;
+  o.start(tree_of({{"a", 12, "firstone"}}));
+  o.add(step_of("unlink a"), durability::nothing, 0, tree_of({}));
+  o.add(step_of("creat b"), durability::nothing, 12, tree_of({{"b", 12, ""}}));
+  o.add(step_of("write b 0 8"), durability::nothing, 12, tree_of({{"b", 12, "thenext!"}}));
+  EXPECT_EQ(o.judge(tree_of({{"a", 12, "firstone"}}), 3, 3), "");
+  EXPECT_THAT(o.judge(tree_of({{"a", 12, "thenext!"}}), 3, 3), HasSubstr("/a has"));
+  EXPECT_EQ(o.judge(tree_of({{"b", 12, "thenext!"}}), 3, 3), "");
+}
+
+std::string written(std::size_t number, std::int64_t from, std::int64_t to) {
+  std::string text;
+  for (std::int64_t at = from; at < to; ++at) text += static_cast<char>(written_byte(number, at));
+  return text;
+}
+
+TEST(ContentModel, FollowsTheCalls) {
+  content_model m;
+  m.start(tree_of({{"a", 12, "1234567"}}));
+  EXPECT_EQ(m.follow(step_of("write a 2 3"), 0, false, 12, tree_of({{"a", 12, "12" + written(0, 2, 5) + "67"}})), "");
+  EXPECT_EQ(m.follow(step_of("truncate a 3"), 1, false, 12, tree_of({{"a", 12, "12" + written(0, 2, 3)}})), "");
+  const std::string grown = "12" + written(0, 2, 3) + std::string(2, '\0');
+  EXPECT_EQ(m.follow(step_of("falloc a 1 4"), 2, false, 12, tree_of({{"a", 12, grown}})), "");
+  EXPECT_EQ(m.follow(step_of("write a 0 2 append"), 3, true, 12, tree_of({{"a", 12, grown + written(3, 5, 7)}})), "");
+  EXPECT_EQ(m.follow(step_of("creat b"), 4, false, 13, tree_of({{"a", 12, grown + written(3, 5, 7)}, {"b", 13, ""}})), "");
+}
+
+TEST(ContentModel, SeesWhatNobodyWrote) {
+  content_model m;
+  m.start(tree_of({{"a", 12, "1234567"}}));
+  EXPECT_EQ(m.follow(step_of("truncate a 3"), 0, false, 12, tree_of({{"a", 12, "12x"}})),
+            "behind 'truncate a 3', without a crash, /a has at byte 2 78 in place of 33");
+  EXPECT_EQ(m.follow(step_of("sync"), 1, false, 0, tree_of({{"a", 12, "12"}})),
+            "behind 'sync', without a crash, /a has 2 bytes in place of 3");
+}
+
+}  // namespace
+}  // namespace xip::crash::test
