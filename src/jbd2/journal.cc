@@ -37,16 +37,25 @@ journal::~journal() { stop_timer(); }
 
 // ---- loading --------------------------------------------------------------------------------------------------------------------------------
 
+namespace {
+
+[[nodiscard]] result<> add_sequences(const journal_place& at, std::uint32_t first, std::uint32_t end, used_sequences& to) {
+  result<> added;
+  XIP_TRY(for_each_header(at, first, end, [&](std::uint32_t, const journal_header& h) {
+    added = to.add(h.h_sequence);
+    return added.has_value();
+  }));
+  return added;
+}
+
+}  // namespace
+
 // Of every block that is left in the log.
 result<> journal::collect_sequences() {
   used_.clear();
-  result<> added;
-  XIP_TRY(for_each_header(place(), jsb_.s_first, format_.end, [&](std::uint32_t, const journal_header& h) {
-    added = used_.add(h.h_sequence);
-    return added.has_value();
-  }));
+  XIP_TRY(add_sequences(place(), jsb_.s_first, format_.end, used_));
   used_.sort();
-  return added;
+  return {};
 }
 
 // Where the log of super block JSB may begin, of PLACES blocks from FROM on, and with which transaction. With checksums the place decides the number. If the log may still have

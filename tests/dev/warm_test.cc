@@ -40,7 +40,16 @@ class warm_device : public testing::Test {
   }
   // Page faults of one look at each page of the data.
   [[nodiscard]] long faults_of_reading() const {
-    const std::byte* const base = device_->direct_access(0, data_bytes, access_intent::read)->data;
+    return faults_of_reading(device_->direct_access(0, data_bytes, access_intent::read)->data);
+  }
+  // The same of memory whose pages are all there: a sanitizer has faults of its own.
+  [[nodiscard]] static long faults_without_any() {
+    void* const there = ::mmap(nullptr, data_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+    const long faults = faults_of_reading(static_cast<const std::byte*>(there));
+    ::munmap(there, data_bytes);
+    return faults;
+  }
+  [[nodiscard]] static long faults_of_reading(const std::byte* base) {
     const auto count = [] {
       struct ::rusage used{};
       ::getrusage(RUSAGE_THREAD, &used);
@@ -59,7 +68,8 @@ class warm_device : public testing::Test {
 TEST_F(warm_device, has_no_page_fault_where_data_is) {
   if (::madvise(device_->direct_access(0, page_size, access_intent::read)->data, page_size, 22) != 0) GTEST_SKIP() << "Linux before 5.14";
   device_->warm(not_yet_);
-  EXPECT_LE(faults_of_reading(), 2);
+  const long usual = faults_without_any();
+  EXPECT_LE(faults_of_reading(), usual + 2);
 }
 
 TEST_F(warm_device, does_nothing_once_it_is_enough) {
