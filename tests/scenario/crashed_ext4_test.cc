@@ -82,14 +82,14 @@ TEST_P(CrashedExt4, SurvivesGeneratedWorkloads) {
   crash_campaign all{
       {.type = ext4lite_file_system(), .mount_options = s.windows ? "dax=always" : ""}, fresh_image(), usual(s.unit, s.windows)};
   std::uint64_t states = 0;
-  for (const auto& [length, step] : {std::pair{1u, 41u}, {2u, 29'009u}})
+  for (const auto& [length, step] : {std::pair{1u, 97u}, {2u, 60'013u}})
     for (std::uint64_t i = 0; i < ace_count(length); i += step) {
       const workload w = ace_workload(length, i);
       const crash_report r = all.run(w).report;
       EXPECT_TRUE(r.passed()) << w.name << ": " << failure_of(r) << "\n" << text_of(w);
       states += r.states;
     }
-  EXPECT_GT(states, 500u);
+  EXPECT_GT(states, 50u);
 }
 
 TEST(CrashedFileSystem, IsFoundAsItWasBeforeOrBehindAStep) {
