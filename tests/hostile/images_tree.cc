@@ -54,7 +54,7 @@ constexpr hostile_image images[] = {
        std::uint32_t self = 0;
        e.inode(deep, [&](ext4_inode& i) { self = i.i_block[ind_block]; i.i_block[dind_block] = self; i.i_block[tind_block] = self; });
        e.at<le32>(std::uint64_t{self} * 1024, [&](le32& w) { w = self; });
-     }, {.told = "block map: 1 blocks from"}},
+     }, {.told = "is there twice"}},
     {"map-indirect-outside", "block-map.0", [](editor& e) { e.inode(deep, [](ext4_inode& i) { i.i_block[ind_block] = 0xFFFFFFFF; }); }, {.told = "block map: 1 blocks from 4294967295, for block 12"}},
     {"map-one-block-everywhere", "block-map.0", [](editor& e) { e.inode(deep, [](ext4_inode& i) { for (std::uint32_t n = 1; n < ndir_blocks; ++n) i.i_block[n] = i.i_block[0]; }); }, {.told_rw = "which are free already"}},
     {"map-one-table-everywhere", "block-map.0", [](editor& e) {
