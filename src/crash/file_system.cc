@@ -44,9 +44,10 @@ int play_step(player& p, lone_kernel& machine, const crashed_file_system& fs, de
   return 0;
 }
 
+// The file that S opens, through a symlink as the call does it.
 std::uint64_t inode_of(vfs::task& t, const player& p, const step& s) {
   const int fd = s.fd == step::by_path ? -1 : p.descriptor(s.fd);
-  const auto st = fd >= 0 ? t.fstat(fd) : t.lstat("/" + s.path);
+  const auto st = fd >= 0 ? t.fstat(fd) : t.stat("/" + s.path);
   return st ? st->ino : 0;
 }
 
@@ -243,9 +244,7 @@ std::string file_system_crash::probe(dev::device& device, const recovery& found)
   if (wrong.empty()) wrong = remove_all(machine.task(), tree_or_throw(machine.task()));
   if (std::string gone = machine.umount(); wrong.empty()) wrong = std::move(gone);
   if (wrong.empty()) wrong = machine.complaint();
-  if (wrong.empty() && impl_->fs.check && impl_->emptied.insert(shape_of(there)).second) {
-    wrong = with_bytes_of(device, impl_->fs.check);
-  }
+  if (wrong.empty() && impl_->fs.check && impl_->emptied.insert(shape_of(there)).second) wrong = with_bytes_of(device, impl_->fs.check);
   return wrong.empty() ? "" : "afterwards: " + wrong;
 }
 

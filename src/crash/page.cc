@@ -184,7 +184,7 @@ std::string crash_page(const workload& w, const history& h, const crash_report& 
                        const classifier& classify, const std::string& command) {
   const std::string verdict =
       r.passed() ? "<p class=\"verdict passed\">Every state passed.</p>" : "<p class=\"verdict failed\">A state failed.</p>";
-  const std::pair<std::string_view, std::string> parts[] = {
+  const explore::page_part parts[] = {
       {"title", escaped(w.name)},
       {"style", std::string{page_css_file}},
       {"verdict", verdict},
@@ -196,17 +196,7 @@ std::string crash_page(const workload& w, const history& h, const crash_report& 
       {"moments", moment_rows(w, moments)},
       {"workload", escaped(text_of(w))},
   };
-  std::string page;
-  std::string_view rest = page_html_file;
-  for (std::size_t at = rest.find("{{"); at != std::string_view::npos; at = rest.find("{{")) {
-    const std::size_t end = rest.find("}}", at);
-    const std::string_view name = rest.substr(at + 2, end - at - 2);
-    page += rest.substr(0, at);
-    for (const auto& [part, text] : parts)
-      if (part == name) page += text;
-    rest.remove_prefix(end + 2);
-  }
-  return page += rest;
+  return explore::filled_page(page_html_file, parts);
 }
 
 }  // namespace xip::crash

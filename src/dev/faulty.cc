@@ -8,11 +8,10 @@
 #include <limits>
 #include <new>
 
+#include <xip/dev/decorator.h>
 #include <xip/dev/devices.h>
 #include <xip/locks/delay.h>
 #include <xip/locks/spin_lock.h>
-
-#include "dev/decorator.h"
 
 namespace xip::dev {
 

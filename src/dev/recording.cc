@@ -1,7 +1,6 @@
 // The decorator that tells a recorder every store, flush and fence of the device below.
+#include <xip/dev/decorator.h>
 #include <xip/dev/devices.h>
-
-#include "dev/decorator.h"
 
 namespace xip::dev {
 namespace {

@@ -37,4 +37,17 @@ std::string escaped(std::string_view text) {
   return out;
 }
 
+std::string filled_page(std::string_view page, std::span<const page_part> parts) {
+  std::string filled;
+  for (std::size_t at = page.find("{{"); at != std::string_view::npos; at = page.find("{{")) {
+    const std::size_t end = page.find("}}", at);
+    const std::string_view name = page.substr(at + 2, end - at - 2);
+    filled += page.substr(0, at);
+    for (const page_part& p : parts)
+      if (p.name == name) filled += p.text;
+    page.remove_prefix(end + 2);
+  }
+  return filled += page;
+}
+
 }  // namespace xip::explore

@@ -140,7 +140,7 @@ using nlohmann::json;
 
 std::string timeline_html(const timeline_header& header, const schedule_report& r) {
   const timeline_model m = model_of(r);
-  const std::pair<std::string_view, std::string> parts[] = {
+  const page_part parts[] = {
       {"title", escaped(header.title)},
       {"about", header.about.empty() ? "" : "<p class=\"about\">" + escaped(header.about) + "</p>"},
       {"verdict", verdict_of(r)},
@@ -151,17 +151,7 @@ std::string timeline_html(const timeline_header& header, const schedule_report& 
       {"data", data_of(r, m)},
       {"rows", rows_of(r, m)},
   };
-  std::string page;
-  std::string_view rest = timeline_html_file;
-  for (std::size_t at = rest.find("{{"); at != std::string_view::npos; at = rest.find("{{")) {
-    const std::size_t end = rest.find("}}", at);
-    const std::string_view name = rest.substr(at + 2, end - at - 2);
-    page += rest.substr(0, at);
-    for (const auto& [part, text] : parts)
-      if (part == name) page += text;
-    rest.remove_prefix(end + 2);
-  }
-  return page += rest;
+  return filled_page(timeline_html_file, parts);
 }
 
 }  // namespace xip::explore

@@ -7,24 +7,13 @@
 #include <nlohmann/json.hpp>
 
 #include "explore/markup.h"
+#include "scenario/text.h"
 
 namespace xip::scenario {
 namespace {
 
 using explore::escaped;
 using nlohmann::json;
-
-std::string indented(std::string_view text, std::string_view by) {
-  std::string out;
-  while (!text.empty()) {
-    const std::size_t end = std::min(text.find('\n'), text.size());
-    out += fmt::format("{}{}\n", by, text.substr(0, end));
-    text.remove_prefix(std::min(end + 1, text.size()));
-  }
-  return out;
-}
-
-std::string plural(std::uint64_t n, std::string_view what) { return fmt::format("{} {}{}", n, what, n == 1 ? "" : "s"); }
 
 std::string step_name(const crash::workload& w, std::uint32_t step) {
   return step < w.steps.size() ? fmt::format("{}: {}", step + 1, crash::text_of(w.steps[step])) : "no step";

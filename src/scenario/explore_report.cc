@@ -4,22 +4,12 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "scenario/text.h"
+
 namespace xip::scenario {
 namespace {
 
 using nlohmann::json;
-
-std::string indented(std::string_view text, std::string_view by) {
-  std::string out;
-  while (!text.empty()) {
-    const std::size_t end = std::min(text.find('\n'), text.size());
-    out += fmt::format("{}{}\n", by, text.substr(0, end));
-    text.remove_prefix(std::min(end + 1, text.size()));
-  }
-  return out;
-}
-
-std::string plural(std::uint64_t n, std::string_view what) { return fmt::format("{} {}{}", n, what, n == 1 ? "" : "s"); }
 
 std::string command_line(const char* program, const scenario& what, const explore::schedule_report& s) {
   return fmt::format("{} {} --replay {}", program, what.name, s.token);

@@ -4,20 +4,12 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "scenario/text.h"
+
 namespace xip::scenario {
 namespace {
 
 constexpr std::size_t shown_log_lines = 12;
-
-std::string indented(std::string_view text, std::string_view by) {
-  std::string out;
-  while (!text.empty()) {
-    const std::size_t end = std::min(text.find('\n'), text.size());
-    out += fmt::format("{}{}\n", by, text.substr(0, end));
-    text.remove_prefix(std::min(end + 1, text.size()));
-  }
-  return out;
-}
 
 // The last lines of a log.
 std::string_view tail(std::string_view log) {

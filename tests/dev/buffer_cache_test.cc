@@ -6,13 +6,13 @@
 #include <gmock/gmock.h>
 
 #include <xip/dev/buffer_cache.h>
+#include <xip/dev/decorator.h>
 #include <xip/locks/kthread.h>
 #include <xip/locks/lockdep.h>
 #include <xip/locks/wait_for.h>
 #include <xip/locks/wait_queue.h>
 
 #include "dev/buffer_cache_impl.h"
-#include "dev/decorator.h"
 #include "dev/device_fixture.h"
 
 namespace xip::dev {

@@ -11,10 +11,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <xip/dev/decorator.h>
 #include <xip/dev/devices.h>
 #include <xip/locks/kthread.h>
 
-#include "dev/decorator.h"
 #include "jbd2/journal.h"
 #include "jbd2/recovery.h"
 

@@ -99,6 +99,15 @@ TEST(CrashedFileSystem, IsFoundAsItWasBeforeOrBehindAStep) {
   EXPECT_TRUE(r.complete());
 }
 
+// An fsync and a write by the name of a symlink are of the file that it leads to.
+TEST(CrashedFileSystem, IsReachedThroughSymlinks) {
+  const crash_report synced = crash("creat a\n---\nsymlink a b\nfsync b\n");
+  EXPECT_TRUE(synced.passed()) << failure_of(synced);
+  const crash_report written = crash("creat a\n---\nsymlink a b\nwrite b 0 100\nfdatasync b\n");
+  EXPECT_TRUE(written.passed()) << failure_of(written);
+  EXPECT_GE(written.meanings, 2u);
+}
+
 // What another judge does not like, of the image that a recovery has left or of the emptied one, fails the state.
 TEST(CrashedFileSystem, IsJudgedByOthersToo) {
   crashed_file_system fs{.type = ext4lite_file_system(), .mount_options = "dax=always"};

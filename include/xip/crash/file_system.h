@@ -31,7 +31,7 @@ namespace xip::crash {
 
 struct crashed_file_system {
   const vfs::file_system_type& type;
-  std::string mount_options = {};
+  std::string mount_options = {};  // without a timer (commit=): nobody but the workload runs
   // Another judge, of an unmounted image: what is wrong with it, or nothing. Empty: nobody. Whoever crashes ext4 gives it e2fsck.
   std::function<std::string(std::span<const std::byte> image)> check = {};
   // Of the images that a recovery has left it sees every so-many-th, by their hashes: 1 is all, 0 none. It always sees what is left when everything has
