@@ -1,5 +1,7 @@
 // ext4lite under the crash engine: what holds, and that what does not hold is found.
+#include <cstring>
 #include <memory>
+#include <string>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -115,6 +117,22 @@ TEST(CrashedFileSystem, IsJudgedByOthersToo) {
   EXPECT_EQ(failure_of(crash("creat /a\nsync\n", 64, fs)), "afterwards: not liked");
   fs.check_every = 1;
   EXPECT_EQ(failure_of(crash("creat /a\nsync\n", 64, fs)), "not liked");
+}
+
+// Behind each recovery everything goes, and before that every directory takes one more file.
+TEST(CrashedFileSystem, IsEmptiedAndFilledAfterwards) {
+  const auto free_inodes = [](std::span<const std::byte> image) {
+    std::uint32_t count = 0;
+    std::memcpy(&count, image.data() + 1024 + 16, sizeof count);  // s_free_inodes_count
+    return count;
+  };
+  crashed_file_system fs{.type = ext4lite_file_system(), .mount_options = "dax=always"};
+  fs.check = [&](std::span<const std::byte> image) { return free_inodes(image) == free_inodes(fresh_image()) ? "" : "not emptied"; };
+  EXPECT_EQ(failure_of(crash("mkdir A\ncreat A/a\n---\nlink A/a A/b\nsync\n", 64, fs)), "");
+
+  std::string all_inodes;
+  for (std::uint32_t i = 0; i < free_inodes(fresh_image()); ++i) all_inodes += fmt::format("creat f{}\n", i);
+  EXPECT_EQ(failure_of(crash(all_inodes + "---\nchmod f0 600\nsync\n")), "afterwards: /afterwards cannot be made: ENOSPC");
 }
 
 TEST(CrashedFileSystem, SaysWhenASetupFails) { EXPECT_EQ(crash("rmdir A\n---\nsync\n").broken, "the setup's 'rmdir A' says ENOENT"); }
