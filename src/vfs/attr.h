@@ -13,6 +13,8 @@ namespace xip::vfs {
 struct mount;
 
 [[nodiscard]] timespec64 timestamp_truncate(timespec64 t, const super_block& sb) noexcept;
+// Whether a read of I at this moment would change its atime, as the mount options want it. Linux: atime_needs_update.
+[[nodiscard]] bool atime_needs_update(const inode& i) noexcept;
 // A read of I happened: its atime, as the mount options want it. No lock held.
 void touch_atime(inode& i) noexcept;
 // A set-group-ID that is a privilege, or that the caller could not set. Linux: setattr_should_drop_sgid.

@@ -97,14 +97,18 @@ void inode_touch_ctime(inode& i) noexcept {
   i.change_times([](inode_times& t, const timespec64& to) { t.ctime = to; }, current_time(i));
 }
 
-void touch_atime(inode& i) noexcept {
+bool atime_needs_update(const inode& i) noexcept {
   const std::uint32_t sb_flags = i.i_sb.s_flags.load(std::memory_order_relaxed);
-  if ((sb_flags & (sb_noatime | sb_rdonly)) != 0 || (i.i_flags.load(std::memory_order_relaxed) & s_noatime) != 0) return;
+  if ((sb_flags & (sb_noatime | sb_rdonly)) != 0 || (i.i_flags.load(std::memory_order_relaxed) & s_noatime) != 0) return false;
   if ((sb_flags & sb_relatime) != 0 && realtime_now_coarse().count() < i.atime_due()) [[likely]]
-    return;
-  if ((sb_flags & sb_nodiratime) != 0 && i.is_dir()) return;
+    return false;
+  if ((sb_flags & sb_nodiratime) != 0 && i.is_dir()) return false;
+  return i.times().atime != current_time(i);
+}
+
+void touch_atime(inode& i) noexcept {
+  if (!atime_needs_update(i)) return;
   const timespec64 now = current_time(i);
-  if (i.times().atime == now) return;
   // No lock of the file is held any more: a write may be storing its times.
   i.change_times([](inode_times& t, const timespec64& to) { t.atime = to; }, now);
   // The bytes were read all the same: an atime that cannot be stored is nobody's error.

@@ -181,6 +181,7 @@ result<> nameidata::push_link(dentry_ref link, bool is_last) {
   inode& i = *link->get_inode();
   XIP_TRY(may_follow_link(i, is_last));
   if (has(lookup_no_symlinks)) return fail(ELOOP);
+  if (has(lookup_cached) && atime_needs_update(i)) return fail(EAGAIN);
   std::pmr::string text = XIP_TRY(vfs_get_link(i));
   if (text.empty()) return fail(ENOENT);
   if (text.size() >= path_max) return fail(ENAMETOOLONG);

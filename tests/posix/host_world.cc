@@ -89,8 +89,8 @@ class host_world final : public world {
     open_how how{flags, mode, resolve};
     const auto call = [&] { return ::syscall(SYS_openat2, dir, path.c_str(), &how, sizeof how); };
     long fd = call();
-    // A limited walk that went up while anybody on the host mounted or renamed something asks to be made again.
-    for (int n = 0; n < 1000 && fd < 0 && errno == EAGAIN && (resolve & RESOLVE_CACHED) == 0; ++n) fd = call();
+    // A walk that went up within limits, or within what is cached, while anybody on the host mounted or renamed something asks to be made again.
+    for (int n = 0; n < 1000 && fd < 0 && errno == EAGAIN; ++n) fd = call();
     return answer(fd);
   }
   long close(int fd) override { return answer(::close(fd)); }
