@@ -52,7 +52,8 @@ template <class Is>
   while (end - place.at >= 2 * smallest_dir_entry) {
     ext4_dir_entry raw;
     std::memcpy(&raw, leaf.data() + place.at, sizeof raw);
-    const std::uint32_t rec_len = raw.rec_len;
+    // A load of its own: the next entry's place waits for nothing else.
+    const std::uint32_t rec_len = load_at<le16>(leaf, place.at + offsetof(ext4_dir_entry, rec_len));
     if (raw.name_len == 0 || rec_len < dir_entry_bytes(raw.name_len) || rec_len + smallest_dir_entry > end - place.at) break;
     if (is(raw, reinterpret_cast<const char*>(leaf.data()) + place.at + sizeof raw)) break;
     lengths |= rec_len;
@@ -61,6 +62,27 @@ template <class Is>
   }
   return lengths % 4 == 0 && highest <= rules.inodes_count ? place : leaf_place{};
 }
+
+// The last four bytes of a name, or all of a shorter one. Names beside each other often begin alike: their ends say sooner that they are two.
+class name_end {
+ public:
+  explicit name_end(std::string_view name) noexcept : size_{name.size()} {
+    const std::size_t count = std::min(size_, sizeof word_);
+    std::memcpy(reinterpret_cast<char*>(&word_) + sizeof word_ - count, name.data() + size_ - count, count);
+    std::memset(reinterpret_cast<char*>(&mask_) + sizeof mask_ - count, 0xff, count);
+  }
+  // HERE is a name of as many bytes in an entry, which has more than four before it.
+  [[nodiscard]] bool is_end_of(const char* here) const noexcept {
+    std::uint32_t word;
+    std::memcpy(&word, here + size_ - sizeof word, sizeof word);
+    return ((word ^ word_) & mask_) == 0;
+  }
+
+ private:
+  std::size_t size_;
+  std::uint32_t word_ = 0;
+  std::uint32_t mask_ = 0;
+};
 
 }  // namespace
 
@@ -109,9 +131,9 @@ dir_block_fault check_dir_block(std::span<const std::byte> block, const dir_rule
 
 std::optional<found_entry> find_in_block(std::span<const std::byte> leaf, const dir_rules& rules, std::string_view name,
                                          dir_block_fault& fault) noexcept {
-  // Names beside each other often begin alike: their ends say sooner that they are two.
-  const auto start = skip_ordinary(leaf, rules, [name](const ext4_dir_entry& raw, const char* here) {
-    return raw.name_len == name.size() && here[name.size() - 1] == name.back() && std::memcmp(here, name.data(), name.size()) == 0;
+  const name_end end{name};
+  const auto start = skip_ordinary(leaf, rules, [name, end](const ext4_dir_entry& raw, const char* here) {
+    return raw.name_len == name.size() && end.is_end_of(here) && std::memcmp(here, name.data(), name.size()) == 0;
   });
   dir_entry_walk walk{leaf, rules, dir_block_shape::leaf, start.at};
   dir_entry_view e;

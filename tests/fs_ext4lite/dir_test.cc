@@ -74,6 +74,24 @@ TEST_F(dir_block_bytes, what_is_removed_leaves_room_and_no_name) {
   EXPECT_TRUE(add(std::string(255, 'm'), 22));
 }
 
+// Every name of one to five letters a and b: each begins or ends like another of its length.
+TEST_F(dir_block_bytes, tells_names_apart_that_begin_or_end_alike) {
+  init_leaf(block, rules);
+  const auto for_each_name = [](const auto& call) {
+    for (unsigned letters = 1; letters <= 5; ++letters)
+      for (unsigned bits = 0; bits < 1u << letters; ++bits) {
+        std::string name;
+        for (unsigned i = 0; i < letters; ++i) name += (bits >> i & 1) != 0 ? 'b' : 'a';
+        call(name, 1u << letters | bits);
+      }
+  };
+  for_each_name([&](const std::string& name, std::uint32_t inode) {
+    EXPECT_EQ(find(name), 0u) << name;
+    ASSERT_TRUE(add(name, inode)) << name;
+  });
+  for_each_name([&](const std::string& name, std::uint32_t inode) { EXPECT_EQ(find(name), inode) << name; });
+}
+
 TEST_F(dir_block_bytes, agrees_with_a_map_under_random_changes) {
   std::mt19937 random{1};
   init_leaf(block, rules);
