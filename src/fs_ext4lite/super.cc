@@ -4,6 +4,7 @@
 //   s_umount -> jbd2_handle
 #include <algorithm>
 #include <cstring>
+#include <memory>
 #include <new>
 
 #include <fmt/format.h>
@@ -25,6 +26,7 @@
 #include "fs_ext4lite/super.h"
 #include "jbd2/journal.h"
 #include "jbd2/recovery.h"
+#include "jbd2/superblock.h"
 
 namespace xip::ext4lite {
 namespace {
@@ -163,13 +165,15 @@ void take_blocks(ext4_sb_info& sb, const ext4_super_block& es) noexcept {
   return {};
 }
 
+[[nodiscard]] jbd2::recovery_request recovery_of(ext4_sb_info& sb, const jbd2::log_map& log) noexcept {
+  return {.device = sb.s_bdev, .log = log, .block_bits = sb.s_blocksize_bits, .blocks = sb.s_blocks_count, .memory = sb.memory()};
+}
+
 // Replays the journal, which may change anything. The super block as it is then, without needs_recovery. SB has its geometry, no more.
 // Linux: ext4_load_and_init_journal, ext4_clear_journal_err, ext4_mark_recovery_complete.
 [[nodiscard]] result<ext4_super_block> recover_journal(ext4_sb_info& sb, const ext4_super_block& before, std::string& message) {
   const jbd2::log_map log = XIP_TRY(find_journal(sb, before, message));
-  XIP_TRY(check_heads_of_groups(sb, log, message));
-  const jbd2::recovered done = XIP_TRY(jbd2::recover(
-      {.device = sb.s_bdev, .log = log, .block_bits = sb.s_blocksize_bits, .blocks = sb.s_blocks_count, .memory = sb.memory()}, message));
+  const jbd2::recovered done = XIP_TRY(jbd2::recover(recovery_of(sb, log), message));
   ext4_super_block es;
   const auto bytes = std::as_writable_bytes(std::span{&es, 1});
   XIP_TRY(sb.s_bdev.read(super_offset, bytes));
@@ -233,7 +237,7 @@ void drop_journal(ext4_sb_info& sb) noexcept {
   return loaded;
 }
 
-// The super block as it was before a crash tore it, on the medium, too, if that may be written.
+// The super block as it was before a crash tore it.
 [[nodiscard]] result<ext4_super_block> mend(ext4_sb_info& sb, ext4_super_block es, super_tear tear, std::string& message) {
   if (tear == super_tear::unknown) {
     const auto logged = super_block_in_log(sb, es);
@@ -246,14 +250,52 @@ void drop_journal(ext4_sb_info& sb) noexcept {
     es = *logged;
     take_geometry(sb, es);
   }
-  if (!sb.is_rdonly()) XIP_TRY(write_mended(sb, es));
   return es;
+}
+
+// Descriptors and root, from a device that nobody changes. The root is held.
+[[nodiscard]] result<vfs::inode_ref> read_structures(ext4_sb_info& sb, const ext4_super_block& es, std::string& message) {
+  sb.s_buffers.emplace(sb.s_bdev, sb.s_blocksize_bits, sb.memory());
+  const pblk_t at{super_offset >> sb.s_blocksize_bits};
+  sb.s_sb_offset = static_cast<std::uint32_t>(super_offset & (sb.s_blocksize - 1));
+  sb.s_sbh = XIP_TRY(sb.s_buffers->read(at));
+  sb.s_sbh->set_trigger(super_block_trigger, &sb);
+  XIP_TRY(load_groups(sb, message));
+  sb.s_overhead = overhead_of(sb, es);
+  auto root = ext4_iget(sb, ino_t{root_ino});
+  if (!root) message = fmt::format("cannot read the root directory: {}; run e2fsck", root.error().message());
+  return root;
+}
+
+using owned_sb = std::unique_ptr<ext4_sb_info, decltype([](ext4_sb_info* sb) { (void)ext4lite_fs_type_table.kill_sb(sb); })>;
+
+// What the log brings is looked at before any of it goes home: a mount that it makes impossible is refused, and the medium stays as it is. ES is the super block if
+// the log has none.
+[[nodiscard]] result<> check_recovered(ext4_sb_info& sb, ext4_super_block es, std::string& message) {
+  const jbd2::log_map log = XIP_TRY(find_journal(sb, es, message));
+  XIP_TRY(check_heads_of_groups(sb, log, message));
+  XIP_TRY(jbd2::check_writable({sb.s_bdev, log, sb.s_blocksize_bits}, message));
+  const auto device = XIP_TRY(jbd2::as_recovered(recovery_of(sb, log), message));
+  ext4_super_block now;
+  XIP_TRY(device->read(super_offset, std::as_writable_bytes(std::span{&now, 1})));
+  if (look_for_tear(now) == super_tear::none) es = now;
+  XIP_TRY(check_super_block(es, device->size(), message));
+  XIP_TRY(check_writable(es, message));
+  const owned_sb then{allocator_of(sb).new_object<ext4_sb_info>(sb.s_kernel, *device)};
+  then->s_flags.store(vfs::sb_rdonly, std::memory_order_relaxed);
+  then->s_id = sb.s_id;
+  take_geometry(*then, es);
+  const vfs::inode_ref root = XIP_TRY(read_structures(*then, es, message));
+  const jbd2::log_map log_then = XIP_TRY(find_journal(*then, es, message));
+  return check_journal_place(*then, log_then, message);
 }
 
 // The geometry is known; descriptors, root, and what is left over from a crash.
 [[nodiscard]] result<> bring_up(ext4_sb_info& sb, ext4_super_block es, super_tear tear, std::string& message) {
   take_geometry(sb, es);
   if (tear != super_tear::none) es = XIP_TRY(mend(sb, es, tear, message));
+  if (needs_recovery(es) && !sb.is_rdonly()) XIP_TRY(check_recovered(sb, es, message));
+  if (tear != super_tear::none && !sb.is_rdonly()) XIP_TRY(write_mended(sb, es));
   if (needs_recovery(es) && !sb.is_rdonly()) {
     es = XIP_TRY(recover_journal(sb, es, message));
     XIP_TRY(check_writable(es, message));
@@ -264,22 +306,11 @@ void drop_journal(ext4_sb_info& sb) noexcept {
   sb.s_errors = errors_of(sb.s_options, es.s_errors);
   if (const std::string warning = super_block_warning(es, sb.is_rdonly()); !warning.empty())
     sb.s_kernel.printk(vfs::log_level::warning, fmt::format("ext4 ({}): {}", sb.s_id, warning));
-  sb.s_buffers.emplace(sb.s_bdev, sb.s_blocksize_bits, sb.memory());
-  const pblk_t at{super_offset >> sb.s_blocksize_bits};
-  sb.s_sb_offset = static_cast<std::uint32_t>(super_offset & (sb.s_blocksize - 1));
-  sb.s_sbh = XIP_TRY(sb.s_buffers->read(at));
-  sb.s_sbh->set_trigger(super_block_trigger, &sb);
-  XIP_TRY(load_groups(sb, message));
+  vfs::inode_ref root = XIP_TRY(read_structures(sb, es, message));
   if (!sb.is_rdonly()) XIP_TRY(open_journal(sb, es, message));
-  sb.s_overhead = overhead_of(sb, es);
-  auto root = ext4_iget(sb, ino_t{root_ino});
-  if (!root) {
-    message = fmt::format("cannot read the root directory: {}; run e2fsck", root.error().message());
-    return fail(root.error());
-  }
   // But for the replay of a journal, the first thing that changes the medium: whatever refuses the mount has been looked at before.
   if (!sb.is_rdonly()) XIP_TRY(orphan_cleanup(sb, message));
-  sb.s_root = root->release();
+  sb.s_root = root.release();
   return {};
 }
 

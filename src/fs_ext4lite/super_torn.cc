@@ -5,8 +5,6 @@
 //     log is empty then.
 //   - it goes home from the log, which has it still, whole, in a committed transaction.
 //   - the mark of an error that ended everything; what that may leave is for e2fsck.
-#include <cstring>
-
 #include <fmt/format.h>
 
 #include "fs_ext4lite/checksum.h"
@@ -40,13 +38,10 @@ result<ext4_super_block> super_block_in_log(ext4_sb_info& sb, const ext4_super_b
   if ((es.s_feature_incompat & incompat_recover) == 0) return fail(EUCLEAN);
   std::string message;
   const jbd2::log_map log = XIP_TRY(find_journal(sb, es, message));
-  const pblk_t at{super_offset >> sb.s_blocksize_bits};
-  const auto copy = XIP_TRY(jbd2::committed_copy(
-      {.device = sb.s_bdev, .log = log, .block_bits = sb.s_blocksize_bits, .blocks = sb.s_blocks_count, .memory = sb.memory()}, at,
-      message));
-  if (copy.empty()) return fail(EUCLEAN);
+  const auto recovered = XIP_TRY(jbd2::as_recovered(
+      {.device = sb.s_bdev, .log = log, .block_bits = sb.s_blocksize_bits, .blocks = sb.s_blocks_count, .memory = sb.memory()}, message));
   ext4_super_block logged;
-  std::memcpy(static_cast<void*>(&logged), copy.data() + (super_offset & (sb.s_blocksize - 1)), sizeof logged);
+  XIP_TRY(recovered->read(super_offset, std::as_writable_bytes(std::span{&logged, 1})));
   XIP_TRY(check_super_block(logged, sb.s_bdev.size(), message));
   return logged;
 }

@@ -2,6 +2,7 @@
 // Source: Documentation/filesystems/ext4/journal of Linux; names as in include/linux/jbd2.h.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -182,9 +183,12 @@ static_assert(tag_bytes(0) == 8 && tag_bytes(incompat_64bit) == 12 && tag_bytes(
 static_assert(tag_bytes(incompat_csum_v2 | incompat_64bit) == 14 && tag_bytes(incompat_csum_v3 | incompat_64bit) == 16);
 
 // BLOCK, which the log has escaped, as it was.
-inline void unescape(std::span<std::byte> block) noexcept {
+// BYTES are the block's, from its byte SKIPPED on.
+inline void unescape(std::span<std::byte> bytes, std::uint64_t skipped = 0) noexcept {
   const be32 magic{journal_magic};
-  std::memcpy(block.data(), &magic, sizeof magic);
+  if (skipped >= sizeof magic) return;
+  const auto* from = reinterpret_cast<const std::byte*>(&magic) + skipped;
+  std::memcpy(bytes.data(), from, std::min(bytes.size(), sizeof magic - skipped));
 }
 
 // Transactions are numbered by 32 bits that wrap.

@@ -76,23 +76,11 @@ result<journal::log_beginning> journal::choose_beginning(const journal_superbloc
   return fail(EUCLEAN);
 }
 
-result<> journal::check_writable(std::string& message) const {
-  if (capacity() + 1 < min_journal_blocks) {
-    message = fmt::format("the journal has {} blocks, fewer than {}", capacity() + 1, min_journal_blocks);
-    return fail(EUCLEAN);
-  }
-  if (jsb_.s_nr_users > 1) {
-    message = fmt::format("the journal belongs to {} file systems", jsb_.s_nr_users.load());
-    return fail(EOPNOTSUPP);
-  }
-  return {};
-}
-
 result<> journal::load(std::string& message) {
   const loaded_superblock loaded = XIP_TRY(load_superblock(place(), message));
   jsb_ = loaded.jsb;
   format_.end = loaded.end;
-  XIP_TRY(check_writable(message));
+  XIP_TRY(check_writable(loaded, message));
   most_ = (capacity() - spare_blocks) / 4;
   limit_.store(most_, std::memory_order_relaxed);
   assert_nothing_to_commit();

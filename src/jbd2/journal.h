@@ -144,7 +144,6 @@ class journal {
   // journal.cc
   [[nodiscard]] result<> collect_sequences() XIP_REQUIRES(commit_lock_);
   void upgrade_features(journal_superblock& jsb) const noexcept;
-  [[nodiscard]] result<> check_writable(std::string& message) const;
   static constexpr std::uint32_t spare_blocks = 16;         // for a commit block, and for the carried block
   static constexpr std::uint32_t beginnings_to_spare = 64;  // a log that has fewer when it begins would find none at some checkpoint
   struct log_beginning {

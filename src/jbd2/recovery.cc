@@ -6,6 +6,8 @@
 
 #include <fmt/format.h>
 
+#include <xip/dev/decorator.h>
+
 #include "jbd2/checksum.h"
 #include "jbd2/log_headers.h"
 #include "jbd2/superblock.h"
@@ -54,7 +56,8 @@ class replay {
         data_{std::size_t{1} << bits_, &request.memory} {}
 
   [[nodiscard]] result<recovered> run();
-  [[nodiscard]] result<std::pmr::vector<std::byte>> copy_of(std::uint64_t block);
+  // In the order of blocks. Nothing is written.
+  [[nodiscard]] result<std::pmr::vector<logged_block>> copies();
 
  private:
   enum class step { more, end };
@@ -373,23 +376,56 @@ result<recovered> replay::run() {
   return done_;
 }
 
-result<std::pmr::vector<std::byte>> replay::copy_of(std::uint64_t block) {
+result<std::pmr::vector<logged_block>> replay::copies() {
   XIP_TRY(load());
-  std::pmr::vector<std::byte> none{data_.get_allocator()};
-  if (jsb_.s_start == 0) return none;
-  XIP_TRY(scan());
-  XIP_TRY(keep_last_copies());
-  const auto found = std::ranges::lower_bound(committed_, block, {}, &logged_block::block);
-  if (found == committed_.end() || found->block != block) return none;
-  XIP_TRY(read_copy(*found));
-  return std::move(data_);
+  if (jsb_.s_start != 0) {
+    XIP_TRY(scan());
+    XIP_TRY(keep_last_copies());
+  }
+  return std::move(committed_);
 }
+
+class recovered_device final : public dev::decorator<dev::device> {
+ public:
+  recovered_device(const recovery_request& request, std::pmr::vector<logged_block> copies)
+      : decorator{request.device, ""}, log_{request.log}, bits_{request.block_bits}, copies_{std::move(copies)} {}
+
+  [[nodiscard]] result<> read_batch(std::span<const dev::io_piece> pieces) noexcept override {
+    XIP_TRY(decorator::read_batch(pieces));
+    for (const dev::io_piece& piece : pieces) XIP_TRY(read_copies(piece));
+    return {};
+  }
+  [[nodiscard]] result<> write_batch(std::span<const dev::io_piece>) noexcept override { return fail(EROFS); }
+
+ private:
+  // What PIECE has of blocks that the log has.
+  [[nodiscard]] result<> read_copies(const dev::io_piece& piece) noexcept {
+    const std::uint64_t end = piece.offset + piece.bytes;
+    auto copy = std::ranges::lower_bound(copies_, piece.offset >> bits_, {}, &logged_block::block);
+    for (; copy != copies_.end() && copy->block << bits_ < end; ++copy) {
+      const std::uint64_t home = copy->block << bits_;
+      const std::uint64_t from = std::max(home, piece.offset), behind = std::min(home + (std::uint64_t{1} << bits_), end);
+      if (from >= behind) continue;
+      const std::span to{static_cast<std::byte*>(piece.memory) + (from - piece.offset), behind - from};
+      const std::uint64_t skipped = from - home;
+      XIP_TRY(below_.read((log_.find(copy->at).value() << bits_) + skipped, to));
+      if (copy->escaped) unescape(to, skipped);
+    }
+    return {};
+  }
+
+  const log_map& log_;
+  const unsigned bits_;
+  const std::pmr::vector<logged_block> copies_;
+};
 
 }  // namespace
 
-result<std::pmr::vector<std::byte>> committed_copy(const recovery_request& request, pblk_t block, std::string& message) {
+result<std::unique_ptr<dev::device>> as_recovered(const recovery_request& request, std::string& message) {
   try {
-    return replay{request, message}.copy_of(block.value());
+    auto copies = replay{request, message}.copies();
+    if (!copies) return fail(copies.error());
+    return std::make_unique<recovered_device>(request, std::move(*copies));
   } catch (const std::bad_alloc&) {
     return fail(ENOMEM);
   }

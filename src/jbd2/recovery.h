@@ -6,9 +6,9 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <memory_resource>
 #include <string>
-#include <vector>
 
 #include <xip/base/result.h>
 #include <xip/dev/device.h>
@@ -35,7 +35,8 @@ struct recovered {
 // Replays the log, makes that durable, and marks the log empty. Why somebody aborted it stays there until it is written again (journal::prepare_to_begin). MESSAGE says what an error is about.
 // EUCLEAN: the journal is damaged. EOPNOTSUPP: it has a feature that is not known. Neither has written anything. EIO. ENOMEM.
 [[nodiscard]] result<recovered> recover(const recovery_request& request, std::string& message);
-// What the log would bring home to BLOCK; empty: nothing. Writes nothing. Errors as recover.
-[[nodiscard]] result<std::pmr::vector<std::byte>> committed_copy(const recovery_request& request, pblk_t block, std::string& message);
+// The device as recover would leave it, while it stays as it is: what the log has of a block is read from the log. It cannot be written: EROFS. The log and the device
+// of REQUEST outlive it. Errors as recover.
+[[nodiscard]] result<std::unique_ptr<dev::device>> as_recovered(const recovery_request& request, std::string& message);
 
 }  // namespace xip::jbd2

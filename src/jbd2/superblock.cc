@@ -82,6 +82,23 @@ result<loaded_superblock> load_superblock(const journal_place& at, std::string& 
   return loaded;
 }
 
+result<> check_writable(const loaded_superblock& loaded, std::string& message) {
+  const std::uint32_t blocks = loaded.end - loaded.jsb.s_first + 1;  // with its super block
+  if (blocks < min_journal_blocks) {
+    message = fmt::format("the journal has {} blocks, fewer than {}", blocks, min_journal_blocks);
+    return fail(EUCLEAN);
+  }
+  if (loaded.jsb.s_nr_users > 1) {
+    message = fmt::format("the journal belongs to {} file systems", loaded.jsb.s_nr_users.load());
+    return fail(EOPNOTSUPP);
+  }
+  return {};
+}
+
+result<> check_writable(const journal_place& at, std::string& message) {
+  return check_writable(XIP_TRY(load_superblock(at, message)), message);
+}
+
 result<> write_superblock(const journal_place& at, journal_superblock& jsb) {
   if (has_checksums(incompat_of(jsb))) jsb.s_checksum = superblock_checksum(jsb);
   return put(at, jsb);

@@ -33,6 +33,9 @@ struct loaded_superblock {
 
 // EUCLEAN: it makes no sense. EOPNOTSUPP: it has a feature that is not known. EIO. MESSAGE says what is wrong.
 [[nodiscard]] result<loaded_superblock> load_superblock(const journal_place& at, std::string& message);
+// It can be loaded, and a journal be written there; errors as load_superblock. Its checksum is not looked at. Linux: load_superblock (fs/jbd2/journal.c).
+[[nodiscard]] result<> check_writable(const journal_place& at, std::string& message);
+[[nodiscard]] result<> check_writable(const loaded_superblock& loaded, std::string& message);
 // With its checksum, if the journal has any; durable on return. Where less than 512 bytes reach the medium at once a crash may leave a part of it.
 [[nodiscard]] result<> write_superblock(const journal_place& at, journal_superblock& jsb);
 // The same for changes to anything while the log is empty, in steps that no crash can tear: the checksum does not count between the first and the last.

@@ -1,4 +1,4 @@
-// Extent trees, block maps, and the journal's inode.
+// Extent trees and block maps.
 #include "hostile/images.h"
 
 namespace xip::hostile {
@@ -65,15 +65,6 @@ constexpr hostile_image images[] = {
        fill(table[1], table[2]);
        fill(table[2], data);
      }, {.told = "its map has more blocks than"}},
-    {"journal-inode-0", "default-1k.0", [](editor& e) { e.super([](ext4_super_block& es) { es.s_journal_inum = 0; }); }},
-    {"journal-inode-is-root", "default-1k.0", [](editor& e) { e.super([](ext4_super_block& es) { es.s_journal_inum = root_ino; }); }},
-    {"journal-inode-beyond-last", "default-1k.0", [](editor& e) { e.super([](ext4_super_block& es) { es.s_journal_inum = 0xFFFFFFFF; }); }},
-    {"journal-inode-is-a-file", "default-1k.0", [](editor& e) { const auto f = e.number("dir/f2"); e.super([&](ext4_super_block& es) { es.s_journal_inum = f; }); }},
-    {"journal-needs-recovery-from-nothing", "default-1k.0", [](editor& e) { e.super([](ext4_super_block& es) { es.s_feature_incompat = es.s_feature_incompat | incompat_recover; }); }, {.refused_rw = "there is no journal to recover", .told = "the journal needs recovery and is not replayed"}},
-    {"journal-elsewhere", "default-1k.0", [](editor& e) { e.super([](ext4_super_block& es) { es.s_journal_dev = 0x12345; es.s_journal_inum = 0; }); }},
-    {"journal-length-wrong", "default-1k.0", [](editor& e) { e.at<be32>(e.block_number(e.image().load<ext4_extent>(*fuzz::offset_of_inode(e.image(), e.geometry(), journal_ino) + offsetof(ext4_inode, i_block) + 12).ee_start_lo * std::uint64_t{1024}) * std::uint64_t{1024} + 16, [](be32& w) { w = 0xFFFFFFFF; }); }},
-    {"journal-blocks-are-a-files", "default-1k.0", [](editor& e) { const auto at = data_block(e, "dir/f2"); e.at<ext4_extent>(*fuzz::offset_of_inode(e.image(), e.geometry(), journal_ino) + offsetof(ext4_inode, i_block) + 12, [&](ext4_extent& x) { x.ee_start_lo = at; }); }},
-    {"journal-in-metadata", "default-1k.0", [](editor& e) { const auto at = table_block(e); e.at<ext4_extent>(*fuzz::offset_of_inode(e.image(), e.geometry(), journal_ino) + offsetof(ext4_inode, i_block) + 12, [&](ext4_extent& x) { x.ee_start_lo = at; }); }},
 };
 // clang-format on
 

@@ -35,12 +35,38 @@ class counted_memory final : public std::pmr::memory_resource {
   std::size_t used_ = 0, most_ = 0;
 };
 
+// What is before the log, read in pieces that begin and end anywhere.
+[[nodiscard]] std::vector<std::byte> homes_of(dev::device& device, std::size_t piece) {
+  std::vector<std::byte> all(log_start * block_size);
+  for (std::size_t at = 0; at < all.size(); at += piece)
+    EXPECT_TRUE(device.read(at, std::span{all}.subspan(at, std::min(piece, all.size() - at))));
+  return all;
+}
+
+// Recovers, and looks before at what is there as if that had been done: both are to be the same, errors as well.
 [[nodiscard]] result<recovered> recover_log(handmade_log& w, std::string& message,
                                             std::pmr::memory_resource& memory = *std::pmr::get_default_resource()) {
   log_map log{*std::pmr::get_default_resource()};
   EXPECT_TRUE(log.add({.first = 0, .count = 10, .start = pblk_t{log_start}}));
   EXPECT_TRUE(log.add({.first = 10, .count = log_blocks - 10, .start = pblk_t{log_start + 10}}));
-  return recover({.device = *w.device, .log = log, .block_bits = block_bits, .blocks = device_blocks, .memory = memory}, message);
+  const recovery_request request{.device = *w.device, .log = log, .block_bits = block_bits, .blocks = device_blocks, .memory = memory};
+  const auto before = homes_of(*w.device, block_size);
+  std::vector<std::byte> foreseen, foreseen_in_pieces;
+  std::string message_before;
+  const auto view = as_recovered(request, message_before);
+  if (view) {
+    foreseen = homes_of(**view, 5 * block_size);
+    foreseen_in_pieces = homes_of(**view, 1026);
+    EXPECT_EQ((*view)->write(0, std::span{foreseen}.first(1)).error(), EROFS);
+  }
+  EXPECT_EQ(homes_of(*w.device, block_size), before) << "a look has written something";
+  auto done = recover(request, message);
+  EXPECT_EQ(view.has_value(), done.has_value());
+  EXPECT_EQ(message_before, message);
+  if (!view || !done) return done;
+  EXPECT_EQ(foreseen, homes_of(*w.device, block_size));
+  EXPECT_EQ(foreseen_in_pieces, foreseen);
+  return done;
 }
 
 [[nodiscard]] recovered recovered_from(handmade_log& w) {
