@@ -72,6 +72,27 @@ struct call {
   return errno_of(written);
 }
 
+// A file without a name gets some bytes, and the name PATH where there is one. 0, or the errno of what failed first.
+[[nodiscard]] int nameless_file(vfs::task& t, std::string_view path) {
+  const auto fd = t.open("/a", O_TMPFILE | O_RDWR, 0640);
+  if (!fd) return errno_of(fd);
+  const std::string text = pattern(5000);
+  const auto written = t.write(*fd, text.data(), text.size());
+  int failed = written ? (*written == text.size() ? 0 : ENOSPC) : errno_of(written);
+  if (failed == 0 && !path.empty()) failed = errno_of(t.linkat(*fd, "", AT_FDCWD, path, AT_EMPTY_PATH));
+  (void)t.close(*fd);
+  return failed;
+}
+
+// A block map cannot have blocks that are not written: that is no failure.
+[[nodiscard]] int allocate(vfs::task& t, int mode, loff_t offset, loff_t bytes) {
+  const auto fd = t.open("/b/scattered", O_WRONLY);
+  if (!fd) return errno_of(fd);
+  const int failed = errno_of(t.fallocate(*fd, mode, offset, bytes));
+  (void)t.close(*fd);
+  return failed == EOPNOTSUPP ? 0 : failed;
+}
+
 // What these calls set: V of 300 bytes is in a block that /attrs/one and /attrs/two share, /attrs/own has one of its own.
 [[nodiscard]] std::string in_block(char c) { return std::string(300, c); }
 const std::string long_acl = [] {
@@ -107,6 +128,11 @@ const call calls[] = {
     {"truncate", [](vfs::task& t) { return errno_of(t.truncate("/b/scattered", 9000)); }, on_failure::all_done},
     {"truncate_to_nothing", [](vfs::task& t) { return errno_of(t.truncate("/b/scattered", 0)); }, on_failure::all_done},
     {"write", write_over_holes, on_failure::some_done},
+    {"make_a_nameless_file", [](vfs::task& t) { return nameless_file(t, {}); }},
+    {"name_a_nameless_file", [](vfs::task& t) { return nameless_file(t, "/b/new"); }},
+    {"allocate_in_holes", [](vfs::task& t) { return allocate(t, 0, 500, 250 * 1024); }, on_failure::some_done},
+    {"allocate_behind_the_end", [](vfs::task& t) { return allocate(t, FALLOC_FL_KEEP_SIZE, 300 * 1024, 50 * 1024); },
+     on_failure::some_done},
     {"set_an_attribute_in_the_inode", [](vfs::task& t) { return set_xattr(t, "/attrs/none", "user.a", "1"); }},
     {"set_an_attribute_in_a_new_block", [](vfs::task& t) { return set_xattr(t, "/attrs/none", "user.a", in_block('n')); }},
     {"set_an_attribute_and_share", [](vfs::task& t) { return set_xattr(t, "/attrs/none", "user.a", in_block('v')); }},

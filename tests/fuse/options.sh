@@ -26,6 +26,9 @@ generic=$generic,owner,group,_netdev,nofail,silent,loud,mand,nomand,iversion,noi
 up "$img" "$generic,errors=remount-ro,dax=never,device=block,threads=2,commit=5,default_permissions"
 expect 'flags that the kernel keeps' grep -Eq '(^|,)nosuid,nodev,noexec(,|$)' <<<"$(options_of)"
 down "$img"
+up "$img" commit=0 # the default
+expect 'commit=0 is no word of its own' grep -Evq 'commit=' <<<"$(options_of)"
+down "$img"
 for dev in pmem block; do
   for dax in always never inode; do
     [ "$dev-$dax" = block-always ] && continue
@@ -46,6 +49,7 @@ before=$(sum "$img")
 refuse 'an unknown option' 2 '"frob"' "$xip" mount "$img" "$mnt" -o frob
 refuse 'one with a wrong value' 2 'errors=maybe' "$xip" mount "$img" "$mnt" -o errors=maybe
 refuse 'a number of threads' 2 'threads=no' "$xip" mount "$img" "$mnt" -o threads=no
+refuse 'seconds without end' 2 'commit=3601' "$xip" mount "$img" "$mnt" -o commit=3601
 refuse 'a device' 2 'device=tape' "$xip" mount "$img" "$mnt" -o device=tape
 refuse 'DAX without memory' 1 'direct access' "$xip" mount "$img" "$mnt" -o device=block,dax=always
 refuse 'too few arguments' 2 'IMAGE' "$xip" mount "$img"
