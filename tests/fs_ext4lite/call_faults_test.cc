@@ -297,6 +297,13 @@ void forget_blocks(vfs::task& t) {
   for (const pblk_t b : blocks) sb.s_buffers->forget(b);
 }
 
+// One task only: ThreadSanitizer, which makes each place ten times as dear, sees in a part of them what it sees in all.
+#if defined(__SANITIZE_THREAD__)
+constexpr unsigned places_at_once = 8;
+#else
+constexpr unsigned places_at_once = 1;
+#endif
+
 class call_with_fault : public testing::TestWithParam<std::tuple<format, call, fault>> {};
 
 TEST_P(call_with_fault, does_all_or_nothing) {
@@ -317,7 +324,7 @@ TEST_P(call_with_fault, does_all_or_nothing) {
     }
     after = look_again(*device);
   }
-  for (unsigned skip = 0;; ++skip) {
+  for (unsigned skip = 0;; skip += places_at_once) {
     SCOPED_TRACE(fmt::format("{} passed", skip));
     const std::unique_ptr<dev::device> device = load(disk);
     fails_once sink{fault.at, fault.number, skip};
