@@ -150,12 +150,28 @@ std::string create_everywhere(vfs::task& t, const tree& there) {
 
 }  // namespace
 
+// The first line in which two texts differ, as each has it.
+std::string first_difference(std::string_view a, std::string_view b) {
+  const auto line = [](std::string_view& rest) {
+    const std::string_view l = rest.substr(0, rest.find('\n'));
+    rest.remove_prefix(std::min(rest.size(), l.size() + 1));
+    return l;
+  };
+  for (;;) {
+    const std::string_view of_a = line(a), of_b = line(b);
+    if (of_a != of_b) return fmt::format("'{}' where the mount finds '{}'", of_a, of_b);
+    if (a.empty() && b.empty()) return "the same";
+  }
+}
+
 struct file_system_crash::impl {
   impl(crashed_file_system f, workload w) : fs{std::move(f)}, work{std::move(w)}, bugs{fs.exhibits, fs.stand_in} {}
 
   void run(dev::device& device, history& h);
   void run_mounted(dev::device& device, history& h);
   void run_steps(lone_kernel& machine, dev::device& device, history& h);
+  // What a mount finds in IMAGE when somebody else has recovered it.
+  [[nodiscard]] std::string found_elsewhere(std::span<const std::byte> before);
 
   crashed_file_system fs;
   workload work;
@@ -166,6 +182,8 @@ struct file_system_crash::impl {
   lone_kernel::arena memory;
   kernel_listener bugs;
   std::unordered_set<std::uint64_t> emptied;  // shapes of trees whose removal was checked
+  std::string found_last;                     // of the last recovery
+  std::optional<std::string> elsewhere;       // of the image that is about to be recovered: what another recovery leaves
 };
 
 // The power does not fail in the mount: until the first change it writes nothing. What an unmount does is a step of its own.
@@ -208,6 +226,19 @@ void file_system_crash::impl::run_steps(lone_kernel& machine, dev::device& devic
   p.close_all(machine.task());
 }
 
+std::string file_system_crash::impl::found_elsewhere(std::span<const std::byte> before) {
+  image recovered{before.size()};
+  std::ranges::copy(before, recovered.data());
+  must(fs.recover_elsewhere({recovered.data(), before.size()}));
+  image_device device{recovered, true, nullptr};
+  lone_kernel machine{memory};
+  mount_or_throw(machine, fs, device);
+  const tree there = tree_or_throw(machine.task());
+  must(machine.umount());
+  must(machine.complaint());
+  return text_of(there);
+}
+
 file_system_crash::file_system_crash(crashed_file_system fs, workload w) : impl_{std::make_unique<impl>(std::move(fs), std::move(w))} {}
 file_system_crash::~file_system_crash() = default;
 
@@ -226,7 +257,7 @@ recovery file_system_crash::recover(dev::device& device) {
   found.failure = read_tree_of(machine.task(), *there);
   if (std::string wrong = machine.umount(); found.failure.empty()) found.failure = std::move(wrong);
   if (found.failure.empty()) found.failure = machine.complaint();
-  found.meaning = text_of(*there);
+  found.meaning = impl_->found_last = text_of(*there);
   found.detail = std::move(there);
   return found;
 }
@@ -248,8 +279,22 @@ std::string file_system_crash::probe(dev::device& device, const recovery& found)
   return wrong.empty() ? "" : "afterwards: " + wrong;
 }
 
+std::string file_system_crash::inspect(std::span<const std::byte> image, std::uint64_t hash) {
+  const crashed_file_system& fs = impl_->fs;
+  impl_->elsewhere.reset();
+  if (!fs.recover_elsewhere || fs.check_every == 0 || hash % fs.check_every != 0) return {};
+  try {
+    impl_->elsewhere = impl_->found_elsewhere(image);
+  } catch (const std::exception& e) {
+    return fmt::format("another recovery: {}", e.what());
+  }
+  return {};
+}
+
 std::string file_system_crash::audit(std::span<const std::byte> recovered, std::uint64_t hash) {
   const crashed_file_system& fs = impl_->fs;
+  if (const auto elsewhere = std::exchange(impl_->elsewhere, std::nullopt); elsewhere && *elsewhere != impl_->found_last)
+    return "another recovery: it leaves " + first_difference(*elsewhere, impl_->found_last);
   return fs.check && fs.check_every != 0 && hash % fs.check_every == 0 ? fs.check(recovered) : "";
 }
 

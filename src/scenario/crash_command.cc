@@ -156,6 +156,7 @@ class crashes {
     fs.mount_options = request_.mount_options.value_or(request_.device == device_kind::block ? "" : "dax=always");
     fs.check = [this](std::span<const std::byte> image) { return judge_.judge(image); };
     fs.check_every = request_.fsck;
+    fs.recover_elsewhere = [this](std::span<std::byte> image) { return judge_.recover(image); };
     if (ground_.bug != nullptr) fs.exhibits = ground_.bug->places, fs.stand_in = ground_.bug->stand_in;
     return fs;
   }

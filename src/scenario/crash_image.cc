@@ -6,6 +6,8 @@
 
 #include <fmt/format.h>
 
+#include <xip/base/crc.h>
+#include <xip/base/endian.h>
 #include <xip/dev/devices.h>
 #include <xip/locks/clock.h>
 
@@ -19,6 +21,27 @@ namespace {
 constexpr const char* image_time = "E2FSPROGS_FAKE_TIME=1704067200";
 constexpr const char* image_identity = "584950c4-0000-4000-8000-6372617368aa";
 constexpr std::size_t piece = 4096;
+
+// Of an ext4 super block, in bytes; see Documentation/filesystems/ext4/super.rst.
+constexpr std::size_t super_block = 1024, super_block_bytes = 1024;
+constexpr std::size_t feature_compat = super_block + 0x5c, feature_ro_compat = super_block + 0x64, checksum = super_block + 0x3fc;
+
+std::uint32_t word_at(std::span<const std::byte> image, std::size_t at) {
+  le32 word;
+  std::memcpy(&word, &image[at], sizeof word);
+  return word;
+}
+
+bool has_journal(std::span<const std::byte> image) {
+  return image.size() >= super_block + super_block_bytes && (word_at(image, feature_compat) & 0x4) != 0;
+}
+
+// A crash has left a part of its last write.
+bool super_block_is_torn(std::span<const std::byte> image) {
+  constexpr std::uint32_t metadata_csum = 0x400;
+  return (word_at(image, feature_ro_compat) & metadata_csum) != 0 &&
+         word_at(image, checksum) != crc32c(~0u, image.subspan(super_block, checksum - super_block));
+}
 
 std::expected<std::unique_ptr<dev::device>, std::string> memory_of_image() {
   auto made = dev::open_memory(crash_image_bytes);
@@ -57,12 +80,33 @@ std::expected<crash_judge, std::string> crash_judge::make(const tools& use) {
 crash_judge::crash_judge(const tools& use, std::unique_ptr<dev::device> copy)
     : use_{use}, copy_{std::move(copy)}, path_{tool_path(device_kind::memory, *copy_, {})} {}
 
-std::string crash_judge::judge(std::span<const std::byte> image) {
-  const nanoseconds start = monotonic_now();
+std::span<std::byte> crash_judge::put(std::span<const std::byte> image) {
   const auto there = copy_->direct_access(0, crash_image_bytes, dev::access_intent::write);
-  if (!there || image.size() != there->bytes) return "the image cannot be copied for e2fsck";
+  if (!there || image.size() != there->bytes) return {};
   for (std::size_t at = 0; at < image.size(); at += piece)
     if (std::memcmp(there->data + at, image.data() + at, piece) != 0) copy_->copy_in(there->data + at, image.data() + at, piece);
+  return {there->data, there->bytes};
+}
+
+std::string crash_judge::recover(std::span<std::byte> image) {
+  if (!has_journal(image)) return {};
+  const nanoseconds start = monotonic_now();
+  const std::span<std::byte> there = put(image);
+  if (there.empty()) return "the image cannot be copied for e2fsck";
+  constexpr int corrected = 1, operational_error = 8;
+  const auto ran = run_tool(use_.e2fsck, {"-p", path_});
+  if (!ran) return fmt::format("{}: {}", use_.e2fsck, ran.error().message());
+  if (super_block_is_torn(image) && ran->status == operational_error && std::ranges::equal(there, image)) return {};
+  if (ran->status != 0 && ran->status != corrected) return fmt::format("e2fsck -p ended with exit code {}:\n{}", ran->status, ran->output);
+  std::ranges::copy(there, image.data());
+  ++images_;
+  seconds_ += std::chrono::duration<double>(monotonic_now() - start).count();
+  return {};
+}
+
+std::string crash_judge::judge(std::span<const std::byte> image) {
+  const nanoseconds start = monotonic_now();
+  if (put(image).empty()) return "the image cannot be copied for e2fsck";
   const auto clean = check_image(use_, path_);
   ++images_;
   seconds_ += std::chrono::duration<double>(monotonic_now() - start).count();

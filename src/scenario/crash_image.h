@@ -32,11 +32,16 @@ class crash_judge {
 
   // Empty: it is content with IMAGE.
   [[nodiscard]] std::string judge(std::span<const std::byte> image);
+  // e2fsck -p recovers IMAGE. Empty: it is done. An image without a journal stays as it is, and one whose super block is torn, which e2fsck refuses, has to.
+  [[nodiscard]] std::string recover(std::span<std::byte> image);
   [[nodiscard]] std::uint64_t images() const noexcept { return images_; }
   [[nodiscard]] double seconds() const noexcept { return seconds_; }
 
  private:
   crash_judge(const tools& use, std::unique_ptr<dev::device> copy);
+
+  // Where e2fsck finds IMAGE now; empty: nowhere.
+  [[nodiscard]] std::span<std::byte> put(std::span<const std::byte> image);
 
   const tools& use_;
   std::unique_ptr<dev::device> copy_;

@@ -119,6 +119,27 @@ TEST(CrashedFileSystem, IsJudgedByOthersToo) {
   EXPECT_EQ(failure_of(crash("creat /a\nsync\n", 64, fs)), "not liked");
 }
 
+// Two recoveries of one crash find the same, or the state fails.
+TEST(CrashedFileSystem, IsRecoveredByOthersInTheSameWay) {
+  const char* const text = "creat /a\nfsync /a\nwrite /a 0 5000\nrename /a /b\nfsync /b\nunlink /b\nsync\n";
+  const scenario::tools use{scenario::find_tool("mke2fs"), scenario::find_tool("e2fsck")};
+  auto e2fsck = scenario::crash_judge::make(use);
+  ASSERT_TRUE(e2fsck) << e2fsck.error();
+  crashed_file_system fs{.type = ext4lite_file_system(), .mount_options = "dax=always", .check_every = 1};
+  fs.recover_elsewhere = [&](std::span<std::byte> image) { return e2fsck->recover(image); };
+  const crash_report r = crash(text, 64, fs);
+  EXPECT_TRUE(r.passed()) << failure_of(r);
+  EXPECT_GT(e2fsck->images(), 50u);
+  fs.recover_elsewhere = [](std::span<std::byte> image) {
+    std::ranges::copy(fresh_image(), image.begin());
+    return "";
+  };
+  EXPECT_THAT(failure_of(crash(text, 64, fs)), HasSubstr("another recovery: it leaves '/lost+found"));
+  EXPECT_THAT(failure_of(crash(text, 64, fs)), HasSubstr("where the mount finds '/a "));
+  fs.recover_elsewhere = [](std::span<std::byte>) { return "not mine"; };
+  EXPECT_EQ(failure_of(crash(text, 64, fs)), "another recovery: not mine");
+}
+
 // Behind each recovery everything goes, lost+found too, and before that every directory takes one more file.
 TEST(CrashedFileSystem, IsEmptiedAndFilledAfterwards) {
   const auto free_inodes = [](std::span<const std::byte> image) {

@@ -37,6 +37,9 @@ struct crashed_file_system {
   // Of the images that a recovery has left it sees every so-many-th, by their hashes: 1 is all, 0 none. It always sees what is left when everything has
   // been removed, once for each tree of names and attributes.
   std::uint64_t check_every = 0;
+  // Another recovery, of what a crash has left: it changes IMAGE as it likes, and says why it could not. The mount has to find what is there then. It sees every check_every-th of
+  // the crash's images. Whoever crashes ext4 gives it e2fsck -p. Empty: nobody.
+  std::function<std::string(std::span<std::byte> image)> recover_elsewhere = {};
   // Planted bugs that are there in the workload and afterwards, but not in its setup (xip/base/exhibits.h).
   std::uint64_t exhibits = 0;
   const void* stand_in = nullptr;
@@ -63,6 +66,7 @@ class file_system_crash final : public subject {
   recovery recover(dev::device& device) override;
   std::string judge(const recovery& found, const position& at) override;
   std::string probe(dev::device& device, const recovery& found) override;
+  std::string inspect(std::span<const std::byte> image, std::uint64_t hash) override;
   std::string audit(std::span<const std::byte> recovered, std::uint64_t hash) override;
 
  private:
