@@ -182,7 +182,8 @@ bool copier::copy_bytes(tree_file& in, tree_file& out, const std::string& source
     if (!data.has_value() && data.error() != EINVAL) return failed(from_.shown(source), data.error());
     const loff_t begin = data.value_or(pos);
     const auto hole = data.has_value() ? in.seek(begin, SEEK_HOLE) : result<loff_t>{size};
-    if (!hole.has_value() && hole.error() == EUCLEAN) return failed(from_.shown(source), hole.error());  // its blocks are not to be believed
+    // Blocks that are not to be believed.
+    if (!hole.has_value() && hole.error() == EUCLEAN) return failed(from_.shown(source), hole.error());
     const loff_t end = std::min(size, hole.value_or(size));
     const auto reached = copy_stretch(in, out, source, target, begin, end);
     if (!reached) return false;
