@@ -232,14 +232,18 @@ result<vfs::inode_ref> ext4_iget(ext4_sb_info& sb, ino_t number) { return iget(s
 result<vfs::inode_ref> iget_orphan(ext4_sb_info& sb, ino_t number) { return iget(sb, number, true); }
 
 result<> check_orphan(ext4_sb_info& sb, ino_t number) {
-  vfs::inode* const made = XIP_TRY(sb.s_op->alloc_inode(sb, number));
-  ext4_inode_info& inode = info_of(*made);
-  result<> good = fill_inode(inode, true);
-  if (good.has_value() && inode.i_file_acl != 0) good = check_bitmaps(sb, pblk_t{inode.i_file_acl}, 1);
-  if (good.has_value() && has_tree(inode))
-    good = check_tree(inode, has_extents(inode) ? extent_max_block : indirect_max_blocks(sb.s_blocksize_bits));
-  sb.s_op->free_inode(made);
-  return good;
+  const apart_inode inode = XIP_TRY(read_apart(sb, number, true));
+  if (inode->i_file_acl != 0) XIP_TRY(check_bitmaps(sb, pblk_t{inode->i_file_acl}, 1));
+  if (!has_tree(*inode)) return {};
+  return check_tree(*inode, has_extents(*inode) ? extent_max_block : indirect_max_blocks(sb.s_blocksize_bits));
+}
+
+void free_apart::operator()(ext4_inode_info* inode) const noexcept { inode->i_sb.s_op->free_inode(inode); }
+
+result<apart_inode> read_apart(ext4_sb_info& sb, ino_t number, bool orphan) {
+  apart_inode inode{&info_of(*XIP_TRY(sb.s_op->alloc_inode(sb, number)))};
+  XIP_TRY(fill_inode(*inode, orphan));
+  return inode;
 }
 
 result<inode_slot> inode_slot_of(ext4_sb_info& sb, ino_t number) {

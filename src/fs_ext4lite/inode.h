@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 
 #include <xip/base/result.h>
 
@@ -38,6 +39,14 @@ namespace xip::ext4lite {
 // NUMBER can be read as such an inode, and every node of its tree too; the inode does not enter the cache. EUCLEAN, EIO, ENOMEM, EOPNOTSUPP.
 [[nodiscard]] result<> check_orphan(ext4_sb_info& sb, ino_t number);
 
-[[nodiscard]] bool inode_number_valid(const ext4_sb_info& sb, ino_t number) noexcept;  // an ordinary one, or the root
+struct free_apart {
+  void operator()(ext4_inode_info* inode) const noexcept;
+};
+using apart_inode = std::unique_ptr<ext4_inode_info, free_apart>;
+// NUMBER as it lies in its table; it does not enter the cache. Without links only an ORPHAN is taken. EUCLEAN, EIO, ENOMEM, EOPNOTSUPP, ESTALE.
+[[nodiscard]] result<apart_inode> read_apart(ext4_sb_info& sb, ino_t number, bool orphan);
+
+// An ordinary one, or the root: what a name may stand for. The orphan file is neither.
+[[nodiscard]] bool inode_number_valid(const ext4_sb_info& sb, ino_t number) noexcept;
 
 }  // namespace xip::ext4lite
