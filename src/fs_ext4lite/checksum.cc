@@ -74,6 +74,8 @@ struct checksum_place {
       return index_place(data);
     case block_kind::xattr:
       return checksum_place{data.size(), offsetof(ext4_xattr_header, h_checksum)};
+    case block_kind::orphan_file:
+      return checksum_place{data.size() - sizeof(ext4_orphan_block_tail), data.size() - sizeof(le32)};
   }
   return std::nullopt;
 }
@@ -95,6 +97,8 @@ struct checksum_place {
       const std::uint32_t before = crc32c(number, data.first(place.field));
       return crc32c(crc32c(before, bytes_of_value(zero)), data.subspan(place.field + sizeof(le32)));
     }
+    case block_kind::orphan_file:
+      return crc32c(crc32c(seed, bytes_of_value(le64{block.value()})), data.first(place.covered));
   }
   return 0;
 }
@@ -123,6 +127,8 @@ void block_trigger(void* context, pblk_t block, std::span<std::byte> data) noexc
       return block_trigger<block_kind::directory_index>;
     case block_kind::xattr:
       return block_trigger<block_kind::xattr>;
+    case block_kind::orphan_file:
+      return block_trigger<block_kind::orphan_file>;
   }
   return nullptr;
 }

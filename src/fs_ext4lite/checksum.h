@@ -1,6 +1,6 @@
 // Checksums of metadata: crc32c with metadata_csum, crc16 of descriptors with uninit_bg. Linux: the *_csum functions of fs/ext4.
 //
-// Blocks of one inode (extent tree, directory) and xattr blocks get theirs when they are written out: set_block_trigger says which kind a
+// Blocks of one inode (extent tree, directory, orphan file) and xattr blocks get theirs when they are written out: set_block_trigger says which kind a
 // buffer is. Bitmaps and descriptors get theirs at commit (group.cc), inodes when their slot is filled in.
 #pragma once
 
@@ -17,7 +17,7 @@ namespace xip::ext4lite {
 struct ext4_sb_info;
 struct ext4_inode_info;
 
-enum class block_kind : std::uint8_t { extent_tree, directory_leaf, directory_index, xattr };
+enum class block_kind : std::uint8_t { extent_tree, directory_leaf, directory_index, xattr, orphan_file };
 
 // The checksum of DATA, a whole block of KIND, is right; always so without metadata_csum. Reads nothing outside DATA whatever it holds.
 [[nodiscard]] bool block_checksum_ok(const ext4_inode_info& inode, block_kind kind, pblk_t block, std::span<const std::byte> data) noexcept;

@@ -30,6 +30,7 @@
 #include "fs_ext4lite/block_window.h"
 #include "fs_ext4lite/extent_cache.h"
 #include "fs_ext4lite/format.h"
+#include "fs_ext4lite/orphan_file.h"
 #include "fs_ext4lite/xattr_index.h"
 #include "jbd2/handle_lock.h"
 
@@ -141,6 +142,7 @@ struct ext4_sb_info : vfs::super_block {
   std::uint64_t s_r_blocks_count = 0;
   std::uint32_t s_inodes_count = 0;
   std::uint32_t s_first_ino = 11;
+  std::uint32_t s_orphan_file_inum = 0;  // with orphan_file
   pblk_t s_first_data_block;
   std::uint32_t s_feature_compat = 0, s_feature_incompat = 0, s_feature_ro_compat = 0;
   std::uint32_t s_csum_seed = 0;  // metadata_csum
@@ -167,8 +169,9 @@ struct ext4_sb_info : vfs::super_block {
   std::atomic<std::int32_t> s_windows{0};         // of all groups
   std::atomic<std::uint32_t> s_next_generation{1};
 
-  mutex<s_orphan_lock_class> s_orphan_lock;                                        // the orphan list, in memory and on disk
+  mutex<s_orphan_lock_class> s_orphan_lock;                                        // the orphan list and file, in memory and on disk
   struct ext4_inode_info* s_orphan_first XIP_GUARDED_BY(s_orphan_lock) = nullptr;  // in the order of the on-disk chain
+  orphan_file s_orphan_file XIP_GUARDED_BY(s_orphan_lock);                         // of a mount for writing
 
   // An open handle holds it shared, a commit exclusive (journal.h).
   jbd2::handle_lock s_handle_barrier;
@@ -211,7 +214,7 @@ struct ext4_inode_info : vfs::inode {
   loff_t i_disksize XIP_GUARDED_BY(i_data_sem) = 0;  // the size on disk
   extent_cache i_es;                                 // what is known of the tree
   std::atomic<std::uint32_t> i_flags_disk{0};        // EXT4_*_FL
-  std::atomic<std::uint32_t> i_dtime{0};             // deleted at; on the orphan list the next number, changed under s_orphan_lock
+  std::atomic<std::uint32_t> i_dtime{0};             // deleted at; on the orphan list's chain the next number, changed under s_orphan_lock
   spin_lock<i_raw_lock_class> i_raw_lock;            // the inode's slot in its table block
   std::atomic<std::uint64_t> i_file_acl{0};          // xattr block; changed under xattr_sem exclusive
   mutable rw_semaphore<xattr_sem_class> xattr_sem;   // attributes, in the slot and in the block
@@ -220,9 +223,10 @@ struct ext4_inode_info : vfs::inode {
   std::uint32_t i_projid = 0;
   group_t i_block_group;
   std::atomic<std::uint32_t> i_window_group{no_group};  // where a window was kept for it last
-  // The orphan list, under s_orphan_lock.
+  // The orphan list, under s_orphan_lock. Where it has a slot of the orphan file it is on no chain.
   ext4_inode_info* i_orphan_next = nullptr;
   ext4_inode_info* i_orphan_prev = nullptr;
+  std::uint32_t i_orphan_slot = no_orphan_slot;
   bool i_on_orphan_list = false;
   // Commit sequence that will carry the last change (all, and what a datasync needs). Compared with s_commit_sequence.
   std::atomic<std::uint64_t> i_sync_tid{0};
@@ -343,14 +347,15 @@ inline constexpr std::uint32_t credits_inode = 1;
 
 // ---- orphan.cc --------------------------------------------------------------------------------------------------------------------
 
-[[nodiscard]] result<> orphan_add(handle& h, ext4_inode_info& inode);  // credits: 3 (super block, this inode)
+// The orphan list: what is said of it goes for the orphan file of an image that has one, too; the list then takes what the file has no room for.
+[[nodiscard]] result<> orphan_add(handle& h, ext4_inode_info& inode);  // credits: 3 (super block, this inode, a block of the file)
 [[nodiscard]] result<> orphan_del(handle& h, ext4_inode_info& inode);  // credits: 4
 // The same, but the caller writes INODE. False: it was not on the list.
 [[nodiscard]] result<bool> orphan_unlink(handle& h, ext4_inode_info& inode);
 // The inode leaves memory, and the disk's list keeps it for the next mount or e2fsck. Nobody may find it again in this one.
 void orphan_forget(ext4_inode_info& inode) noexcept;
 [[nodiscard]] bool on_orphan_list(const ext4_inode_info& inode) noexcept;
-// At mount, read-write: ends truncates, deletes the unlinked. A list that makes no sense is refused (EUCLEAN, MESSAGE) before anything is changed.
+// At mount, read-write: ends truncates, deletes the unlinked. A list or file that makes no sense is refused (EUCLEAN, MESSAGE) before anything is changed.
 [[nodiscard]] result<> orphan_cleanup(ext4_sb_info& sb, std::string& message);
 inline constexpr std::uint32_t credits_orphan = 4;
 

@@ -1,5 +1,5 @@
 // ext4 as it lies on disk: structs, sizes, numbers. No I/O here.
-// Source: Documentation/filesystems/ext4 of Linux (globals, group_descr, inodes, directory, attributes, ifork).
+// Source: Documentation/filesystems/ext4 of Linux (globals, group_descr, inodes, directory, attributes, ifork, orphan).
 #pragma once
 
 #include <cstddef>
@@ -121,7 +121,7 @@ struct ext4_super_block {
   std::uint8_t s_last_error_errcode;
   le16 s_encoding;
   le16 s_encoding_flags;
-  le32 s_orphan_file_inum;
+  le32 s_orphan_file_inum;         // with orphan_file
   le32 s_reserved[94];
   le32 s_checksum;                 // crc32c of all before it
 };
@@ -675,6 +675,18 @@ struct ext4_acl_entry_short {      // an le32 with the id follows for a user or 
 static_assert(sizeof(ext4_acl_entry_short) == 4);
 XIP_AT(ext4_acl_entry_short, e_tag, 0);
 XIP_AT(ext4_acl_entry_short, e_perm, 2);
+
+// ---- the orphan file ----------------------------------------------------------------------------------------------------------------------
+
+inline constexpr std::uint32_t orphan_block_magic = 0x0B10CA04;
+
+struct ext4_orphan_block_tail {    // last 8 bytes of each of its blocks; before it le32 inode numbers, 0 where none is
+  le32 ob_magic;
+  le32 ob_checksum;                // with metadata_csum; of the inode's seed, the block's number as le64, and the inode numbers
+};
+static_assert(sizeof(ext4_orphan_block_tail) == 8);
+XIP_AT(ext4_orphan_block_tail, ob_magic, 0);
+XIP_AT(ext4_orphan_block_tail, ob_checksum, 4);
 
 #undef XIP_AT
 // clang-format on

@@ -249,7 +249,8 @@ void init_inode(const ext4_sb_info& sb, ext4_inode_info& inode, const ext4_inode
 }  // namespace
 
 bool inode_number_valid(const ext4_sb_info& sb, ino_t number) noexcept {
-  return number.value() == root_ino || (number.value() >= sb.s_first_ino && number.value() <= sb.s_inodes_count);
+  if (number.value() == root_ino) return true;
+  return number.value() >= sb.s_first_ino && number.value() <= sb.s_inodes_count && number.value() != sb.s_orphan_file_inum;
 }
 
 result<ext4_inode_info*> new_inode(handle& h, ext4_inode_info& dir, std::uint32_t mode, std::string_view name) {

@@ -427,7 +427,12 @@ void vfs_found_corruption(const vfs::inode& i, std::string_view what) { (void)co
 }  // namespace
 
 ext4_sb_info::ext4_sb_info(vfs::kernel& k, dev::device& d)
-    : vfs::super_block{k, d}, s_group_desc{&k.memory()}, s_groups{&k.memory()}, s_system_zones{&k.memory()}, s_xattr_index{k.memory()} {
+    : vfs::super_block{k, d},
+      s_group_desc{&k.memory()},
+      s_groups{&k.memory()},
+      s_system_zones{&k.memory()},
+      s_orphan_file{k.memory()},
+      s_xattr_index{k.memory()} {
   s_op = &ext4_sops;
   s_type = &ext4lite_fs_type_table;
   s_id = d.name();
@@ -454,6 +459,7 @@ void take_geometry(ext4_sb_info& sb, const ext4_super_block& es) {
   sb.s_want_extra_isize =
       std::min<std::uint32_t>(room, es.s_want_extra_isize != 0 ? es.s_want_extra_isize.load() : sizeof(ext4_inode) - good_old_inode_size);
   sb.s_has_journal = sb.has_compat(compat_has_journal);
+  sb.s_orphan_file_inum = sb.has_compat(compat_orphan_file) ? es.s_orphan_file_inum.load() : 0;
   sb.s_mount_state = es.s_state;
   sb.s_resuid = es.s_def_resuid;
   sb.s_resgid = es.s_def_resgid;

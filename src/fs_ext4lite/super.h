@@ -52,16 +52,17 @@ enum class super_tear : std::uint8_t {
 // ---- super_write.cc ----------------------------------------------------------------------------------------------------------------
 
 // The super block as it is cached. Changed before any other buffer under s_first_change_lock, then under s_handle_barrier exclusive, or under
-// s_orphan_lock (s_last_orphan only).
+// s_orphan_lock (s_last_orphan and orphan_present only).
 [[nodiscard]] ext4_super_block super_block_copy(const ext4_sb_info& sb) noexcept;
-// The first change of a read-write mount: EXT4_VALID_FS goes or, with a journal, needs_recovery comes, durably, before anything else is written.
+// The first change of a read-write mount: EXT4_VALID_FS goes (and orphan_present comes, where there is an orphan file) or, with a journal, needs_recovery
+// comes, durably, before anything else is written.
 [[nodiscard]] result<> begin_writing(ext4_sb_info& sb) XIP_REQUIRES(sb.s_first_change_lock);
 // Errors were found that the super block does not know of.
 [[nodiscard]] bool has_unwritten_errors(ext4_sb_info& sb);
 // Free counts, times and errors go into the super block's buffer.
 void update_super_block(ext4_sb_info& sb) XIP_REQUIRES(sb.s_handle_barrier);
 // The last write of a mount, or before it becomes read-only: all is durable and in its place, and the mark that it is being changed goes. EXT4_VALID_FS
-// does not come back where errors were found.
+// does not come back where errors were found, orphan_present does not go where the orphan file holds something.
 [[nodiscard]] result<> mark_clean(ext4_sb_info& sb);
 
 }  // namespace xip::ext4lite

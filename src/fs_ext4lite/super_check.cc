@@ -19,7 +19,7 @@ inline constexpr std::uint32_t supported_incompat = incompat_filetype | incompat
                                                     incompat_64bit | incompat_flex_bg | incompat_csum_seed | incompat_largedir;
 inline constexpr std::uint32_t writable_ro_compat = ro_compat_sparse_super | ro_compat_large_file | ro_compat_huge_file |
                                                     ro_compat_gdt_csum | ro_compat_dir_nlink | ro_compat_extra_isize |
-                                                    ro_compat_metadata_csum;
+                                                    ro_compat_metadata_csum | ro_compat_orphan_present;
 inline constexpr std::uint32_t log_block_size_max = 2;    // 4 KiB
 inline constexpr std::uint32_t log_block_size_known = 6;  // 64 KiB, the largest that ext4 has
 inline constexpr std::uint32_t log_groups_per_flex_max = 31;

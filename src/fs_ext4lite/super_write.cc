@@ -2,6 +2,7 @@
 //
 // Lock chains:
 //   jbd2_handle -> s_error_lock
+//   jbd2_handle -> s_orphan_lock
 //   s_first_change_lock -> buffer_write
 //   s_umount -> jbd2_commit
 //   namespace_sem -> jbd2_commit
@@ -129,6 +130,8 @@ result<> begin_writing(ext4_sb_info& sb) {
   } else {
     ext4_super_block es = before;
     es.s_state = static_cast<std::uint16_t>(es.s_state & ~valid_fs);
+    // Later it could go home behind the first slot that is taken.
+    if (sb.has_compat(compat_orphan_file)) es.s_feature_ro_compat = es.s_feature_ro_compat | ro_compat_orphan_present;
     count_mount(es, vfs::current_time().seconds);
     XIP_TRY(try_to_write(sb, es, before));
   }
@@ -162,10 +165,17 @@ namespace {
   return sb.s_bdev.flush_cache();
 }
 
+// The orphan file is not to be looked at, unless something is left in it.
+void clear_orphan_present(ext4_sb_info& sb, ext4_super_block& es) {
+  mutex_guard guard{sb.s_orphan_lock};
+  if (sb.s_orphan_file.empty()) es.s_feature_ro_compat = es.s_feature_ro_compat & ~ro_compat_orphan_present;
+}
+
 [[nodiscard]] result<> end_write_back(ext4_sb_info& sb) {
   exclusive_guard guard{sb.s_handle_barrier};
   update_super_block(sb);
   ext4_super_block es = super_block_copy(sb);
+  clear_orphan_present(sb, es);
   // What was not clean when it was mounted is not clean now: that is for e2fsck to say.
   if (!sb.s_error_seen.load(std::memory_order_relaxed)) es.s_state = static_cast<std::uint16_t>(es.s_state | (sb.s_mount_state & valid_fs));
   put(sb, es);
@@ -188,6 +198,7 @@ namespace {
     update_super_block(sb);
     ext4_super_block es = super_block_copy(sb);
     count_mount(es, sb.s_changed_since);
+    clear_orphan_present(sb, es);
     set_time(es.s_wtime, es.s_wtime_hi, vfs::current_time().seconds);
     put(sb, es);
   }
