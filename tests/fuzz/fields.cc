@@ -102,6 +102,8 @@ constexpr member commit_members[] = {member{offsetof(jbd2::commit_header, h_chks
 constexpr member tag_members[] = {member{0, 4, meaning::block}, member{0, 2, meaning::flags}};
 constexpr member word_members[] = {member{0, 4}};
 constexpr member pointer_members[] = {member{0, 4, meaning::block}};
+constexpr member orphan_members[] = {member{0, 4, meaning::inode}};
+constexpr member orphan_tail_members[] = {XIP_MEMBER(ext4_orphan_block_tail, ob_magic, number), XIP_MEMBER(ext4_orphan_block_tail, ob_checksum, number)};
 // clang-format on
 
 #undef XIP_JSB
@@ -141,6 +143,10 @@ class field_finder {
       case structure_kind::xattr_block:
         add(s.offset, xattr_header_members);
         attributes(s.offset, s.offset + sizeof(ext4_xattr_header));
+        break;
+      case structure_kind::orphan_block:
+        words(s, orphan_members);
+        add(end_ - sizeof(ext4_orphan_block_tail), orphan_tail_members);
         break;
       case structure_kind::journal_super:
         add(s.offset, journal_super_members);

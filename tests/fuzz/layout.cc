@@ -18,6 +18,7 @@ using namespace ext4lite;
 constexpr std::uint32_t root_capacity_of_an_inode = 4;
 constexpr std::uint32_t groups_looked_at = 64;
 constexpr std::uint32_t inodes_looked_at = 4096;
+constexpr std::uint32_t orphan_blocks_looked_at = 64;
 constexpr std::size_t structures_looked_for = 2048;
 
 template <class T>
@@ -33,7 +34,9 @@ class inode_reader {
   void read(std::uint64_t offset, std::uint32_t ino) {
     const auto raw = image_.load<ext4_inode>(offset);
     if (raw.i_mode == 0) return;
+    const auto es = image_.load<ext4_super_block>(super_offset);
     ino_ = ino;
+    orphan_file_ = (es.s_feature_compat & compat_orphan_file) != 0 && es.s_orphan_file_inum == ino;
     mode_ = raw.i_mode;
     indexed_ = (raw.i_flags & index_fl) != 0;
     seed_ = crc_of_value(crc_of_value(g_.seed, le32{ino}), raw.i_generation);
@@ -101,6 +104,11 @@ class inode_reader {
 
   // Of a file's data the first block is enough.
   void read_run(std::uint64_t block, std::uint32_t length, std::uint32_t lblk) {
+    if (orphan_file_) {
+      for (std::uint32_t i = 0; i < std::min(length, orphan_blocks_looked_at) && room(); ++i)
+        add_block(structure_kind::orphan_block, block + i);
+      return;
+    }
     if (!S_ISDIR(mode_)) {
       if (lblk == 0) add_block(structure_kind::data, block);
       return;
@@ -122,6 +130,7 @@ class inode_reader {
   std::uint32_t mode_ = 0;
   std::uint32_t seed_ = 0;
   bool indexed_ = false;
+  bool orphan_file_ = false;
 };
 
 // The journal's own blocks; what their checksums start from is the same for all but the super block.

@@ -45,6 +45,7 @@ enum class structure_kind : std::uint8_t {
   directory_leaf,
   directory_index,
   xattr_block,
+  orphan_block,  // of the orphan file
   journal_super,
   journal_descriptor,
   journal_revoke,

@@ -29,6 +29,7 @@ LISTS = ["ea_set -f {own} hello system.posix_acl_access", "ea_set -f {default} d
          "ea_set -f {own} dir/sub system.posix_acl_access", "ea_set -f {long} dir/sub system.posix_acl_default",
          "ea_set -f {long} dir/f1 system.posix_acl_access"]
 UNWRITTEN = ["fallocate dir/f1 3 20"]
+UNLINKED = ["set_inode_field {0} links_count 0", "set_inode_field {0} dtime 0", "unlink {0}"]
 ORPHANS = ["set_inode_field dir/f2 links_count 0", "set_inode_field dir/f2 dtime 0", "unlink dir/f2", "set_super_value last_orphan {f2}"]
 # {blocks} is a file of four blocks, which go to free ones by way of the log; one of them is revoked, and comes back.
 JOURNAL = ["jo{version}", "jw -b 3900-3903 {blocks}", "jc", "jo{version}", "jw -r 3901,3902", "jc", "jo{version}", "jw -b 3902 {blocks}", "jc"]
@@ -61,7 +62,9 @@ SEEDS = {
     "linear": ("512K", "-b 1024 -N 32 -O ^has_journal,^resize_inode,^dir_index", "names", []),
     "orphans": ("512K", "-b 1024 -N 32 -O ^has_journal,^resize_inode", "tree", ORPHANS),
     "full": ("96K", "-b 1024 -N 32 -m 0 -O ^has_journal,^resize_inode", "tree", []),
-    "orphan-file": ("2M", "-b 4096 -N 32 -O orphan_file", "tree", []),
+    "orphan-file": ("9M", "-b 4096 -N 32 -O orphan_file,^resize_inode", "tree", []),
+    "orphan-file-used-1k": ("4M", "-b 1024 -N 64 -O orphan_file,^resize_inode -E orphan_file_size=2", "tree", NODES),
+    "orphan-file-used-4k": ("9M", "-b 4096 -N 32 -O orphan_file,^metadata_csum,^resize_inode -E orphan_file_size=1", "tree", NODES),
     "quota": ("2M", "-b 4096 -N 32 -O quota", "tree", []),
     "bigalloc": ("2M", "-b 1024 -C 4096 -N 32 -O bigalloc,^has_journal,^resize_inode", "tree", []),
     "inline-data": ("512K", "-b 1024 -N 32 -O inline_data,^has_journal,^resize_inode", "tree", []),
@@ -75,7 +78,8 @@ SEEDS = {
 }
 
 
-UNSOUND = ("orphans", "quota")  # mke2fs -d does not count what it puts in for the quota
+USERS_OF_ORPHAN_FILE = ("orphan-file-used-1k", "orphan-file-used-4k")
+UNSOUND = ("orphans", "quota", *USERS_OF_ORPHAN_FILE)  # mke2fs -d does not count what it puts in for the quota
 SHARERS = ("dir/f1", "dir/f3", "empty")  # of the attribute block of dir/f0, in the seeds whose names begin with "shared"
 
 
@@ -155,6 +159,20 @@ def share_attribute_block(image):
     run("e2fsck", "-fy", image, may_fail=True)
 
 
+def fill_orphan_file(image, block):
+    """Two files without a name and one with, in the first and the last slot and in one between; the checksum is the container's to put right."""
+    numbers = [int(word_of_stat(image, path, "Inode:")) for path in ("dir/f1", "dir/f2", "holes")]
+    for path in ("dir/f1", "dir/f2"):
+        for command in UNLINKED:
+            run("debugfs", "-w", "-R", command.format(path), image)
+    run("debugfs", "-w", "-R", "feature orphan_present", image)
+    place = int(run("debugfs", "-R", "bmap <12> 0", image).stdout.decode().split()[-1]) * block
+    with open(image, "r+b") as f:
+        for number, slot in zip(numbers, (0, block // 4 - 3, 7)):
+            f.seek(place + 4 * slot)
+            f.write(struct.pack("<I", number))
+
+
 def make_image(image, size, options, kind, commands):
     words = options.split()
     features = FEATURES
@@ -168,7 +186,7 @@ def make_image(image, size, options, kind, commands):
         if "-I" not in words:
             words += ["-I", "256"]
         run("mke2fs", "-q", "-F", "-t", "ext4", "-O", features, "-E", f"hash_seed={UUID},lazy_itable_init=0,nodiscard,root_owner=0:0", "-U", UUID,
-            *([] if "^has_journal" in features or features == "none" else ["-J", "size=1"]), "-d", root, *words, image, size)
+            *([] if "^has_journal" in features or features == "none" else ["-J", f"size={block // 1024}"]), "-d", root, *words, image, size)
     if "names" in kind:
         run("e2fsck", "-fyD", image, may_fail=True)
     if commands:
@@ -179,6 +197,8 @@ def make_image(image, size, options, kind, commands):
             run("debugfs", "-w", "-f", script, image)
     if os.path.basename(image).startswith("shared"):
         share_attribute_block(image)
+    if os.path.basename(image).startswith("orphan-file-used"):
+        fill_orphan_file(image, block)
     return run("e2fsck", "-fn", image, may_fail=True).returncode == 0
 
 
@@ -195,6 +215,8 @@ def main(tool, directory):
             program = bytes(chance.randrange(1, 256) for _ in range((0, 60, 240)[n]))
             command = [tool, "pack", *(["--sound"] if sound else []), "--program", program, image, f"{directory}/{name}.{n}"]
             subprocess.run(command, check=True)
+            if name in USERS_OF_ORPHAN_FILE:
+                subprocess.run([tool, "repair", f"{directory}/{name}.{n}"], check=True)
         os.unlink(image)
 
 

@@ -19,7 +19,7 @@ void look_at_root(machine& m) {
 
 std::span<const structure_kind> structures_of_target() noexcept {
   static constexpr structure_kind kinds[] = {structure_kind::super_block, structure_kind::group_desc, structure_kind::block_bitmap,
-                                             structure_kind::inode_bitmap};
+                                             structure_kind::inode_bitmap, structure_kind::orphan_block};
   return kinds;
 }
 

@@ -56,6 +56,8 @@ class repairer {
         return index(s, bytes);
       case structure_kind::xattr_block:
         return xattr(s, bytes);
+      case structure_kind::orphan_block:
+        return orphans(s, bytes);
       case structure_kind::block_bitmap:
         return bitmap(s, bytes.first(std::min<std::size_t>(bytes.size(), g_.blocks_per_group / 8)), true);
       case structure_kind::inode_bitmap:
@@ -113,6 +115,13 @@ class repairer {
     std::uint32_t sum = crc_of_value(g_.seed, le64{s.offset / g_.block_size});
     sum = crc_of_zeros(crc32c(sum, block.first(at)), 4);
     image_.store(s.offset + at, le32{crc32c(sum, block.subspan(at + 4))});
+  }
+
+  void orphans(const structure& s, std::span<const std::byte> block) {
+    const std::size_t tail = block.size() - sizeof(ext4_orphan_block_tail);
+    if (image_.load<ext4_orphan_block_tail>(s.offset + tail).ob_magic != orphan_block_magic) return;
+    const std::uint32_t sum = crc32c(crc_of_value(s.seed, le64{s.offset / g_.block_size}), block.first(tail));
+    image_.store(s.offset + tail + offsetof(ext4_orphan_block_tail, ob_checksum), le32{sum});
   }
 
   // Of the attributes in a block, and of all of them together; up to the first that does not lie within it.

@@ -5,7 +5,7 @@
 
 namespace xip::fuzz {
 
-// Of the super block, descriptors, bitmaps, inodes, extent blocks, directory blocks and attribute blocks, as far as they can be found.
+// Of the super block, descriptors, bitmaps, inodes, extent blocks, directory blocks, attribute blocks and blocks of the orphan file, as far as they can be found.
 void repair_checksums(sparse_image& image);
 
 }  // namespace xip::fuzz
