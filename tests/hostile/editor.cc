@@ -52,10 +52,18 @@ std::uint32_t editor::number(std::string_view path) const {
   return at;
 }
 
-std::uint64_t editor::inode_offset(std::string_view path) const {
-  const auto offset = fuzz::offset_of_inode(image_, g_, number(path));
-  if (!offset) wrong_table("inode", path);
+std::uint64_t editor::inode_offset(std::string_view path) const { return inode_offset(number(path)); }
+
+std::uint64_t editor::inode_offset(std::uint32_t number) const {
+  const auto offset = fuzz::offset_of_inode(image_, g_, number);
+  if (!offset) wrong_table("inode", std::to_string(number));
   return *offset;
+}
+
+std::uint64_t editor::orphan_block(std::size_t n) const {
+  for (const fuzz::structure& s : all_)
+    if (s.kind == fuzz::structure_kind::orphan_block && n-- == 0) return s.offset;
+  wrong_table("such block", "the orphan file");
 }
 
 std::uint64_t editor::dir_entry_offset(std::string_view path, std::string_view name) const { return entry_in(number(path), name); }

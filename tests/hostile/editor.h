@@ -59,6 +59,7 @@ class editor {
   // "" is the root. Ends the program where there is no such file: a table of images is wrong then.
   [[nodiscard]] std::uint32_t number(std::string_view path) const;
   [[nodiscard]] std::uint64_t inode_offset(std::string_view path) const;
+  [[nodiscard]] std::uint64_t inode_offset(std::uint32_t number) const;
   [[nodiscard]] std::uint64_t tree_offset(std::string_view path) const {
     return inode_offset(path) + offsetof(ext4lite::ext4_inode, i_block);
   }
@@ -69,6 +70,8 @@ class editor {
   // Byte offsets of the blocks of KIND that belong to the file.
   [[nodiscard]] std::vector<std::uint64_t> blocks(std::string_view path, fuzz::structure_kind kind) const;
   [[nodiscard]] std::uint64_t block(std::string_view path, fuzz::structure_kind kind, std::size_t n = 0) const;
+  // Byte offset of block N of the orphan file.
+  [[nodiscard]] std::uint64_t orphan_block(std::size_t n) const;
   [[nodiscard]] std::uint32_t block_number(std::uint64_t offset) const noexcept {
     return static_cast<std::uint32_t>(offset / g_.block_size);
   }

@@ -11,8 +11,8 @@
 namespace xip::hostile {
 
 std::span<const std::span<const hostile_image>> all_images() noexcept {
-  static const std::span<const hostile_image> all[] = {super_images(), group_images(),     inode_images(),
-                                                       tree_images(),  directory_images(), journal_images()};
+  static const std::span<const hostile_image> all[] = {super_images(),     group_images(),   inode_images(), tree_images(),
+                                                       directory_images(), journal_images(), orphan_images()};
   return all;
 }
 

@@ -34,6 +34,7 @@ struct hostile_image {
 [[nodiscard]] std::span<const hostile_image> tree_images() noexcept;
 [[nodiscard]] std::span<const hostile_image> directory_images() noexcept;
 [[nodiscard]] std::span<const hostile_image> journal_images() noexcept;
+[[nodiscard]] std::span<const hostile_image> orphan_images() noexcept;
 [[nodiscard]] std::span<const std::span<const hostile_image>> all_images() noexcept;
 
 // Made from the seeds in DIRECTORY. Ends the program where they are not there.
