@@ -242,6 +242,7 @@ wait $server; same 'foreground ends with' 0 $?
 if [ "$(id -u)" = 0 ] && has unshare && unshare -m true 2>/dev/null; then
   mkdir "$scratch/sbin"
   ln -s "$xip_fuse" "$scratch/sbin/mount.fuse.xip"
+  ln -s "$(readlink -f "$(dirname "$0")/../../tools/fuse/umount.fuse.xip")" "$scratch/sbin/umount.fuse.xip"
   echo "$img $mnt fuse.xip noauto,user,errors=remount-ro,x-comment 0 0" >"$scratch/fstab"
   cat >"$scratch/by_mount" <<'SH'
 set -e
@@ -254,6 +255,17 @@ echo by mount >"$1/mnt/by_mount"
 mount -o remount,ro "$1/mnt"
 ! touch "$1/mnt/x" 2>/dev/null
 umount "$1/mnt"
+mount -t fuse.xip -o uhelper=fuse.xip "$1/disk.img" "$1/mnt"
+head -c 50000000 /dev/urandom >"$1/mnt/much"
+umount "$1/mnt"
+flock -n "$1/disk.img" true # the server has finished: nobody has to wait
+mount -t fuse.xip -o uhelper=fuse.xip "$1/disk.img" "$1/mnt"
+rm "$1/mnt/much"
+exec 9<"$1/mnt"
+umount "$1/mnt" 2>/dev/null && exit 1 # in use
+umount -l "$1/mnt"
+exec 9<&-
+flock "$1/disk.img" true
 mount -T "$1/fstab" "$1/mnt"
 grep -q 'by mount' "$1/mnt/by_mount"
 findmnt -n -o OPTIONS "$1/mnt" | grep -q 'nosuid,nodev,noexec'
