@@ -52,7 +52,7 @@ int fallocate_verb(int argc, char** argv) {
   if (const auto code = parse(app, argc, argv)) return *code;
   const auto length = parse_size(length_text), offset = parse_size(offset_text);
   if (!length || !offset) {
-    complain("fallocate", fmt::format("'{}': not a size; write a number of bytes, or one with K, M, G, T, P or E behind it",
+    complain("fallocate", fmt::format("'{}': not a size, or too large; write a number of bytes, or one with K, M, G, T, P or E behind it",
                                       length ? offset_text : length_text));
     return exit_usage;
   }

@@ -29,7 +29,7 @@ std::string flags_of(std::uint32_t flags) {
 }
 
 result<> print_map(vfs::task& task, const place& p) {
-  const int fd = XIP_TRY(task.open(p.path, O_RDONLY | O_NOFOLLOW));
+  const int fd = XIP_TRY(task.open(p.path, O_RDONLY | O_NONBLOCK));
   const vfs::kstat stat = XIP_TRY(task.fstat(fd));
   std::vector<vfs::fiemap_extent> extents;
   XIP_TRY(task.fiemap(fd, 0, UINT64_MAX, extents));
