@@ -63,7 +63,8 @@ struct mount_options {
   bool noload = false;
   bool user_xattr = true;
   bool acl = true;
-  std::uint32_t commit = 0;  // seconds between two commits at the most; 0: the default
+  std::optional<bool> grpid;  // a new file's group is its directory's; none: what the super block says
+  std::uint32_t commit = 0;   // seconds between two commits at the most; 0: the default
 };
 
 inline constexpr std::uint32_t default_commit_seconds = 5;  // Linux: JBD2_DEFAULT_MAX_COMMIT_AGE
@@ -153,6 +154,8 @@ struct ext4_sb_info : vfs::super_block {
   bool s_has_journal = false;
   std::atomic<bool> s_user_xattr{true};  // attributes of users' own making are looked at
 
+  bool s_grpid_on_disk = false;
+  std::atomic<bool> s_grpid{false};      // new files belong to their directory's group
   std::pmr::vector<dev::buffer_ref> s_group_desc;  // all descriptor blocks
   std::pmr::vector<group_info*> s_groups;
   std::pmr::vector<system_zone> s_system_zones;  // ascending, apart from each other

@@ -238,6 +238,9 @@ inline constexpr std::uint16_t orphan_fs = 0x0004;   // EXT4_ORPHAN_FS: orphans 
 inline constexpr std::uint16_t errors_continue = 1;
 inline constexpr std::uint16_t errors_ro = 2;
 inline constexpr std::uint16_t errors_panic = 3;
+
+// s_default_mount_opts
+inline constexpr std::uint32_t default_bsdgroups = 0x2;  // EXT4_DEFM_BSDGROUPS
 // s_rev_level
 inline constexpr std::uint32_t good_old_rev = 0;
 inline constexpr std::uint32_t dynamic_rev = 1;

@@ -225,6 +225,10 @@ class number_search {
 
 void init_inode(const ext4_sb_info& sb, ext4_inode_info& inode, const ext4_inode_info& dir, std::uint32_t mode) noexcept {
   vfs::inode_init_owner(inode, dir, mode);
+  if (sb.s_grpid.load(std::memory_order_relaxed)) {  // BSD's rule, which needs no set-group-ID on directories
+    inode.i_gid.store(dir.i_gid.load(std::memory_order_relaxed), std::memory_order_relaxed);
+    inode.i_mode.store(mode, std::memory_order_relaxed);
+  }
   inode.i_nlink.store(S_ISDIR(mode) ? 2 : 1, std::memory_order_relaxed);
   const vfs::timespec64 now = vfs::current_time(inode);
   inode.set_times({now, now, now, now});

@@ -35,6 +35,8 @@ struct named_switch {
 constexpr std::array switches{named_switch{"user_xattr", "nouser_xattr", &mount_options::user_xattr},
                               named_switch{"acl", "noacl", &mount_options::acl}};
 
+constexpr std::array<std::string_view, 2> grpid_names{"grpid", "bsdgroups"}, nogrpid_names{"nogrpid", "sysvgroups"};
+
 [[nodiscard]] result<> parse_one(std::string_view word, mount_options& options, std::string& message) {
   const std::size_t equals = std::min(word.find('='), word.size());
   const std::string_view key = word.substr(0, equals);
@@ -71,12 +73,18 @@ constexpr std::array switches{named_switch{"user_xattr", "nouser_xattr", &mount_
     }
     return {};
   }
+  for (const bool on : {true, false}) {
+    const auto& names = on ? grpid_names : nogrpid_names;
+    if (std::ranges::find(names, word) == names.end()) continue;
+    options.grpid = on;
+    return {};
+  }
   for (const named_switch& s : switches) {
     if (word != s.on && word != s.off) continue;
     options.*s.option = word == s.on;
     return {};
   }
-  message = fmt::format("option \"{}\" is not known; ext4 has dax=, errors=, commit=, noload, [no]user_xattr and [no]acl", word);
+  message = fmt::format("option \"{}\" is not known; ext4 has dax=, errors=, commit=, noload, [no]grpid, [no]user_xattr and [no]acl", word);
   return fail(EINVAL);
 }
 
@@ -115,6 +123,7 @@ void show_options(const vfs::super_block& sb, std::string& out) {
     out += fmt::format(",errors={}", std::ranges::find(errors_names, *info.s_options.errors, &named_errors::mode)->name);
   if (info.s_options.commit != 0) out += fmt::format(",commit={}", info.s_options.commit);
   if (info.s_options.noload) out += ",norecovery";
+  if (info.s_options.grpid) out += *info.s_options.grpid ? ",grpid" : ",nogrpid";
   for (const named_switch& s : switches)
     if (!(info.s_options.*s.option)) (out += ',') += s.off;
 }

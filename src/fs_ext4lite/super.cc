@@ -80,6 +80,7 @@ void take_options(ext4_sb_info& sb, const mount_options& options) {
   sb.s_options = options;
   sb.s_user_xattr.store(options.user_xattr, std::memory_order_relaxed);
   if (options.acl)
+  sb.s_grpid.store(options.grpid.value_or(sb.s_grpid_on_disk), std::memory_order_relaxed);
     sb.s_flags.fetch_or(vfs::sb_posixacl, std::memory_order_relaxed);
   else
     sb.s_flags.fetch_and(~vfs::sb_posixacl, std::memory_order_relaxed);
@@ -468,6 +469,7 @@ void take_geometry(ext4_sb_info& sb, const ext4_super_block& es) {
   sb.s_time_min = time_min;
   sb.s_time_max = sb.s_inode_size > good_old_inode_size ? time_max : std::int64_t{INT32_MAX};
   sb.s_resv_blocks = reserved_for_conversions(sb);
+  sb.s_grpid_on_disk = (es.s_default_mount_opts & default_bsdgroups) != 0;
   // Two lives of one inode number must differ: the counter starts where no mount before can have been.
   const std::int64_t now = realtime_now_coarse().count();
   sb.s_next_generation.store(crc32c(crc32c(~0u, std::as_bytes(std::span{&now, 1})), std::as_bytes(std::span{&es, 1})),

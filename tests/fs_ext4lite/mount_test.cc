@@ -207,5 +207,49 @@ TEST(MountBehaviour, SyncedChangesAreOnTheMedium) {
   ASSERT_TRUE(t.close(fd));
 }
 
+// BSD's rule for the groups of new files, asked for by the mount or by the super block. Linux: ext4's grpid.
+TEST(MountOptions, SayWhoseGroupANewFileHas) {
+  const auto group_of_new_file = [](const image& disk, std::string_view options) {
+    mounted m{disk, options};
+    EXPECT_TRUE(m.ok()) << m.failure();
+    vfs::task& t = m.task();
+    EXPECT_TRUE(t.mkdir("/d", 0755));
+    EXPECT_TRUE(t.chown("/d", 0, 77));
+    EXPECT_TRUE(t.mkdir("/d/sub", 0755));
+    write_file(t, "/d/file", "x");
+    EXPECT_EQ(t.stat("/d/sub")->mode, static_cast<std::uint32_t>(S_IFDIR | 0755)) << "a set-group-ID is inherited by the other rule only";
+    EXPECT_EQ(t.stat("/d/sub")->gid, t.stat("/d/file")->gid);
+    return t.stat("/d/file")->gid;
+  };
+  const image disk = make_image();
+  EXPECT_EQ(group_of_new_file(disk, ""), 0u);
+  EXPECT_EQ(group_of_new_file(disk, "grpid"), 77u);
+  EXPECT_EQ(group_of_new_file(disk, "bsdgroups"), 77u);
+  ASSERT_EQ(run_command({"tune2fs", "-o", "bsdgroups", disk.path()}).status, 0);
+  EXPECT_EQ(group_of_new_file(disk, ""), 77u);
+  EXPECT_EQ(group_of_new_file(disk, "sysvgroups"), 0u);
+  EXPECT_EQ(group_of_new_file(disk, "nogrpid"), 0u);
+}
+
+// Files and bitmaps that say that the log is theirs: it would be written over what they hold, or they over it.
+TEST(MountedJournal, HasItsBlocksForItself) {
+  const image disk = make_image("-b 1024", "8M");
+  {
+    mounted m{disk};
+    write_file(m.task(), "/file", pattern(40 * 1024));
+    m.umount_and_check(disk);
+  }
+  // Its last block, as debugfs says it.
+  std::string words = debugfs(disk.path(), "blocks <8>");
+  words.resize(words.find_last_of("0123456789") + 1);
+  debugfs(disk.path(), "sif /file block[5] " + words.substr(words.find_last_of(" \n") + 1), true);
+  mounted m{disk};
+  ASSERT_TRUE(m.ok()) << m.failure();
+  EXPECT_EQ(m.task().open("/file", O_RDWR).error(), EUCLEAN);
+  EXPECT_EQ(m.task().truncate("/file", 0).error(), EUCLEAN);
+  EXPECT_EQ(m.task().unlink("/file").error(), EUCLEAN);
+  EXPECT_THAT(m.log(), HasSubstr("which are no file's"));
+}
+
 }  // namespace
 }  // namespace xip::ext4lite::test
