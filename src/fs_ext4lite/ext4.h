@@ -361,6 +361,8 @@ void orphan_forget(ext4_inode_info& inode) noexcept;
 // At mount, read-write: ends truncates, deletes the unlinked. A list or file that makes no sense is refused (EUCLEAN, MESSAGE) before anything is changed.
 [[nodiscard]] result<> orphan_cleanup(ext4_sb_info& sb, std::string& message);
 inline constexpr std::uint32_t credits_orphan = 4;
+// What orphan_cleanup would refuse, of a mount that does not write: the same errors, and nothing is changed.
+[[nodiscard]] result<> orphan_check(ext4_sb_info& sb, std::string& message);
 
 // ---- map_blocks.cc ----------------------------------------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <compare>
 #include <cstring>
+#include <optional>
 
 #include <fmt/format.h>
 
@@ -251,6 +252,24 @@ using filed_orphans = std::pmr::vector<filed_orphan>;
   return false;
 }
 
+// All orphans, each of them checked.
+struct found_orphans {
+  filed_orphans filed;
+  std::uint32_t listed = 0;
+};
+
+// None: errors were found before, and e2fsck has to see to them.
+[[nodiscard]] result<std::optional<found_orphans>> find_orphans(ext4_sb_info& sb, std::string& message) {
+  XIP_TRY(load_orphan_file(sb, message));
+  found_orphans all{orphans_in_file(sb)};
+  const std::uint32_t head = head_now(sb);
+  if (head == 0 && all.filed.empty()) return all;
+  if ((sb.s_mount_state & error_fs) != 0) return std::nullopt;
+  XIP_TRY(check_file(sb, all.filed, message));
+  all.listed = XIP_TRY(check_list(sb, head, all.filed, message));
+  return all;
+}
+
 // Who finds orphan_present takes it away at the end, whether anything is changed until then or not.
 [[nodiscard]] result<> take_over_mark(ext4_sb_info& sb) {
   handle h = XIP_TRY(journal_start(sb, credits_orphan));
@@ -310,20 +329,23 @@ result<bool> orphan_unlink(handle& h, ext4_inode_info& inode) {
   return true;
 }
 
+result<> orphan_check(ext4_sb_info& sb, std::string& message) {
+  XIP_TRY(find_orphans(sb, message));
+  return {};
+}
+
 result<> orphan_cleanup(ext4_sb_info& sb, std::string& message) {
-  XIP_TRY(load_orphan_file(sb, message));
+  const auto found = XIP_TRY(find_orphans(sb, message));
   if (XIP_EXHIBIT(orphans_not_cleaned_up)) return {};
-  const filed_orphans filed = orphans_in_file(sb);
-  if (head_now(sb) == 0 && filed.empty()) return take_over_mark(sb);
-  if ((sb.s_mount_state & error_fs) != 0) {
+  if (!found) {
     sb.s_kernel.printk(vfs::log_level::warning,
                        fmt::format("ext4 ({}): errors were found before, the orphan list is left to e2fsck", sb.s_id));
     return {};
   }
-  XIP_TRY(check_file(sb, filed, message));
-  std::uint32_t count = XIP_TRY(check_list(sb, head_now(sb), filed, message));
+  std::uint32_t count = found->listed;
+  if (count == 0 && found->filed.empty()) return take_over_mark(sb);
   while (const std::uint32_t head = head_now(sb)) XIP_TRY(finish_orphan(sb, head, no_orphan_slot, message));
-  for (const filed_orphan& f : filed) count += XIP_TRY(finish_filed(sb, f, message)) ? 1 : 0;
+  for (const filed_orphan& f : found->filed) count += XIP_TRY(finish_filed(sb, f, message)) ? 1 : 0;
   sb.s_kernel.printk(vfs::log_level::info, fmt::format("ext4 ({}): {} orphan inodes cleaned up", sb.s_id, count));
   return {};
 }

@@ -287,8 +287,8 @@ using owned_sb = std::unique_ptr<ext4_sb_info, decltype([](ext4_sb_info* sb) { (
   then->s_id = sb.s_id;
   take_geometry(*then, es);
   const vfs::inode_ref root = XIP_TRY(read_structures(*then, es, message));
-  const jbd2::log_map log_then = XIP_TRY(find_journal(*then, es, message));
-  return check_journal_place(*then, log_then, message);
+  if (!then->s_journal_protected) return protect_journal(*then, es, message);
+  return orphan_check(*then, message);
 }
 
 // The geometry is known; descriptors, root, and what is left over from a crash.

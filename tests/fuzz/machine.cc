@@ -20,14 +20,6 @@ constexpr std::size_t log_bytes_kept = 1 << 16;
   return false;
 }
 
-// Whether a mount for writing begins with a replay, which comes before anything that could refuse it is known.
-[[nodiscard]] bool needs_recovery(dev::device& device) noexcept {
-  constexpr std::uint64_t incompat = 1024 + 0x60;
-  constexpr std::byte recover{0x04};
-  std::byte low{};
-  return device.read(incompat, std::span{&low, 1}).has_value() && (low & recover) != std::byte{};
-}
-
 }  // namespace
 
 void finding(std::string_view what, std::string_view detail) {
@@ -65,14 +57,14 @@ bool machine::mount(std::string_view options) {
   with.points = sanitizer_.get();
   kernel_ = std::make_unique<vfs::kernel>(std::move(with));
   if (!kernel_->register_filesystem(ext4lite_file_system())) return false;
-  const bool may_have_written = watch_.written() || needs_recovery(*memory_);
+  const bool had_written = watch_.written();
   auto done = kernel_->mount("ext4", *device_, "/", options);
   if (!done) {
     failure_ = done.error().message;
     kernel_.reset();
     if (done.error().code == ENOMEM) return false;
     if (failure_.empty()) finding("a mount is refused without a word", done.error().code.name());
-    if (!may_have_written && watch_.written()) finding("a mount that is refused has written to the device", failure_);
+    if (!had_written && watch_.written()) finding("a mount that is refused has written to the device", failure_);
     return false;
   }
   may_write_ = may_write_ || !has_word(options, "ro");
