@@ -102,6 +102,7 @@ struct group_info {
 struct system_zone {
   pblk_t first;
   std::uint64_t count;
+  ino_t owner{};  // whose they are; 0: nobody's
 };
 
 // What corrupted() remembers until the super block is written next.
@@ -144,6 +145,7 @@ struct ext4_sb_info : vfs::super_block {
   std::uint32_t s_inodes_count = 0;
   std::uint32_t s_first_ino = 11;
   std::uint32_t s_orphan_file_inum = 0;  // with orphan_file
+  bool s_journal_protected = false;      // its blocks are among s_system_zones
   pblk_t s_first_data_block;
   std::uint32_t s_feature_compat = 0, s_feature_incompat = 0, s_feature_ro_compat = 0;
   std::uint32_t s_csum_seed = 0;  // metadata_csum
@@ -152,10 +154,10 @@ struct ext4_sb_info : vfs::super_block {
   std::uint8_t s_def_hash_version = 0;
   bool s_hash_unsigned = false;
   bool s_has_journal = false;
-  std::atomic<bool> s_user_xattr{true};  // attributes of users' own making are looked at
-
   bool s_grpid_on_disk = false;
   std::atomic<bool> s_grpid{false};      // new files belong to their directory's group
+  std::atomic<bool> s_user_xattr{true};  // attributes of users' own making are looked at
+
   std::pmr::vector<dev::buffer_ref> s_group_desc;  // all descriptor blocks
   std::pmr::vector<group_info*> s_groups;
   std::pmr::vector<system_zone> s_system_zones;  // ascending, apart from each other
@@ -267,8 +269,9 @@ extern const vfs::file_system_type ext4lite_fs_type_table;  // behind xip/fs_ext
 [[nodiscard]] group_t group_of(const ext4_sb_info& sb, pblk_t block) noexcept;
 [[nodiscard]] pblk_t first_block_of(const ext4_sb_info& sb, group_t g) noexcept;
 [[nodiscard]] std::uint32_t blocks_in_group(const ext4_sb_info& sb, group_t g) noexcept;
-// COUNT blocks from FIRST lie inside the file system and hold none of its fixed metadata (super blocks, descriptors, bitmaps, inode tables).
-[[nodiscard]] bool data_blocks_valid(const ext4_sb_info& sb, pblk_t first, std::uint32_t count) noexcept;
+// COUNT blocks from FIRST lie inside the file system and hold nothing of its own: no super blocks, descriptors, bitmaps or inode tables, no journal and orphan file,
+// but for what is inode OWNER's. Linux: ext4_inode_block_valid.
+[[nodiscard]] bool data_blocks_valid(const ext4_sb_info& sb, pblk_t first, std::uint32_t count, ino_t owner = {}) noexcept;
 
 // ---- block_alloc.cc ---------------------------------------------------------------------------------------------------------------
 
@@ -358,11 +361,11 @@ inline constexpr std::uint32_t credits_inode = 1;
 // The inode leaves memory, and the disk's list keeps it for the next mount or e2fsck. Nobody may find it again in this one.
 void orphan_forget(ext4_inode_info& inode) noexcept;
 [[nodiscard]] bool on_orphan_list(const ext4_inode_info& inode) noexcept;
+// What orphan_cleanup would refuse, of a mount that does not write: the same errors, and nothing is changed.
+[[nodiscard]] result<> orphan_check(ext4_sb_info& sb, std::string& message);
 // At mount, read-write: ends truncates, deletes the unlinked. A list or file that makes no sense is refused (EUCLEAN, MESSAGE) before anything is changed.
 [[nodiscard]] result<> orphan_cleanup(ext4_sb_info& sb, std::string& message);
 inline constexpr std::uint32_t credits_orphan = 4;
-// What orphan_cleanup would refuse, of a mount that does not write: the same errors, and nothing is changed.
-[[nodiscard]] result<> orphan_check(ext4_sb_info& sb, std::string& message);
 
 // ---- map_blocks.cc ----------------------------------------------------------------------------------------------------------------
 

@@ -51,7 +51,7 @@ struct place {
   if (e.len == 0 || e.end() > next)
     return corrupted(
         inode, fmt::format("{}: extent {} has {} blocks from {}, the next begins at {}", said_of(where), i, e.len, e.lblk.value(), next));
-  if (!data_blocks_valid(sbi_of(inode), e.pblk, e.len))
+  if (!data_blocks_valid(sbi_of(inode), e.pblk, e.len, inode.i_ino))
     return corrupted(inode, fmt::format("{}: extent {} lies on blocks {} to {}, which are no file's", said_of(where), i, e.pblk.value(),
                                         e.pblk.value() + e.len - 1));
   return {};

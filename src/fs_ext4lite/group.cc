@@ -211,15 +211,6 @@ std::uint32_t base_meta_blocks(const ext4_sb_info& sb, group_t g) noexcept {
   return (has_super ? 1 : 0) + desc_blocks_in(sb, g) + reserved;
 }
 
-bool data_blocks_valid(const ext4_sb_info& sb, pblk_t first, std::uint32_t count) noexcept {
-  if (first <= sb.s_first_data_block || first.value() >= sb.s_blocks_count || sb.s_blocks_count - first.value() < count) return false;
-  const auto after = std::ranges::upper_bound(sb.s_system_zones, first, {}, &system_zone::first);
-  if (after != sb.s_system_zones.end() && after->first < first + count) return false;
-  if (after == sb.s_system_zones.begin()) return true;
-  const system_zone& before = *std::prev(after);
-  return before.first + before.count <= first;
-}
-
 // ---- descriptors -----------------------------------------------------------------------------------------------------------------
 
 dev::buffer& desc_buffer(const ext4_sb_info& sb, group_t g) noexcept { return *sb.s_group_desc[g.value() / sb.s_desc_per_block]; }

@@ -22,7 +22,7 @@ result<root_slot> slot_of(const ext4_inode_info& inode, lblk_t lblk) noexcept {
 }
 
 result<> check_pointer(const ext4_inode_info& inode, std::uint64_t block, std::uint32_t count, std::uint64_t lblk) {
-  if (data_blocks_valid(sbi_of(inode), pblk_t{block}, count)) return {};
+  if (data_blocks_valid(sbi_of(inode), pblk_t{block}, count, inode.i_ino)) return {};
   return corrupted(inode, fmt::format("block map: {} blocks from {}, for block {} of the file, are no file's", count, block, lblk));
 }
 

@@ -7,13 +7,12 @@
 
 #include <xip/base/assert.h>
 
+#include "fs_ext4lite/block_validity.h"
 #include "fs_ext4lite/checksum.h"
 #include "fs_ext4lite/inode.h"
 
 namespace xip::ext4lite {
 namespace {
-
-inline constexpr loff_t bytes_max = loff_t{8} << 20;  // all of it is kept in memory. Linux has the same limit
 
 [[nodiscard]] std::uint32_t word_at(std::span<const std::byte> data, std::size_t offset) noexcept {
   le32 word;
@@ -82,7 +81,7 @@ namespace {
 class orphan_file_loader {
  public:
   orphan_file_loader(ext4_sb_info& sb, std::string& message)
-      : sb_{sb}, number_{sb.s_orphan_file_inum}, message_{message}, file_{sb.memory()}, places_{&sb.memory()} {}
+      : sb_{sb}, number_{sb.s_orphan_file_inum}, message_{message}, file_{sb.memory()}, places_{&sb.memory()}, zones_{&sb.memory()} {}
 
   [[nodiscard]] result<orphan_file> load() {
     XIP_TRY(check_number());
@@ -90,10 +89,13 @@ class orphan_file_loader {
     if (!inode) return refuse(fmt::format("it cannot be read: {}", inode.error().message()), inode.error());
     if (!(*inode)->is_reg()) return refuse("it is no regular file");
     const loff_t bytes = i_size_read(**inode);
-    if (bytes > bytes_max) return refuse(fmt::format("it has {} bytes, more than {}", bytes, bytes_max));
+    if (bytes > orphan_file_bytes_max) return refuse(fmt::format("it has {} bytes, more than {}", bytes, orphan_file_bytes_max));
     const auto end = static_cast<std::uint32_t>(bytes >> sb_.s_blocksize_bits);
     for (std::uint32_t at = 0; at < end;) at += XIP_TRY(take_extent(**inode, lblk_t{at}, end - at));
     XIP_TRY(check_places());
+    const bool at_mount = sb_.s_root == nullptr;  // nobody else looks at the zones yet
+    for (const system_zone& zone : zones_)
+      if (at_mount) add_system_zone(sb_, zone);
     return std::move(file_);
   }
 
@@ -119,6 +121,7 @@ class orphan_file_loader {
     if (em->type == extent_type::hole) return refuse(fmt::format("it has a hole at block {}", lblk.value()));
     if (em->type == extent_type::unwritten) return refuse(fmt::format("its block {} was never written", lblk.value()));
     for (std::uint32_t i = 0; i < em->len; ++i) XIP_TRY(take_block(inode, lblk + i, em->pblk + i));
+    zones_.push_back({em->pblk, em->len, inode.i_ino});
     return em->len;
   }
 
@@ -150,6 +153,7 @@ class orphan_file_loader {
   std::string& message_;
   orphan_file file_;
   std::pmr::vector<pblk_t> places_;
+  std::pmr::vector<system_zone> zones_;
 };
 
 }  // namespace

@@ -19,6 +19,7 @@ namespace xip::ext4lite {
 class handle;
 struct ext4_sb_info;
 
+inline constexpr loff_t orphan_file_bytes_max = loff_t{8} << 20;  // all of it is kept in memory. Linux has the same limit
 inline constexpr std::uint32_t no_orphan_slot = ~0u;
 
 // Its blocks in memory, held as long as the mount may write. Slots are counted through all of them; under s_orphan_lock.

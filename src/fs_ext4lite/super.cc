@@ -16,6 +16,7 @@
 #include <xip/locks/thread_context.h>
 #include <xip/vfs/ops.h>
 
+#include "fs_ext4lite/block_validity.h"
 #include "fs_ext4lite/checksum.h"
 #include "fs_ext4lite/group.h"
 #include "fs_ext4lite/indirect.h"
@@ -79,8 +80,8 @@ void free_inode(vfs::inode* i) noexcept { allocator_of(i->i_sb).delete_object(&i
 void take_options(ext4_sb_info& sb, const mount_options& options) {
   sb.s_options = options;
   sb.s_user_xattr.store(options.user_xattr, std::memory_order_relaxed);
-  if (options.acl)
   sb.s_grpid.store(options.grpid.value_or(sb.s_grpid_on_disk), std::memory_order_relaxed);
+  if (options.acl)
     sb.s_flags.fetch_or(vfs::sb_posixacl, std::memory_order_relaxed);
   else
     sb.s_flags.fetch_and(~vfs::sb_posixacl, std::memory_order_relaxed);
@@ -197,16 +198,6 @@ void take_blocks(ext4_sb_info& sb, const ext4_super_block& es) noexcept {
   return es;
 }
 
-// Where the journal lies it must not be written over anything else.
-[[nodiscard]] result<> check_journal_place(const ext4_sb_info& sb, const jbd2::log_map& log, std::string& message) {
-  for (const jbd2::log_extent& e : log.extents()) {
-    if (data_blocks_valid(sb, e.start, e.count)) continue;
-    message = fmt::format("the journal has blocks {}+{}, which are the file system's own; run e2fsck", e.start.value(), e.count);
-    return fail(EUCLEAN);
-  }
-  return {};
-}
-
 [[nodiscard]] nanoseconds commit_interval(const ext4_sb_info& sb) noexcept {
   const std::uint32_t asked = sb.s_options.commit;
   // A scheduler that owns every thread gets none that it was not asked for.
@@ -222,7 +213,10 @@ void drop_journal(ext4_sb_info& sb) noexcept {
 [[nodiscard]] result<> open_journal(ext4_sb_info& sb, const ext4_super_block& es, std::string& message) {
   if (sb.s_journal != nullptr || !sb.s_has_journal || sb.s_options.noload) return {};
   jbd2::log_map log = XIP_TRY(find_journal(sb, es, message));
-  XIP_TRY(check_journal_place(sb, log, message));
+  if (!sb.s_journal_protected) {
+    message = "the journal could not be found when it was mounted: unmount it first";
+    return fail(EUCLEAN);
+  }
   sb.s_journal = allocator_of(sb).new_object<jbd2::journal>(jbd2::journal_request{.buffers = *sb.s_buffers,
                                                                                   .log = std::move(log),
                                                                                   .memory = sb.memory(),
@@ -254,6 +248,18 @@ void drop_journal(ext4_sb_info& sb) noexcept {
   return es;
 }
 
+// A mount that only reads goes on without what it cannot find.
+[[nodiscard]] result<> protect_reserved_inodes(ext4_sb_info& sb, const ext4_super_block& es, std::string& message) {
+  if (sb.s_has_journal) {
+    const auto done = protect_journal(sb, es, message);
+    sb.s_journal_protected = done.has_value();
+    if (!done && !sb.is_rdonly() && !sb.s_options.noload) return done;
+    message.clear();
+  }
+  if (sb.s_orphan_file_inum != 0 && sb.is_rdonly()) protect_orphan_file(sb);
+  return {};
+}
+
 // Descriptors and root, from a device that nobody changes. The root is held.
 [[nodiscard]] result<vfs::inode_ref> read_structures(ext4_sb_info& sb, const ext4_super_block& es, std::string& message) {
   sb.s_buffers.emplace(sb.s_bdev, sb.s_blocksize_bits, sb.memory());
@@ -263,6 +269,7 @@ void drop_journal(ext4_sb_info& sb) noexcept {
   sb.s_sbh->set_trigger(super_block_trigger, &sb);
   XIP_TRY(load_groups(sb, message));
   sb.s_overhead = overhead_of(sb, es);
+  XIP_TRY(protect_reserved_inodes(sb, es, message));
   auto root = ext4_iget(sb, ino_t{root_ino});
   if (!root) message = fmt::format("cannot read the root directory: {}; run e2fsck", root.error().message());
   return root;
@@ -462,6 +469,7 @@ void take_geometry(ext4_sb_info& sb, const ext4_super_block& es) {
   sb.s_has_journal = sb.has_compat(compat_has_journal);
   sb.s_orphan_file_inum = sb.has_compat(compat_orphan_file) ? es.s_orphan_file_inum.load() : 0;
   sb.s_mount_state = es.s_state;
+  sb.s_grpid_on_disk = (es.s_default_mount_opts & default_bsdgroups) != 0;
   sb.s_resuid = es.s_def_resuid;
   sb.s_resgid = es.s_def_resgid;
   sb.s_maxbytes = largest_file(sb);
@@ -469,7 +477,6 @@ void take_geometry(ext4_sb_info& sb, const ext4_super_block& es) {
   sb.s_time_min = time_min;
   sb.s_time_max = sb.s_inode_size > good_old_inode_size ? time_max : std::int64_t{INT32_MAX};
   sb.s_resv_blocks = reserved_for_conversions(sb);
-  sb.s_grpid_on_disk = (es.s_default_mount_opts & default_bsdgroups) != 0;
   // Two lives of one inode number must differ: the counter starts where no mount before can have been.
   const std::int64_t now = realtime_now_coarse().count();
   sb.s_next_generation.store(crc32c(crc32c(~0u, std::as_bytes(std::span{&now, 1})), std::as_bytes(std::span{&es, 1})),

@@ -96,6 +96,13 @@ constexpr hostile_image images[] = {
     {"journal-elsewhere", "journal.0", [](editor& e) { e.super([](ext4_super_block& es) { es.s_journal_dev = 0x12345; es.s_journal_inum = 0; }); }, {.refused_rw = "the journal lies on a device of its own"}},
     {"journal-blocks-are-a-files", "journal.0", [](editor& e) { const auto at = data_block(e, "dir/f2"); first_extent(e, [&](ext4_extent& x) { x.ee_start_lo = at; }); }, {.refused_rw = "block 0 is no super block"}},
     {"journal-in-metadata", "journal.0", [](editor& e) { const auto at = table_block(e); first_extent(e, [&](ext4_extent& x) { x.ee_start_lo = at; }); }, {.refused_rw = "block 0 is no super block"}},
+    {"journal-block-is-a-files-too", "journal.0", [](editor& e) { const auto at = log{e}.own_block(5); e.extent("dir/f2", 0, [&](ext4_extent& x) { x.ee_start_lo = at; }); }, {.told = "which are no file's"}},
+    {"journal-block-is-free", "journal.0", [](editor& e) {
+       const auto at = log{e}.own_block(5);
+       const auto bitmap = e.image().load<ext4_group_desc>(fuzz::offset_of_desc(e.geometry(), 0)).bg_block_bitmap_lo * std::uint64_t{1024};
+       e.at<std::uint8_t>(bitmap + (at - 1) / 8, [&](std::uint8_t& bits) { bits = static_cast<std::uint8_t>(bits & ~(1u << (at - 1) % 8)); });
+       e.group(0, [](ext4_group_desc& d) { d.bg_free_blocks_count_lo = static_cast<std::uint16_t>(d.bg_free_blocks_count_lo + 1); });
+     }, {.told_rw = "the file system's own, is free"}},
     {"journal-length-wrong", "journal.0", [](editor& e) { journal_super(e, [](jsb_t& j) { j.s_maxlen = 0xFFFFFFFF; }); }, {.refused_rw = "the journal is damaged: it has 4294967295 blocks, its file only 1024"}},
     {"journal-blocks-of-4k", "journal.0", [](editor& e) { journal_super(e, [](jsb_t& j) { j.s_blocksize = 4096; }); }, {.refused_rw = "the journal is damaged: its blocks have 4096 bytes"}},
     {"journal-begins-in-its-super-block", "journal.0", [](editor& e) { journal_super(e, [](jsb_t& j) { j.s_first = 0; }); }, {.refused_rw = "the journal is damaged: its log begins at block 0"}},
