@@ -39,8 +39,9 @@ int truncate_verb(int argc, char** argv) {
   app.add_option("IMAGE:/PATH", arguments, "files")->required();
   if (const auto code = parse(app, argc, argv)) return *code;
   if (!parse_new_size(size_text, 0)) {
-    complain("truncate",
-             fmt::format("size '{}': not a size, or too large; write a number of bytes, or one with K, M, G, T, P or E behind it", size_text));
+    complain(
+        "truncate",
+        fmt::format("size '{}': not a size, or too large; write a number of bytes, or one with K, M, G, T, P or E behind it", size_text));
     return exit_usage;
   }
   const auto places = places_of_one_image("truncate", arguments);
