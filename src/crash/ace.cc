@@ -243,38 +243,71 @@ class builder {
  public:
   explicit builder(std::string name) { made_.name = std::move(name), made_.setup = {step_of("mkdir A"), step_of("mkdir B")}; }
 
+  // What is added from here on is TASK's. It knows the setup, and nothing of what others do.
+  void begin_task(std::uint32_t task) {
+    task_ = task;
+    first_ = made_.steps.size();
+    there_ = set_up_;
+  }
+
   // What no call before has touched is made in the setup, the rest where it is needed.
   void add(const ace_call& call, std::string_view sync) {
     for (const std::string_view need : split(call.needs, ' ')) {
       if (there_.has(name_of_need(need))) continue;
-      std::vector<step>& where = touched(name_of_need(need)) ? made_.steps : made_.setup;
-      std::ranges::move(makers_of(need), std::back_inserter(where));
+      if (touched(name_of_need(need))) {
+        for (step& s : makers_of(need)) add_step(std::move(s));
+      } else {
+        std::ranges::move(makers_of(need), std::back_inserter(made_.setup));
+        set_up_.make(name_of_need(need));
+      }
       there_.make(name_of_need(need));
     }
     for (const std::string_view text : split(call.text, ';')) {
-      made_.steps.push_back(step_of(text));
+      add_step(step_of(text));
       there_.follow(made_.steps.back());
     }
     if (sync.empty()) return;
     const bool of_file = sync != "sync" && sync != "umount";
-    made_.steps.push_back(step_of(of_file ? fmt::format("{} {}", sync, call.target) : std::string{sync}));
+    add_step(step_of(of_file ? fmt::format("{} {}", sync, call.target) : std::string{sync}));
   }
 
   [[nodiscard]] workload take() { return std::move(made_); }
 
  private:
-  // A step has to do with NAME, or has moved a directory that it may be in.
+  void add_step(step s) {
+    s.task = task_;
+    made_.steps.push_back(std::move(s));
+  }
+
+  // A step of this task has to do with NAME, or has moved a directory that it may be in.
   [[nodiscard]] bool touched(std::string_view name) const {
     const std::string_view file = name.substr(0, name.find(':'));
-    return std::ranges::any_of(made_.steps, [&](const step& s) {
+    return std::ranges::any_of(std::span{made_.steps}.subspan(first_), [&](const step& s) {
       const bool above = s.what == verb::rename && (file.starts_with(s.path + "/") || file.starts_with(s.other + "/"));
       return s.path == file || s.other == file || above;
     });
   }
 
   workload made_;
-  names_there there_;
+  names_there set_up_, there_;
+  std::uint32_t task_ = 0;
+  std::size_t first_ = 0;  // of its steps
 };
+
+// How many lists of LENGTH calls one of several tasks may make.
+std::uint64_t list_count(unsigned length) noexcept {
+  std::uint64_t count = 1;
+  for (unsigned i = 0; i < length; ++i) count *= calls.size() * between.size();
+  return count;
+}
+
+void add_list(builder& to, unsigned length, std::uint64_t number) {
+  for (unsigned i = 0; i < length; ++i) {
+    const std::uint64_t mine = number % list_count(1);
+    number /= list_count(1);
+    to.add(calls[mine / between.size()], between[mine % between.size()]);
+  }
+}
 
 }  // namespace
 
@@ -307,7 +340,41 @@ workload random_workload(unsigned length, std::uint64_t seed) {
   return made.take();
 }
 
+std::uint64_t raced_ace_count(unsigned length) noexcept {
+  const std::uint64_t lists = list_count(length);
+  return lists * (lists + 1) / 2;
+}
+
+// Pair number INDEX of (0, 0), (0, 1), (1, 1), (0, 2), (1, 2), (2, 2) ...
+workload raced_ace_workload(unsigned length, std::uint64_t index) {
+  XIP_ASSERT(length >= 1 && length <= longest_raced_ace && index < raced_ace_count(length));
+  std::uint64_t second = 0, most = list_count(length);
+  while (most - second > 1) {
+    const std::uint64_t middle = second + (most - second) / 2;
+    (middle * (middle + 1) / 2 <= index ? second : most) = middle;
+  }
+  builder made{fmt::format("2xace{}-{}", length, index)};
+  made.begin_task(0);
+  add_list(made, length, index - second * (second + 1) / 2);
+  made.begin_task(1);
+  add_list(made, length, second);
+  return made.take();
+}
+
+workload raced_random_workload(unsigned length, std::uint64_t seed) {
+  XIP_ASSERT(length >= 1 && length <= longest_random);
+  builder made{fmt::format("2xrandom{}-{}", length, seed)};
+  explore::random_numbers chance{seed, length};
+  for (std::uint32_t task = 0; task < 2; ++task) {
+    made.begin_task(task);
+    for (unsigned i = 0; i < length; ++i) made.add(calls[chance.below(calls.size())], between[chance.below(between.size())]);
+  }
+  return made.take();
+}
+
 std::optional<workload> generated_workload(std::string_view name) {
+  const bool raced = name.starts_with("2x");
+  if (raced) name.remove_prefix(2);
   const bool random = name.starts_with("random");
   if (!random && !name.starts_with("ace")) return {};
   unsigned length = 0;
@@ -317,8 +384,10 @@ std::optional<workload> generated_workload(std::string_view name) {
   if (of_length.ec != std::errc{} || of_length.ptr == end || *of_length.ptr != '-') return {};
   const auto of_number = std::from_chars(of_length.ptr + 1, end, number);
   if (of_number.ec != std::errc{} || of_number.ptr != end || length < 1) return {};
-  if (random) return length <= longest_random ? std::optional{random_workload(length, number)} : std::nullopt;
-  return length <= longest_ace && number < ace_count(length) ? std::optional{ace_workload(length, number)} : std::nullopt;
+  if (length > (random ? longest_random : raced ? longest_raced_ace : longest_ace)) return {};
+  if (random) return raced ? raced_random_workload(length, number) : random_workload(length, number);
+  if (number >= (raced ? raced_ace_count(length) : ace_count(length))) return {};
+  return raced ? raced_ace_workload(length, number) : ace_workload(length, number);
 }
 
 }  // namespace xip::crash

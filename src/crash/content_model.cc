@@ -23,7 +23,7 @@ void content_model::apply(const step& s, std::size_t number, bool appends, conte
     const std::size_t from = appends ? c.size() : static_cast<std::size_t>(s.offset), length = static_cast<std::size_t>(s.length);
     if (length == 0) return;
     c.resize(std::max(c.size(), from + length));
-    for (std::size_t at = from; at < from + length; ++at) c[at] = written_byte(number, static_cast<std::int64_t>(at));
+    for (std::size_t at = from; at < from + length; ++at) c[at] = written_byte(number, static_cast<std::int64_t>(appends ? at - from : at));
   } else if (s.what == verb::truncate) {
     c.resize(static_cast<std::size_t>(s.length));
   } else if (s.what == verb::falloc && (s.flags & flag_keep_size) == 0) {

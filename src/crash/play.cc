@@ -13,7 +13,7 @@ constexpr unsigned file_mode = 0644, directory_mode = 0755;
 std::string absolute(const std::string& path) { return "/" + path; }
 
 int open_flags(std::uint32_t flags) noexcept {
-  int of = O_RDWR;
+  int of = (flags & flag_read) != 0 ? O_RDONLY : O_RDWR;
   if ((flags & flag_dsync) != 0) of |= O_DSYNC;
   if ((flags & flag_sync) != 0) of |= O_SYNC;
   if ((flags & flag_direct) != 0) of |= O_DIRECT;
@@ -37,12 +37,12 @@ std::vector<std::byte> content(std::size_t number, std::int64_t offset, std::int
   return bytes;
 }
 
-// What was not written is an error. With O_APPEND it goes behind the end, whatever OFFSET says.
+// What was not written is an error. With O_APPEND it goes behind the end, whatever its offset: where that is, another task decides too, so its bytes are those
+// of offset 0.
 result<> write_all(vfs::task& t, int fd, const step& s, std::size_t number) {
   const bool appends = (XIP_TRY(t.fcntl(fd, F_GETFL)) & O_APPEND) != 0;
-  const std::int64_t offset = appends ? XIP_TRY(t.fstat(fd)).size : s.offset;
-  const std::vector<std::byte> bytes = content(number, offset, s.length);
-  const std::size_t done = XIP_TRY(t.pwrite(fd, bytes.data(), bytes.size(), offset));
+  const std::vector<std::byte> bytes = content(number, appends ? 0 : s.offset, s.length);
+  const std::size_t done = XIP_TRY(t.pwrite(fd, bytes.data(), bytes.size(), s.offset));
   return done == bytes.size() ? result<>{} : fail(ENOSPC);
 }
 

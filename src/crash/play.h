@@ -18,6 +18,9 @@ namespace xip::crash {
 
 class player {
  public:
+  // Behind those that a workload can name.
+  static constexpr int own_descriptor = 100;
+
   player() { descriptors_.fill(closed); }
 
   // 0, or the errno. verb::umount is the caller's.
@@ -30,7 +33,7 @@ class player {
 
  private:
   static constexpr int closed = -1;
-  static constexpr std::size_t numbers = 100;
+  static constexpr std::size_t numbers = own_descriptor + 1;
 
   [[nodiscard]] result<> call(vfs::task& t, const step& s, std::size_t number);
   template <class Call>

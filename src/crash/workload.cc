@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <optional>
 #include <ranges>
 #include <span>
 #include <utility>
@@ -38,7 +39,7 @@ constexpr std::array grammars{
     grammar{verb::removexattr, "removexattr", "fn"},
     grammar{verb::chmod, "chmod", "pm"},
     grammar{verb::chown, "chown", "pol"},
-    grammar{verb::open, "open", "dp", write_flags | flag_trunc | flag_creat | flag_tmpfile},
+    grammar{verb::open, "open", "dp", write_flags | flag_trunc | flag_creat | flag_tmpfile | flag_read},
     grammar{verb::close, "close", "d"},
     grammar{verb::linkat, "linkat", "dp"},
     grammar{verb::fsync, "fsync", "f"},
@@ -55,7 +56,7 @@ constexpr std::array flag_names{
     flag_name{flag_dsync, "dsync"},       flag_name{flag_sync, "sync"},           flag_name{flag_direct, "direct"},
     flag_name{flag_append, "append"},     flag_name{flag_trunc, "trunc"},         flag_name{flag_creat, "creat"},
     flag_name{flag_tmpfile, "tmpfile"},   flag_name{flag_keep_size, "keep_size"}, flag_name{flag_noreplace, "noreplace"},
-    flag_name{flag_exchange, "exchange"}, flag_name{flag_whiteout, "whiteout"},
+    flag_name{flag_exchange, "exchange"}, flag_name{flag_whiteout, "whiteout"},   flag_name{flag_read, "read"},
 };
 
 const grammar& grammar_of(verb what) noexcept { return *std::ranges::find(grammars, what, &grammar::what); }
@@ -154,6 +155,14 @@ std::expected<step, std::string> parse_step(std::span<const std::string_view> wo
   return s;
 }
 
+// Of "task N:".
+std::optional<std::uint32_t> task_number(std::span<const std::string_view> words) {
+  std::int64_t task = 0;
+  if (words.size() != 2 || !words[1].ends_with(':')) return {};
+  if (!number(words[1].substr(0, words[1].size() - 1), most_tasks, 10, task).empty() || task == 0) return {};
+  return static_cast<std::uint32_t>(task - 1);
+}
+
 }  // namespace
 
 std::string text_of(const step& s) {
@@ -169,29 +178,50 @@ std::string text_of(const workload& w) {
   std::string text;
   for (const step& s : w.setup) text += text_of(s) + "\n";
   if (!w.setup.empty()) text += "---\n";
-  for (const step& s : w.steps) text += text_of(s) + "\n";
+  const bool several = tasks_of(w) > 1;
+  for (std::size_t i = 0; i < w.steps.size(); ++i) {
+    const step& s = w.steps[i];
+    if (several && (i == 0 || w.steps[i - 1].task != s.task)) text += fmt::format("task {}:\n", s.task + 1);
+    text += text_of(s) + "\n";
+  }
   return text;
+}
+
+std::uint32_t tasks_of(const workload& w) noexcept {
+  std::uint32_t most = 0;
+  for (const step& s : w.steps) most = std::max(most, s.task);
+  return most + 1;
 }
 
 std::expected<workload, std::string> parse_workload(std::string_view name, std::string_view text) {
   workload w{.name = std::string{name}};
   bool divided = false;
+  std::optional<std::uint32_t> task;
   for (std::size_t number = 1; !text.empty(); ++number) {
+    const auto wrong = [number](std::string_view why) { return std::unexpected{fmt::format("line {}: {}", number, why)}; };
     const std::size_t end = std::min(text.find('\n'), text.size());
     const std::vector<std::string_view> words = words_of(text.substr(0, end));
     text.remove_prefix(std::min(end + 1, text.size()));
     if (words.empty()) continue;
     if (words.front() == "---") {
-      if (divided || words.size() > 1) return std::unexpected{fmt::format("line {}: one \"---\" alone divides a workload", number)};
+      if (divided || task || words.size() > 1) return wrong("one \"---\" alone divides a workload, before any task");
       divided = true;
       w.setup = std::exchange(w.steps, {});
       continue;
     }
+    if (words.front() == "task") {
+      task = task_number(words);
+      if (!task) return wrong(fmt::format("a task begins with \"task N:\", with N from 1 to {}", most_tasks));
+      continue;
+    }
     auto s = parse_step(words);
-    if (!s) return std::unexpected{fmt::format("line {}: {}", number, s.error())};
+    if (!s) return wrong(s.error());
+    s->task = task.value_or(0);
     w.steps.push_back(*std::move(s));
   }
   if (w.steps.empty()) return std::unexpected{"there is no call in it"};
+  if (tasks_of(w) > 1 && std::ranges::find(w.steps, verb::umount, &step::what) != w.steps.end())
+    return std::unexpected{"umount goes with one task"};
   return w;
 }
 

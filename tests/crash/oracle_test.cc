@@ -132,8 +132,8 @@ TEST(ContentModel, FollowsTheCalls) {
   EXPECT_EQ(m.follow(step_of("truncate a 3"), 1, false, 12, tree_of({{"a", 12, "12" + written(0, 2, 3)}})), "");
   const std::string grown = "12" + written(0, 2, 3) + std::string(2, '\0');
   EXPECT_EQ(m.follow(step_of("falloc a 1 4"), 2, false, 12, tree_of({{"a", 12, grown}})), "");
-  EXPECT_EQ(m.follow(step_of("write a 0 2 append"), 3, true, 12, tree_of({{"a", 12, grown + written(3, 5, 7)}})), "");
-  EXPECT_EQ(m.follow(step_of("creat b"), 4, false, 13, tree_of({{"a", 12, grown + written(3, 5, 7)}, {"b", 13, ""}})), "");
+  EXPECT_EQ(m.follow(step_of("write a 0 2 append"), 3, true, 12, tree_of({{"a", 12, grown + written(3, 0, 2)}})), "");
+  EXPECT_EQ(m.follow(step_of("creat b"), 4, false, 13, tree_of({{"a", 12, grown + written(3, 0, 2)}, {"b", 13, ""}})), "");
 }
 
 TEST(ContentModel, SeesWhatNobodyWrote) {

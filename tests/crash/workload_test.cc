@@ -1,4 +1,5 @@
 // Workloads as text, and the generated ones.
+#include <algorithm>
 #include <set>
 
 #include <gmock/gmock.h>
@@ -31,6 +32,16 @@ TEST(Workload, MayHaveCommentsAndBlanks) {
   EXPECT_EQ(text_of(*w), "sync\n");
 }
 
+TEST(Workload, MayHaveTwoTasks) {
+  constexpr std::string_view text = "creat a\n---\ntask 1:\nwrite a 0 5\ntask 2:\nopen 1 a read\nfsync @1\ntask 1:\nfsync a\n";
+  const auto w = parse_workload("w", text);
+  ASSERT_TRUE(w) << w.error();
+  EXPECT_EQ(text_of(*w), text);
+  EXPECT_EQ(tasks_of(*w), 2u);
+  EXPECT_EQ(w->steps[2].task, 1u);
+  EXPECT_EQ(text_of(parse_workload("w", "task 1:\nsync\n").value()), "sync\n");
+}
+
 TEST(Workload, SaysWhatIsWrongAndWhere) {
   const auto error_of = [](std::string_view text) {
     const auto w = parse_workload("w", text);
@@ -43,8 +54,12 @@ TEST(Workload, SaysWhatIsWrongAndWhere) {
   EXPECT_EQ(error_of("chmod a 899"), "line 1: \"899\" is no octal number from 0 to 7777");
   EXPECT_EQ(error_of("write @100 0 1"), "line 1: \"100\" is no number from 0 to 99");
   EXPECT_EQ(error_of("truncate a 0 dsync"), "line 1: truncate takes no \"dsync\"");
-  EXPECT_EQ(error_of("sync\n---\nsync\n---\n"), "line 4: one \"---\" alone divides a workload");
+  EXPECT_EQ(error_of("sync\n---\nsync\n---\n"), "line 4: one \"---\" alone divides a workload, before any task");
   EXPECT_EQ(error_of("creat a\n---\n"), "there is no call in it");
+  for (const char* line : {"task", "task 0:", "task 3:", "task 1", "task one:", "task 1: sync"})
+    EXPECT_EQ(error_of(line), "line 1: a task begins with \"task N:\", with N from 1 to 2") << line;
+  EXPECT_THAT(error_of("task 1:\nsync\n---\nsync\n"), HasSubstr("line 3: one \"---\""));
+  EXPECT_EQ(error_of("task 1:\nsync\ntask 2:\numount\n"), "umount goes with one task");
 }
 
 TEST(Ace, CountsThroughDifferentWorkloads) {
@@ -67,6 +82,30 @@ TEST(Ace, IsNamedByNumbersThatThereAre) {
   for (const char* name :
        {"ace0-1", "ace4-1", "ace1-480", "ace1-", "ace1-1x", "ace1", "random0-1", "random101-1", "random", "random7", "mine", ""})
     EXPECT_FALSE(generated_workload(name)) << name;
+}
+
+TEST(RacedAce, CountsThroughPairs) {
+  std::set<std::string> texts;
+  const std::uint64_t all = raced_ace_count(1);
+  EXPECT_EQ(all, 480u * 481 / 2);
+  for (std::uint64_t i = 0; i < all; i += i < 50 ? 1 : 997) {
+    const workload w = raced_ace_workload(1, i);
+    EXPECT_EQ(tasks_of(w), 2u) << w.name;
+    EXPECT_EQ(parse_workload(w.name, text_of(w)), w) << w.name;
+    EXPECT_EQ(generated_workload(w.name), w);
+    EXPECT_TRUE(texts.insert(text_of(w)).second) << w.name;
+  }
+  EXPECT_EQ(generated_workload("2xace1-115439"), raced_ace_workload(1, all - 1));
+  EXPECT_EQ(generated_workload("2xrandom3-7"), raced_random_workload(3, 7));
+  for (const char* name : {"2xace1-115440", "2xace3-1", "2xace0-0", "2x", "3xace1-1", "2xrandom0-1"})
+    EXPECT_FALSE(generated_workload(name)) << name;
+}
+
+// What one task needs is there before the other begins, or is made by itself.
+TEST(RacedAce, LetsTasksMakeWhatTheyNeedThemselves) {
+  const workload w = raced_random_workload(10, 3);
+  for (const step& s : w.setup) EXPECT_EQ(s.task, 0u);
+  EXPECT_TRUE(std::ranges::is_sorted(w.steps, {}, &step::task));
 }
 
 TEST(Random, IsTheSameForTheSameSeed) {

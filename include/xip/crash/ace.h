@@ -24,6 +24,14 @@ inline constexpr unsigned longest_random = 100;
 // LENGTH of the same calls, 1 to longest_random, chosen by SEED: too long to count through. "random12-77".
 [[nodiscard]] workload random_workload(unsigned length, std::uint64_t seed);
 
+// The same for two tasks. Each makes LENGTH calls, with something that makes durable behind each, or nothing: all unordered pairs of such lists, 1 to
+// longest_raced_ace. "2xace1-77".
+inline constexpr unsigned longest_raced_ace = 2;
+[[nodiscard]] std::uint64_t raced_ace_count(unsigned length) noexcept;
+[[nodiscard]] workload raced_ace_workload(unsigned length, std::uint64_t index);
+// LENGTH calls for each, by chance. "2xrandom6-77".
+[[nodiscard]] workload raced_random_workload(unsigned length, std::uint64_t seed);
+
 // The workload that is so named, if any is.
 [[nodiscard]] std::optional<workload> generated_workload(std::string_view name);
 

@@ -7,6 +7,14 @@
 //   rename A/foo B/bar
 //   fsync B/bar
 //
+// Two tasks make their calls at the same time where it says whose they are:
+//
+//   task 1:
+//   write A/foo 0 100
+//   fsync A/foo
+//   task 2:
+//   unlink B/bar
+//
 // Paths begin at the root of the mount and have no blanks. A call that is refused is one like any other: its error is what it does.
 #pragma once
 
@@ -34,13 +42,13 @@ enum class verb : std::uint8_t {
   removexattr,
   chmod,   // PATH MODE (octal)
   chown,   // PATH UID GID
-  open,    // NUMBER PATH: the workload's own descriptor, "@NUMBER" where a FILE is asked for. PATH of a tmpfile: its directory
+  open,    // NUMBER PATH: the task's own descriptor, "@NUMBER" where a FILE is asked for. PATH of a tmpfile: its directory
   close,   // NUMBER
   linkat,  // NUMBER PATH: gives the open file a name
   fsync,
   fdatasync,
   sync,
-  umount,  // and mount again
+  umount,  // and mount again; not beside another task
 };
 
 // Words behind the arguments. Which verb knows which: see parse_workload.
@@ -56,6 +64,7 @@ enum step_flag : std::uint32_t {
   flag_noreplace = 1u << 8,
   flag_exchange = 1u << 9,
   flag_whiteout = 1u << 10,
+  flag_read = 1u << 11,  // of open: for reading, so that it takes a directory too
 };
 
 struct step {
@@ -68,14 +77,17 @@ struct step {
   std::int64_t offset = 0;  // bytes; of chown: the uid
   std::int64_t length = 0;  // bytes; of truncate: the new size; of chmod: the mode; of chown: the gid
   std::uint32_t flags = 0;  // step_flag
+  std::uint32_t task = 0;   // who makes it, below most_tasks; of a setup: 0
 
   friend bool operator==(const step&, const step&) = default;
 };
 
+inline constexpr std::uint32_t most_tasks = 2;
+
 struct workload {
   std::string name;  // one word
   std::vector<step> setup = {};
-  std::vector<step> steps = {};
+  std::vector<step> steps = {};  // each task makes its own in this order
 
   friend bool operator==(const workload&, const workload&) = default;
 };
@@ -83,6 +95,8 @@ struct workload {
 // "write A/foo 0 4096 dsync": as parse_workload reads it.
 [[nodiscard]] std::string text_of(const step& s);
 [[nodiscard]] std::string text_of(const workload& w);
+// How many tasks make its steps.
+[[nodiscard]] std::uint32_t tasks_of(const workload& w) noexcept;
 // What is wrong with TEXT, and in which line ("line 3: ..."): an unknown verb, flag or number, too few or too many words. Sizes and offsets are at most
 // largest_offset.
 [[nodiscard]] std::expected<workload, std::string> parse_workload(std::string_view name, std::string_view text);
