@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <stdexcept>
 #include <unordered_set>
 #include <utility>
 
@@ -10,7 +9,7 @@
 
 #include <xip/dev/devices.h>
 
-#include "crash/content_model.h"
+#include "crash/follow.h"
 #include "crash/image.h"
 #include "crash/lone_kernel.h"
 #include "crash/oracle.h"
@@ -21,86 +20,6 @@
 
 namespace xip::crash {
 namespace {
-
-// What the setup writes is told from what a step writes.
-constexpr std::size_t setup_number = 13;
-
-// Throws: what a program or subject says when it cannot go on.
-void must(std::string wrong) {
-  if (!wrong.empty()) throw std::runtime_error{wrong};
-}
-
-void mount_or_throw(lone_kernel& machine, const crashed_file_system& fs, dev::device& device) {
-  if (std::string wrong = machine.mount(fs.type, device, fs.mount_options); !wrong.empty())
-    throw std::runtime_error{"the mount failed: " + wrong};
-}
-
-// One step, UMOUNT included. The errno, or 0.
-int play_step(player& p, lone_kernel& machine, const crashed_file_system& fs, dev::device& device, const step& s, std::size_t number) {
-  if (s.what != verb::umount) return p.play(machine.task(), s, number);
-  p.close_all(machine.task());
-  must(machine.umount());
-  mount_or_throw(machine, fs, device);
-  return 0;
-}
-
-// The file that S opens, through a symlink as the call does it.
-std::uint64_t inode_of(vfs::task& t, const player& p, const step& s) {
-  const int fd = s.fd == step::by_path ? -1 : p.descriptor(s.fd);
-  const auto st = fd >= 0 ? t.fstat(fd) : t.stat("/" + s.path);
-  return st ? st->ino : 0;
-}
-
-// Of a step that was not refused. Of its descriptor both flags count; O_SYNC includes O_DSYNC's bit.
-durability made_durable(vfs::task& t, const player& p, const step& s) {
-  switch (s.what) {
-    case verb::fsync:
-      return durability::file;
-    case verb::fdatasync:
-      return durability::data;
-    case verb::sync:
-    case verb::umount:
-      return durability::everything;
-    case verb::write: {
-      const auto opened = s.fd == step::by_path ? result<int>{0} : t.fcntl(p.descriptor(s.fd), F_GETFL);
-      const int flags = opened.value_or(0);
-      if ((s.flags & flag_sync) != 0 || (flags & O_SYNC) == O_SYNC) return durability::file;
-      return (s.flags & flag_dsync) != 0 || (flags & O_DSYNC) != 0 ? durability::data : durability::nothing;
-    }
-    default:
-      return durability::nothing;
-  }
-}
-
-bool opens_for_append(vfs::task& t, const player& p, const step& s) {
-  if (s.what != verb::write) return false;
-  if (s.fd == step::by_path) return (s.flags & flag_append) != 0;
-  return p.descriptor(s.fd) >= 0 && (t.fcntl(p.descriptor(s.fd), F_GETFL).value_or(0) & O_APPEND) != 0;
-}
-
-tree tree_or_throw(vfs::task& t) {
-  tree now;
-  must(read_tree_of(t, now));
-  return now;
-}
-
-// With the files that are open and have no name: a crash may bring the name back, with bytes that were written later.
-tree all_files(vfs::task& t, const player& p) {
-  tree now = tree_or_throw(t);
-  for (const int fd : p.descriptors()) {
-    if (fd < 0) continue;
-    const auto st = t.fstat(fd);
-    if (!st) throw std::runtime_error{fmt::format("fstat of an open file says {}", st.error().name())};
-    const auto [at, fresh] = now.nodes.try_emplace(st->ino);
-    tree_node& n = at->second;
-    if (!fresh) continue;
-    n.mode = st->mode, n.nlink = st->nlink, n.uid = st->uid, n.gid = st->gid, n.size = st->size;
-    n.data.resize(static_cast<std::size_t>(n.size));
-    if (!n.data.empty() && t.pread(fd, n.data.data(), n.data.size(), 0).value_or(0) != n.data.size())
-      throw std::runtime_error{"an open file cannot be read"};
-  }
-  return now;
-}
 
 // Everything below the root, deepest first.
 std::string remove_all(vfs::task& t, const tree& there) {
@@ -169,14 +88,13 @@ struct file_system_crash::impl {
 
   void run(dev::device& device, history& h);
   void run_mounted(dev::device& device, history& h);
-  void run_steps(lone_kernel& machine, dev::device& device, history& h);
+  void run_steps(follower& steps, history& h);
   // What a mount finds in IMAGE when somebody else has recovered it.
   [[nodiscard]] std::string found_elsewhere(std::span<const std::byte> before);
 
   crashed_file_system fs;
   workload work;
   oracle judge;
-  content_model contents;
   std::vector<int> answers;
   std::set<ordering_site> waits;
   lone_kernel::arena memory;
@@ -197,33 +115,21 @@ void file_system_crash::impl::run(dev::device& device, history& h) {
 void file_system_crash::impl::run_mounted(dev::device& device, history& h) {
   lone_kernel machine{memory, &bugs};
   mount_or_throw(machine, fs, device);
-  tree before = tree_or_throw(machine.task());
-  contents.start(before);
-  judge.start(std::move(before));
+  follower steps{machine, fs, device, 1, judge};
+  steps.start(numbering::same);
   answers.clear();
-  run_steps(machine, device, h);
+  run_steps(steps, h);
+  steps.close_all();
   must(machine.complaint());
   device.kill();
 }
 
-void file_system_crash::impl::run_steps(lone_kernel& machine, dev::device& device, history& h) {
-  player p;
+void file_system_crash::impl::run_steps(follower& steps, history& h) {
   for (std::size_t i = 0; i < work.steps.size(); ++i) {
-    const step& s = work.steps[i];
     const auto index = static_cast<std::uint32_t>(i);
-    h.begin_operation(index, text_of(s));
-    const bool appends = opens_for_append(machine.task(), p, s);
-    const int answer = play_step(p, machine, fs, device, s, i % setup_number);
-    const durability made = answer == 0 ? made_durable(machine.task(), p, s) : durability::nothing;
-    h.end_operation(index, made == durability::everything);
-    answers.push_back(answer);
-    const std::uint64_t file = inode_of(machine.task(), p, s);
-    tree now = all_files(machine.task(), p);
-    if (answer != 0) contents.take(file, now);
-    if (answer == 0) must(contents.follow(s, i % setup_number, appends, file, now));
-    judge.add(s, made, file, std::move(now));
+    h.begin_operation(index, text_of(work.steps[i]));
+    answers.push_back(steps.make(work.steps[i], i % setup_number, [&](bool persists) { h.end_operation(index, persists); }));
   }
-  p.close_all(machine.task());
 }
 
 std::string file_system_crash::impl::found_elsewhere(std::span<const std::byte> before) {
@@ -307,9 +213,9 @@ std::string set_up(const crashed_file_system& fs, const workload& w, std::span<c
     lone_kernel machine{memory};
     mount_or_throw(machine, fs, device);
     player p;
-    for (std::size_t i = 0; i < w.setup.size(); ++i)
-      if (const int answer = play_step(p, machine, fs, device, w.setup[i], setup_number); answer != 0)
-        return fmt::format("the setup's '{}' says {}", text_of(w.setup[i]), error{answer}.name());
+    for (const step& s : w.setup)
+      if (const int answer = play_step(p, machine, fs, device, s, setup_number); answer != 0)
+        return fmt::format("the setup's '{}' says {}", text_of(s), error{answer}.name());
     p.close_all(machine.task());
     must(machine.umount());
     must(machine.complaint());

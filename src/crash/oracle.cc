@@ -4,6 +4,8 @@
 #include <array>
 #include <cstring>
 #include <limits>
+#include <optional>
+#include <set>
 #include <tuple>
 #include <utility>
 
@@ -19,7 +21,7 @@ class comparison {
  public:
   comparison(const tree& found, const tree& expected) : found_{found}, expected_{expected} {}
 
-  void allow(std::uint64_t file, std::int64_t least, std::int64_t most) { file_ = file, least_ = least, most_ = most; }
+  void allow(std::uint64_t file, std::int64_t least, std::int64_t most) { sizes_.push_back({file, least, most}); }
 
   void run() {
     for (const auto& [path, ino] : expected_.names)
@@ -43,7 +45,8 @@ class comparison {
   }
 
   [[nodiscard]] bool size_fits(std::uint64_t ino, std::int64_t found, std::int64_t expected) const noexcept {
-    return found == expected || (ino == file_ && found >= least_ && found <= most_);
+    return found == expected ||
+           std::ranges::any_of(sizes_, [&](const sizes& s) { return ino == s.file && found >= s.least && found <= s.most; });
   }
 
   void compare(std::uint64_t ino, const tree_node& f, const tree_node& e) {
@@ -62,10 +65,14 @@ class comparison {
     return text.empty() ? "none" : text;
   }
 
+  struct sizes {
+    std::uint64_t file;
+    std::int64_t least, most;
+  };
+
   const tree& found_;
   const tree& expected_;
-  std::uint64_t file_ = 0;
-  std::int64_t least_ = 0, most_ = 0;
+  std::vector<sizes> sizes_;
   std::size_t count_ = 0;
   std::string first_;
 };
@@ -111,11 +118,20 @@ std::vector<entry> entries_of(const tree& t, std::uint64_t file) {
 
 }  // namespace
 
-void oracle::start(tree before) {
-  states_.clear(), lives_.clear(), steps_.clear(), floors_.clear();
+void oracle::floor::join(const floor& other) {
+  names = std::max(names, other.names);
+  bytes = std::max(bytes, other.bytes);
+  for (const auto& [file, since] : other.file_bytes) {
+    std::size_t& known = file_bytes[file];
+    known = std::max(known, since);
+  }
+}
+
+void oracle::start(tree before, numbering files) {
+  states_.clear(), lives_.clear(), steps_.clear(), promises_.clear();
   states_.push_back(std::move(before));
   lives_.emplace_back();
-  floors_.emplace_back();
+  numbering_ = files;
 }
 
 void oracle::add(const step& s, durability made, std::uint64_t file, tree after) {
@@ -125,15 +141,15 @@ void oracle::add(const step& s, durability made, std::uint64_t file, tree after)
   states_.push_back(std::move(after));
   lives_.push_back(std::move(lives));
   steps_.push_back({text_of(s), s.what == verb::write || s.what == verb::falloc, file});
-  floor sure = floors_.back();
+  floor promised;
   const std::size_t now = states_.size() - 1;
   if (made == durability::everything) {
-    sure = {.names = now, .bytes = now};
+    promised = {.names = now, .bytes = now};
   } else if (made != durability::nothing && states_.back().node(file) != nullptr) {
-    sure.names = std::max(sure.names, same_since(file, made));
-    sure.file_bytes[file] = now;
+    promised.names = same_since(file, made);
+    promised.file_bytes[file] = now;
   }
-  floors_.push_back(std::move(sure));
+  promises_.push_back(std::move(promised));
 }
 
 // The first of the states up to the last one between which nothing happened that MADE would have to make durable.
@@ -166,17 +182,61 @@ unsigned oracle::life_of(std::size_t state, std::uint64_t ino) const {
   return known == lives_[state].end() ? 0 : known->second;
 }
 
+// Steps that overlap may all have got halfway at the same moment.
+std::vector<oracle::growth> oracle::growing_at(std::size_t state, const floor& sure, std::span<const step_time> times) const {
+  std::vector<growth> found;
+  for (std::size_t other = sure.names + 1; other <= state; ++other)
+    if (other == state || times[other - 1].overlaps(times[state - 1]))
+      if (const auto g = growth_of(other)) found.push_back(*g);
+  return found;
+}
+
+// Files that are there from the start keep their numbers. Of the others those that have a name in both trees get the number that it has in STATE, as far as one
+// number there is one file here.
+tree oracle::in_numbers_of(const tree& found, std::size_t state) const {
+  const tree& expected = states_[state];
+  const auto old = [&](std::uint64_t ino) { return life_of(state, ino) == 0 && states_.front().node(ino) != nullptr; };
+  std::map<std::uint64_t, std::uint64_t> numbers;
+  std::set<std::uint64_t> taken;
+  for (const bool kept : {true, false})
+    for (const auto& [path, ino] : found.names) {
+      const auto there = expected.names.find(path);
+      if (there == expected.names.end() || old(there->second) != kept || (kept && there->second != ino)) continue;
+      if (numbers.contains(ino) || !taken.insert(there->second).second) continue;
+      numbers[ino] = there->second;
+    }
+  std::uint64_t unknown = std::numeric_limits<std::uint64_t>::max();
+  for (const auto& [ino, node] : found.nodes)
+    if (!numbers.contains(ino)) numbers[ino] = taken.insert(ino).second ? ino : unknown--;
+  tree renamed;
+  for (const auto& [path, ino] : found.names) renamed.names.emplace(path, numbers[ino]);
+  for (const auto& [ino, node] : found.nodes) renamed.nodes.emplace(numbers[ino], node);
+  return renamed;
+}
+
 std::string oracle::judge(const tree& found, std::uint32_t finished, std::uint32_t begun) const {
-  const floor& sure = floors_[finished];
+  std::vector<step_time> times;
+  for (std::size_t i = 0; i < begun; ++i) times.push_back({2 * i, i < finished ? 2 * i + 1 : step_time::not_yet});
+  return judge(found, times);
+}
+
+std::string oracle::judge(const tree& found, std::span<const step_time> times) const {
+  floor sure;
+  for (std::size_t i = 0; i < times.size(); ++i)
+    if (times[i].has_ended()) sure.join(promises_[i]);
+  const std::size_t begun = times.size();
   std::size_t least = std::numeric_limits<std::size_t>::max(), nearest = sure.names;
   std::string why;
   for (std::size_t state = sure.names; state <= begun; ++state) {
-    comparison c{found, states_[state]};
-    if (const auto g = state > sure.names ? growth_of(state) : std::nullopt) c.allow(g->file, g->least, g->most);
+    const std::optional<tree> renamed = numbering_ == numbering::by_name ? std::optional{in_numbers_of(found, state)} : std::nullopt;
+    const tree& there = renamed ? *renamed : found;
+    comparison c{there, states_[state]};
+    if (state > sure.names)
+      for (const growth& g : growing_at(state, sure, times)) c.allow(g.file, g.least, g.most);
     c.run();
     if (c.count() <= least) least = c.count(), nearest = state, why = c.first();
     if (c.count() != 0) continue;
-    why = wrong_bytes(found, state, sure, begun);
+    why = wrong_bytes(there, state, sure, begun);
     if (why.empty()) return {};
   }
   if (least == 0) return why;
@@ -184,7 +244,16 @@ std::string oracle::judge(const tree& found, std::uint32_t finished, std::uint32
   return fmt::format("like no moment from '{}' on; at its nearest, '{}': {}", name_of_state(sure.names), name_of_state(nearest), why);
 }
 
-std::string oracle::wrong_bytes(const tree& found, std::size_t state, const floor& sure, std::uint32_t begun) const {
+std::string oracle::differs(const tree& live) const {
+  const std::size_t last = states_.size() - 1;
+  const tree there = numbering_ == numbering::by_name ? in_numbers_of(live, last) : live;
+  comparison c{there, states_[last]};
+  c.run();
+  if (c.count() != 0) return c.first();
+  return wrong_bytes(there, last, {.names = last, .bytes = last}, last);
+}
+
+std::string oracle::wrong_bytes(const tree& found, std::size_t state, const floor& sure, std::size_t begun) const {
   for (const auto& [ino, node] : found.nodes) {
     if (!is_regular(node)) continue;
     const auto own = sure.file_bytes.find(ino);
@@ -195,7 +264,7 @@ std::string oracle::wrong_bytes(const tree& found, std::size_t state, const floo
 }
 
 std::string oracle::wrong_bytes_of(std::uint64_t ino, const tree_node& found, std::size_t state, std::size_t since,
-                                   std::uint32_t begun) const {
+                                   std::size_t begun) const {
   std::vector<const std::vector<std::byte>*> may;
   for (std::size_t other = since; other <= begun; ++other)
     if (const tree_node* n = states_[other].node(ino); n != nullptr && is_regular(*n) && life_of(other, ino) == life_of(state, ino))

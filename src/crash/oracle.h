@@ -3,11 +3,16 @@
 // A journal is one line: the names, attributes and sizes that are found are those after some step K, no earlier than the last step that was made
 // durable, no later than the step in progress. Bytes go past the journal, in place: each word is one that was there after some step since the file
 // was last synced, up to the step in progress, or zero where one of those steps had nothing there.
+//
+// Steps of several tasks are put in an order first. What may be found is then the same, except that those in progress need not be the last ones.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -25,14 +30,35 @@ enum class durability : std::uint8_t {
   everything,  // sync, umount
 };
 
+// When a step was made, in whatever counts: its begin and its end. Of two tasks' steps neither may have ended before the other one began.
+struct step_time {
+  static constexpr std::size_t not_yet = std::numeric_limits<std::size_t>::max();
+
+  std::size_t begun;
+  std::size_t ended = not_yet;
+
+  [[nodiscard]] bool has_ended() const noexcept { return ended != not_yet; }
+  [[nodiscard]] bool overlaps(const step_time& other) const noexcept { return begun < other.ended && other.begun < ended; }
+};
+
+// Which number a file has that was not there at the start.
+enum class numbering : std::uint8_t {
+  same,     // the same as in the run that did not crash
+  by_name,  // any: who allocated first is not told by the order in which names appeared. Files are known by their names
+};
+
 class oracle {
  public:
-  void start(tree before);
+  void start(tree before, numbering files = numbering::same);
   // S has ended. FILE: whose inode it wrote to or synced; 0: nobody's.
   void add(const step& s, durability made, std::uint64_t file, tree after);
 
-  // Why FOUND may not be what is found when FINISHED steps have ended and BEGUN have begun; empty: it may.
+  // Why FOUND may not be what is found when FINISHED steps have ended and BEGUN have begun, one after the other; empty: it may.
   [[nodiscard]] std::string judge(const tree& found, std::uint32_t finished, std::uint32_t begun) const;
+  // The same of the steps that have begun, of several tasks. They took effect in the order in which they were added; TIMES are theirs.
+  [[nodiscard]] std::string judge(const tree& found, std::span<const step_time> times) const;
+  // Why LIVE is not what is there behind the last step, without a crash.
+  [[nodiscard]] std::string differs(const tree& live) const;
 
  private:
   // What is sure once a step has ended.
@@ -40,6 +66,8 @@ class oracle {
     std::size_t names = 0;                                 // the state that is the oldest that may be found
     std::size_t bytes = 0;                                 // likewise, for the bytes of any file
     std::map<std::uint64_t, std::size_t> file_bytes = {};  // and of these
+
+    void join(const floor& other);
   };
   // A file that the step behind a state makes larger: in between it may have any size.
   struct growth {
@@ -49,10 +77,12 @@ class oracle {
 
   [[nodiscard]] std::size_t same_since(std::uint64_t file, durability made) const;
   [[nodiscard]] std::optional<growth> growth_of(std::size_t state) const;
+  [[nodiscard]] std::vector<growth> growing_at(std::size_t state, const floor& sure, std::span<const step_time> times) const;
+  [[nodiscard]] tree in_numbers_of(const tree& found, std::size_t state) const;
   // FOUND has the names of STATE.
-  [[nodiscard]] std::string wrong_bytes(const tree& found, std::size_t state, const floor& sure, std::uint32_t begun) const;
+  [[nodiscard]] std::string wrong_bytes(const tree& found, std::size_t state, const floor& sure, std::size_t begun) const;
   [[nodiscard]] std::string wrong_bytes_of(std::uint64_t ino, const tree_node& found, std::size_t state, std::size_t since,
-                                           std::uint32_t begun) const;
+                                           std::size_t begun) const;
   [[nodiscard]] unsigned life_of(std::size_t state, std::uint64_t ino) const;
   [[nodiscard]] std::string name_of_state(std::size_t state) const;
 
@@ -65,7 +95,8 @@ class oracle {
   // Which file an inode number stands for in each state: a number that is free becomes another's.
   std::vector<std::map<std::uint64_t, unsigned>> lives_;
   std::vector<taken> steps_;
-  std::vector<floor> floors_;  // as many as states
+  std::vector<floor> promises_;  // of each step, once it has ended
+  numbering numbering_ = numbering::same;
 };
 
 }  // namespace xip::crash

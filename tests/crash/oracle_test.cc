@@ -119,6 +119,45 @@ TEST(TwoLives, OfOneInodeAreTwoFiles) {
   EXPECT_EQ(o.judge(tree_of({{"b", 12, "thenext!"}}), 3, 3), "");
 }
 
+// Two tasks make a file each. Which of them got its number first is not told by the order in which the names came.
+class TwoTasks : public testing::Test {
+ protected:
+  TwoTasks() {
+    o.start(tree_of({{"old", 12, "old"}}), numbering::by_name);
+    o.add(step_of("creat a"), durability::nothing, 13, tree_of({{"old", 12, "old"}, {"a", 13, ""}}));
+    o.add(step_of("creat b"), durability::nothing, 14, tree_of({{"old", 12, "old"}, {"a", 13, ""}, {"b", 14, ""}}));
+    o.add(step_of("fsync b"), durability::file, 14, tree_of({{"old", 12, "old"}, {"a", 13, ""}, {"b", 14, ""}}));
+  }
+  std::string judge(const std::vector<named_file>& files, const std::vector<step_time>& times) { return o.judge(tree_of(files), times); }
+  oracle o;
+};
+
+TEST_F(TwoTasks, KnowNewFilesByTheirNames) {
+  EXPECT_EQ(judge({{"old", 12, "old"}, {"a", 14, ""}, {"b", 13, ""}}, {{0, 1}, {2, 3}, {4, 5}}), "");
+  EXPECT_THAT(judge({{"old", 12, "old"}, {"a", 13, ""}, {"b", 13, ""}}, {{0, 1}, {2, 3}, {4, 5}}), HasSubstr("/b is inode"));
+  EXPECT_THAT(judge({{"old", 13, "old"}, {"a", 12, ""}, {"b", 14, ""}}, {{0, 1}, {2, 3}, {4, 5}}), HasSubstr("/old is inode"));
+  EXPECT_EQ(o.differs(tree_of({{"old", 12, "old"}, {"a", 14, ""}, {"b", 13, ""}})), "");
+  EXPECT_THAT(o.differs(tree_of({{"old", 12, "old"}, {"a", 14, ""}})), HasSubstr("/b is missing"));
+  EXPECT_THAT(o.differs(tree_of({{"old", 12, "new"}, {"a", 14, ""}, {"b", 13, ""}})), HasSubstr("/old has"));
+}
+
+// Only who has ended has promised anything, whatever his place in the order.
+TEST_F(TwoTasks, PromiseWhatTheyHaveEnded) {
+  EXPECT_EQ(judge({{"old", 12, "old"}}, {{0}, {1, 2}, {3}}), "");
+  EXPECT_THAT(judge({{"old", 12, "old"}}, {{0}, {1, 2}, {3, 4}}), HasSubstr("/a is missing"));
+}
+
+// A write in progress may have got halfway though another task's, which comes behind it in the order, is there.
+TEST(Growing, MayBeDoneHalfwayByTwoTasksAtOnce) {
+  oracle o;
+  o.start(tree_of({{"a", 12, ""}, {"b", 13, ""}}), numbering::by_name);
+  o.add(step_of("write a 0 8"), durability::nothing, 12, tree_of({{"a", 12, "12345678"}, {"b", 13, ""}}));
+  o.add(step_of("write b 0 8"), durability::nothing, 13, tree_of({{"a", 12, "12345678"}, {"b", 13, "12345678"}}));
+  const tree halfway = tree_of({{"a", 12, "1234"}, {"b", 13, "1234"}});
+  EXPECT_EQ(o.judge(halfway, std::vector<step_time>{{0}, {1}}), "");
+  EXPECT_THAT(o.judge(halfway, std::vector<step_time>{{0, 1}, {2}}), HasSubstr("is '-0644"));
+}
+
 std::string written(std::size_t number, std::int64_t from, std::int64_t to) {
   std::string text;
   for (std::int64_t at = from; at < to; ++at) text += static_cast<char>(written_byte(number, at));
