@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <exception>
+#include <unordered_set>
 #include <utility>
 
 #include <fmt/format.h>
@@ -17,6 +18,7 @@
 #include "crash/space.h"
 #include "crash/token.h"
 #include "crash/walk.h"
+#include "explore/random.h"
 
 namespace xip::crash {
 namespace {
@@ -27,12 +29,14 @@ constexpr std::uint32_t atomic_units[] = {8, 64, 512, 4096};
 class campaign {
  public:
   campaign(std::string_view name, const history& h, image& bytes, lined_image& lines, const crash_options& options, subject& s,
-           read_memory& memory)
+           read_memory& memory, std::unordered_set<std::uint64_t>& passed)
       : name_{name},
         history_{h},
         image_{bytes},
         lines_{lines},
         options_{options},
+        subject_{s},
+        passed_{passed},
         owner_{name, h.shape(), options.unit},
         walk_{h, lines},
         space_{lines},
@@ -48,6 +52,8 @@ class campaign {
 
  private:
   [[nodiscard]] bool next_moment();
+  [[nodiscard]] std::uint64_t moment_key();
+  void look_at_moment();
   void run_moment();
   void run_reduced();
   void run_search(state_search& search);
@@ -63,6 +69,8 @@ class campaign {
   image& image_;
   lined_image& lines_;
   const crash_options& options_;
+  subject& subject_;
+  std::unordered_set<std::uint64_t>& passed_;  // keys of moments
   token_owner owner_;
   medium_walk walk_;
   state_space space_;
@@ -80,7 +88,7 @@ bool campaign::next_moment() {
 
 crash_report campaign::run() {
   while (!over() && next_moment()) {
-    if (walk_.at().point % options_.part.count == options_.part.index) run_moment();
+    if (walk_.at().point % options_.part.count == options_.part.index) look_at_moment();
   }
   report_.unique_images = examiner_.images();
   report_.recoveries = examiner_.recoveries();
@@ -91,9 +99,32 @@ crash_report campaign::run() {
   return std::move(report_);
 }
 
+// Of the states that there are here, and what is asked of them. Zero: of nothing that could come again.
+std::uint64_t campaign::moment_key() {
+  const std::uint64_t question = subject_.question(walk_.at());
+  if (question == 0) return 0;
+  std::uint64_t surely = lines_.hash(), sum = explore::mix(question);
+  for (const std::uint32_t line : walk_.in_flight()) {
+    surely += lines_.hash_after(line, walk_.surely(line)) - lines_.hash_after(line, lines_.arrived(line));
+    sum = explore::mix(sum ^ explore::mix(lines_.lines()[line].offset + 1));
+    for (std::uint32_t n = walk_.surely(line); n < walk_.made(line); ++n) sum = explore::mix(sum ^ lines_.hash_after(line, n + 1));
+  }
+  return explore::mix(sum ^ surely);
+}
+
+void campaign::look_at_moment() {
+  ++report_.points;
+  const std::uint64_t key = moment_key(), failing = report_.failing_states;
+  if (key != 0 && passed_.contains(key)) {
+    ++report_.repeated_points;
+    return;
+  }
+  run_moment();
+  if (key != 0 && report_.failing_states == failing && !report_.stopped && report_.broken.empty()) passed_.insert(key);
+}
+
 void campaign::run_moment() {
   space_.build(walk_, options_.classify);
-  ++report_.points;
   report_.max_lines = std::max(report_.max_lines, space_.lines().size());
   report_.log2_states = std::max(report_.log2_states, space_.log2_states());
   if (!options_.exhaustive) return run_reduced();
@@ -251,7 +282,7 @@ struct crash_engine::impl {
   template <class Do>
   auto with_lines(const history& h, subject& s, std::string_view name, Do&& what) {
     lines.load(h, options.unit);
-    auto answer = what(campaign{name, h, crashed, lines, options, s, memory});
+    auto answer = what(campaign{name, h, crashed, lines, options, s, memory, passed});
     lines.unload();
     return answer;
   }
@@ -263,6 +294,7 @@ struct crash_engine::impl {
   history recorded;
   std::vector<std::byte> replayed;
   read_memory memory;
+  std::unordered_set<std::uint64_t> passed;
 };
 
 crash_engine::crash_engine(std::span<const std::byte> image, crash_options options)
@@ -270,6 +302,7 @@ crash_engine::crash_engine(std::span<const std::byte> image, crash_options optio
 crash_engine::~crash_engine() = default;
 
 crash_options& crash_engine::options() noexcept { return impl_->options; }
+std::span<const std::byte> crash_engine::start() const noexcept { return impl_->disk.bytes(); }
 const history& crash_engine::recorded() const noexcept { return impl_->recorded; }
 std::span<const std::byte> crash_engine::replayed_image() const noexcept { return impl_->replayed; }
 

@@ -130,8 +130,7 @@ std::span<const line_store> lined_image::stores_of(std::size_t event) const noex
 void lined_image::set(std::uint32_t l, std::uint32_t arrived) noexcept {
   std::uint32_t& now = arrived_[l];
   if (now == arrived) return;
-  const auto hash_after = [&](std::uint32_t stores) { return stores == 0 ? 0 : store(l, stores - 1).hash; };
-  hash_ += hash_after(arrived) - hash_after(now);
+  hash_ += hash_after(l, arrived) - hash_after(l, now);
   for (; now < arrived; ++now) {
     const line_store& s = store(l, now);
     std::memcpy(image_.data() + s.offset, history_->contents().data() + s.content, s.bytes);

@@ -75,6 +75,10 @@ class lined_image {
   [[nodiscard]] std::uint32_t arrived(std::uint32_t line) const noexcept { return arrived_[line]; }
   // Equal for equal bytes, whatever way they came about.
   [[nodiscard]] std::uint64_t hash() const noexcept { return hash_; }
+  // What LINE adds to it after its first STORES stores.
+  [[nodiscard]] std::uint64_t hash_after(std::uint32_t line, std::uint32_t stores) const noexcept {
+    return stores == 0 ? 0 : store(line, stores - 1).hash;
+  }
   // Whether LINE has the same bytes in GRANULES after its first A and its first B stores. May say no where they came back.
   [[nodiscard]] bool same(std::uint32_t line, std::uint32_t a, std::uint32_t b, std::uint64_t granules) const noexcept;
 

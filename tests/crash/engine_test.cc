@@ -83,6 +83,45 @@ TEST_F(Engine, MinimisesToTheFewestThatAreMissingOrHaveArrived) {
   EXPECT_EQ(run({5, false}).minimised.token, without.first.token);
 }
 
+// What is asked at a moment is how many operations have ended.
+class repeating_reader final : public word_reader {
+ public:
+  using word_reader::word_reader;
+  std::uint64_t question(const position& at) override { return at.finished + 1; }
+};
+
+TEST_F(Engine, LooksOnceAtMomentsThatTwoHistoriesShare) {
+  crash_engine e{std::vector<std::byte>(device_bytes), options_};
+  repeating_reader subject{{0, 64}};
+  store(0, 1);
+  fence();
+  store(64, 2);
+  const crash_report first = e.run("first", h_, subject);
+  EXPECT_EQ(first.repeated_points, 0u);
+  EXPECT_EQ(first.states, 4u);
+  EXPECT_EQ(e.run("again", h_, subject).repeated_points, first.points);
+  fence();
+  store(0, 3);
+  const crash_report longer = e.run("longer", h_, subject);
+  EXPECT_EQ(longer.repeated_points, 2u);
+  EXPECT_EQ(longer.states, 2u);
+}
+
+TEST_F(Engine, LooksAgainAtMomentsThatFailOrAreAskedSomethingElse) {
+  crash_engine e{std::vector<std::byte>(device_bytes), options_};
+  repeating_reader subject{{0}};
+  subject.wrong = {"1"};
+  store(0, 1);
+  EXPECT_FALSE(e.run("fails", h_, subject).passed());
+  EXPECT_FALSE(e.run("fails", h_, subject).passed());
+  subject.wrong = {};
+  EXPECT_EQ(e.run("passes", h_, subject).repeated_points, 0u);
+  history later;
+  const std::uint64_t word = 2;
+  later.on_store(0, std::as_bytes(std::span{&word, 1}), false);
+  EXPECT_EQ(e.run("other bytes", later, subject).repeated_points, 0u);
+}
+
 TEST_F(Engine, TellsWhoseTheLinesAre) {
   options_.name_of = [](std::uint64_t offset) { return "line " + std::to_string(offset / 64); };
   options_.classify = [](std::uint64_t offset) { return line_class{offset == 64 ? line_kind::data : line_kind::metadata}; };

@@ -89,6 +89,10 @@ struct state_report {
   std::vector<std::string> in_progress;    // their texts
   std::vector<flying_line> lines;          // all that were in flight
   std::uint64_t arrived = 0, missing = 0;  // lines of which a store has, or has not
+  // Of several tasks: where each of them is, and how they took turns in the whole schedule. UNCRASHED: it fails without a loss of power, and that is all.
+  std::string moment = {};
+  std::vector<std::string> schedule = {};
+  bool uncrashed = false;
 };
 
 struct found_failure {
@@ -109,8 +113,9 @@ struct cut_point {
 struct crash_report {
   std::string program;
   std::uint32_t unit = 64;
-  std::uint64_t points = 0;  // moments that were looked at
-  std::uint64_t states = 0;  // that were run: those of different moments may have one image
+  std::uint64_t points = 0;           // moments that were looked at
+  std::uint64_t repeated_points = 0;  // and were known to pass, from other histories
+  std::uint64_t states = 0;           // that were run: those of different moments may have one image
   std::uint64_t failing_states = 0;
   std::uint64_t unique_images = 0;
   std::uint64_t recoveries = 0;  // of images; more than those where one had to be recovered again
@@ -140,6 +145,8 @@ class crash_engine {
   crash_engine& operator=(const crash_engine&) = delete;
 
   [[nodiscard]] crash_options& options() noexcept;
+  // What the device has when a program begins.
+  [[nodiscard]] std::span<const std::byte> start() const noexcept;
 
   [[nodiscard]] crash_report run(const program& p, subject& s);
   // A history that somebody else has recorded, on a device that began with the same image.

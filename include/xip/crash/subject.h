@@ -43,6 +43,13 @@ class subject {
   // both; so what may be found while an operation is in progress must include what may be found before and behind it.
   [[nodiscard]] virtual std::string judge(const recovery& found, const position& at) = 0;
 
+  // Equal numbers: the same meanings may be found at both positions, which may be of two histories that one engine crashes. Moments of equal numbers and equal
+  // states are run once, if they pass. Zero: nobody knows.
+  [[nodiscard]] virtual std::uint64_t question(const position& at) {
+    static_cast<void>(at);
+    return 0;
+  }
+
   // Once for each meaning, on the device as recover() has left it: whether one can go on from there. Then the device goes away.
   [[nodiscard]] virtual std::string probe(dev::device& device, const recovery& found) {
     static_cast<void>(device), static_cast<void>(found);
