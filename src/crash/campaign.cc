@@ -4,6 +4,8 @@
 #include <list>
 #include <utility>
 
+#include "crash/raced.h"
+
 namespace xip::crash {
 namespace {
 
@@ -31,11 +33,14 @@ struct crash_campaign::impl {
   crashed_file_system fs;
   std::vector<std::byte> image;
   crash_options options;
-  std::list<prepared> engines = {};  // the last one used first
+  explore::explore_options schedules;
+  std::list<prepared> engines = {};   // the last one used first
+  std::optional<history> raced = {};  // of the last workload, if it had two tasks
 };
 
-crash_campaign::crash_campaign(crashed_file_system fs, std::span<const std::byte> image, crash_options options)
-    : impl_{new impl{std::move(fs), {image.begin(), image.end()}, std::move(options)}} {}
+crash_campaign::crash_campaign(crashed_file_system fs, std::span<const std::byte> image, crash_options options,
+                               explore::explore_options schedules)
+    : impl_{new impl{std::move(fs), {image.begin(), image.end()}, std::move(options), std::move(schedules)}} {}
 crash_campaign::~crash_campaign() = default;
 
 crash_campaign::result crash_campaign::run(const workload& w) {
@@ -47,6 +52,13 @@ crash_campaign::result crash_campaign::run(const workload& w) {
     r.broken = engine.error();
     return {std::move(r)};
   }
+  impl_->raced.reset();
+  if (tasks_of(w) > 1) {
+    raced_workload race{impl_->fs, w, (*engine)->start(), **engine, impl_->schedules};
+    result found = race.run();
+    impl_->raced = race.shown();
+    return found;
+  }
   file_system_crash crashed{impl_->fs, w};
   result found{(*engine)->run(crashed.make_program(), crashed)};
   found.answers.assign(crashed.answers().begin(), crashed.answers().end());
@@ -55,12 +67,22 @@ crash_campaign::result crash_campaign::run(const workload& w) {
 }
 
 const history* crash_campaign::recorded() const noexcept {
+  if (impl_->raced) return &*impl_->raced;
   return impl_->engines.empty() ? nullptr : &impl_->engines.front().engine->recorded();
 }
 
 std::expected<state_report, std::string> crash_campaign::replay(const workload& w, std::string_view token, std::vector<std::byte>& image) {
   const auto engine = impl_->engine_for(w);
   if (!engine) return std::unexpected{engine.error()};
+  impl_->raced.reset();
+  if (tasks_of(w) > 1) {
+    raced_workload race{impl_->fs, w, (*engine)->start(), **engine, impl_->schedules};
+    auto found = race.replay(token);
+    impl_->raced = race.shown();
+    image.clear();
+    if (found && !found->uncrashed) image.assign((*engine)->replayed_image().begin(), (*engine)->replayed_image().end());
+    return found;
+  }
   file_system_crash crashed{impl_->fs, w};
   auto found = (*engine)->replay(crashed.make_program(), crashed, token);
   if (found) image.assign((*engine)->replayed_image().begin(), (*engine)->replayed_image().end());

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "crash/embedded.h"
 #include "explore/markup.h"
@@ -16,14 +17,17 @@ namespace {
 
 using explore::escaped;
 
-constexpr double column = 20, left = 76, calls_at = 22, stores_at = 62, flying_at = 130, flying_height = 60, moments_at = 148, height = 170;
+constexpr double column = 20, left = 76, calls_at = 22, lane = 22, below_calls = 62, flying_height = 60;
 constexpr std::size_t most_lines = 400;  // of a table
 
 std::string call_name(const workload& w, std::uint32_t number) {
-  return number < w.steps.size() ? fmt::format("{}: {}", number + 1, text_of(w.steps[number])) : "no call";
+  if (number >= w.steps.size()) return "no call";
+  const std::string task = tasks_of(w) > 1 ? fmt::format(" (task {})", w.steps[number].task + 1) : "";
+  return fmt::format("{}{}: {}", number + 1, task, text_of(w.steps[number]));
 }
 
 std::string where(const workload& w, const moment_summary& m) {
+  if (tasks_of(w) > 1) return m.in_call ? fmt::format("in {}", m.in_progress) : fmt::format("in no call, {} made", m.finished);
   if (m.in_call) {
     const std::string before = m.before == event_kind::end ? "" : fmt::format(", before its next {}", event_name(m.before));
     return fmt::format("in call {}{}", call_name(w, m.finished), before);
@@ -40,14 +44,21 @@ std::string_view class_of(const classifier& classify, std::uint64_t offset) {
 class picture {
  public:
   picture(const workload& w, const history& h, const moment_recorder& moments, const classifier& classify)
-      : work_{w}, history_{h}, moments_{moments}, classify_{classify} {}
+      : work_{w},
+        history_{h},
+        moments_{moments},
+        classify_{classify},
+        stores_at_{below_calls + lane * (tasks_of(w) - 1)},
+        flying_at_{stores_at_ + 68},
+        moments_at_{flying_at_ + 18},
+        height_{moments_at_ + 22} {}
 
   [[nodiscard]] std::string draw() {
     const double width = left + column * static_cast<double>(history_.events().size() + 2);
     out_ = fmt::format("<svg width=\"{}\" height=\"{}\" viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"{} events of {} calls\">\n", width,
-                       height, width, height, history_.events().size(), history_.operations().size());
+                       height_, width, height_, history_.events().size(), history_.operations().size());
     for (const auto& [name, y] :
-         {std::pair{"calls", calls_at + 12}, {"stores", stores_at + 8}, {"on their way", flying_at - 20}, {"moments", moments_at + 4}})
+         {std::pair{"calls", calls_at + 12}, {"stores", stores_at_ + 8}, {"on their way", flying_at_ - 20}, {"moments", moments_at_ + 4}})
       out_ += fmt::format("<text class=\"dim\" x=\"4\" y=\"{}\">{}</text>\n", y, name);
     draw_calls();
     draw_events();
@@ -68,7 +79,7 @@ class picture {
       out_ += fmt::format(
           "<g><title>{0}</title><rect class=\"call{1}\" x=\"{2}\" y=\"{3}\" width=\"{4}\" height=\"18\" rx=\"3\"/>"
           "<svg x=\"{2}\" y=\"{3}\" width=\"{4}\" height=\"18\"><text x=\"4\" y=\"13\">{0}</text></svg></g>\n",
-          escaped(call_name(work_, o.index)), failed ? " failed" : "", x, calls_at, wide);
+          escaped(tasks_of(work_) > 1 ? o.text : call_name(work_, o.index)), failed ? " failed" : "", x, calls_at + lane * o.task, wide);
     }
   }
 
@@ -82,14 +93,14 @@ class picture {
         case event_kind::request: {
           const double high = 6 + 3 * std::log2(1 + static_cast<double>(e.bytes) / 64);
           out_ += fmt::format("<line class=\"store {}\" x1=\"{}\" x2=\"{}\" y1=\"{}\" y2=\"{}\"><title>{}: {} bytes at {}</title></line>\n",
-                              class_of(classify_, e.offset), x, x, stores_at + 14, stores_at + 14 - high, event_name(e.kind), e.bytes,
+                              class_of(classify_, e.offset), x, x, stores_at_ + 14, stores_at_ + 14 - high, event_name(e.kind), e.bytes,
                               e.offset);
           break;
         }
         case event_kind::fence:
         case event_kind::flush_cache:
           out_ += fmt::format("<line class=\"fence\" x1=\"{}\" x2=\"{}\" y1=\"{}\" y2=\"{}\"><title>{}</title></line>\n", x, x,
-                              stores_at - 14, flying_at, event_name(e.kind));
+                              stores_at_ - 14, flying_at_, event_name(e.kind));
           break;
         default:
           break;
@@ -103,12 +114,12 @@ class picture {
     for (const auto& [number, m] : moments_.moments()) {
       const double x = x_of(m.event) + (m.before == event_kind::end ? 0 : column / 2);
       const double high = flying_height * 0.7 * static_cast<double>(m.lines) / static_cast<double>(most);
-      out_ += fmt::format("<rect class=\"flying\" x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\"/>\n", x - column / 2, flying_at - high,
+      out_ += fmt::format("<rect class=\"flying\" x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\"/>\n", x - column / 2, flying_at_ - high,
                           column, high);
       out_ += fmt::format(
           "<circle class=\"moment{}\" cx=\"{}\" cy=\"{}\" r=\"{:.1f}\"><title>moment {}: {} lines on their way, {} states, {} failed; "
           "{}</title></circle>\n",
-          m.failed != 0 ? " failed" : "", x, moments_at, std::min(6.0, 2 + std::log2(1 + static_cast<double>(m.states)) / 2), number,
+          m.failed != 0 ? " failed" : "", x, moments_at_, std::min(6.0, 2 + std::log2(1 + static_cast<double>(m.states)) / 2), number,
           m.lines, m.states, m.failed, escaped(where(work_, m)));
     }
   }
@@ -117,6 +128,7 @@ class picture {
   const history& history_;
   const moment_recorder& moments_;
   const classifier& classify_;
+  const double stores_at_, flying_at_, moments_at_, height_;
   std::string out_;
 };
 
@@ -125,10 +137,13 @@ std::string failure_section(const crash_report& r, const workload& w, const std:
   if (r.failures.empty()) return {};
   const state_report& s = r.failures.front().minimised;
   const moment_summary m{.event = s.event, .before = s.before, .finished = s.finished, .in_call = !s.in_progress.empty()};
-  std::string text = fmt::format(
-      "<pre class=\"why\">{}</pre>\n<p class=\"help\">The power fails {}; of {} lines on their way {} have arrived. "
-      "Found:</p>\n<pre>{}</pre>\n",
-      escaped(s.failure), escaped(where(w, m)), s.lines.size(), s.arrived, escaped(s.meaning));
+  std::string text = fmt::format("<pre class=\"why\">{}</pre>\n", escaped(s.failure));
+  if (!s.uncrashed)
+    text += fmt::format("<p class=\"help\">The power fails {}; of {} lines on their way {} have arrived. Found:</p>\n<pre>{}</pre>\n",
+                        escaped(s.moment.empty() ? where(w, m) : s.moment), s.lines.size(), s.arrived, escaped(s.meaning));
+  if (!s.schedule.empty())
+    text += fmt::format("<p class=\"help\">The tasks take turns:</p>\n<pre>{}</pre>\n",
+                        escaped(fmt::format("{}", fmt::join(s.schedule, "\n"))));
   if (!command.empty()) text += fmt::format("<p class=\"help\">Again:</p>\n<pre>{}</pre>\n", escaped(command));
   return text;
 }
@@ -170,11 +185,14 @@ std::string moment_rows(const workload& w, const moment_recorder& moments) {
 }  // namespace
 
 void moment_recorder::on_state(const state_seen& s) {
+  if (!moments_.empty() && s.at.point < moments_.rbegin()->first) moments_.clear();
   moment_summary& m = moments_[s.at.point];
   m.event = s.at.event;
   m.before = s.at.before;
   m.finished = s.at.finished;
   m.in_call = !s.at.in_progress.empty();
+  m.in_progress.clear();
+  for (const std::uint32_t slot : s.at.in_progress) m.in_progress += (m.in_progress.empty() ? "" : ", ") + s.at.operations[slot].text;
   m.lines = s.lines;
   ++m.states;
   m.failed += s.failure.empty() ? 0 : 1;

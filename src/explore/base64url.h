@@ -57,6 +57,7 @@ class number_reader {
     fine_ = false;
     return 0;
   }
+  [[nodiscard]] std::size_t at() const noexcept { return at_; }  // the next byte
   [[nodiscard]] bool at_end() const noexcept { return at_ == from_.size(); }
   [[nodiscard]] bool fine() const noexcept { return fine_; }
 

@@ -15,14 +15,15 @@ struct moment_summary {
   std::size_t event = 0;  // the crash is just before this one
   event_kind before = event_kind::end;
   std::uint32_t finished = 0;
-  bool in_call = false;  // the next call is in progress
+  bool in_call = false;          // the next call is in progress
+  std::string in_progress = {};  // texts of all that are
   std::size_t lines = 0;
   std::uint64_t states = 0, failed = 0;
 };
 
 class moment_recorder {
  public:
-  // For crash_options::on_state.
+  // For crash_options::on_state. Of several histories it keeps the last.
   void on_state(const state_seen& s);
   void clear() noexcept { moments_.clear(); }
   [[nodiscard]] const std::map<std::size_t, moment_summary>& moments() const noexcept { return moments_; }

@@ -1,0 +1,133 @@
+// Two tasks on ext4lite, in many schedules, each of them crashed: what holds, and that what does not hold is found.
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fmt/format.h>
+
+#include <xip/base/exhibits.h>
+#include <xip/crash/ace.h>
+#include <xip/crash/campaign.h>
+#include <xip/dev/devices.h>
+#include <xip/fs_ext4lite/ext4lite.h>
+#include <xip/fs_ext4lite/layout.h>
+
+#include "scenario/crash_image.h"
+#include "scenario/subprocess.h"
+
+namespace xip::crash::test {
+namespace {
+
+using testing::HasSubstr;
+
+const std::vector<std::byte>& fresh_image() {
+  static const std::vector<std::byte> image = [] {
+    auto made = scenario::make_crash_image({scenario::find_tool("mke2fs"), scenario::find_tool("e2fsck")}, nullptr);
+    EXPECT_TRUE(made) << made.error();
+    return made ? *std::move(made) : std::vector<std::byte>(scenario::crash_image_bytes);
+  }();
+  return image;
+}
+
+line_class classify(std::uint64_t offset) {
+  static const ext4_layout layout = [] {
+    const auto memory = dev::open_memory(scenario::crash_image_bytes).value();
+    EXPECT_TRUE(memory->write(0, fresh_image()));
+    return ext4_layout::read(*memory).value();
+  }();
+  const ext4_layout::place p = layout.at(offset);
+  if (p.what == ext4_layout::part::journal && p.number != 0) return {line_kind::checked, p.number};
+  return {p.what == ext4_layout::part::other ? line_kind::data : line_kind::metadata};
+}
+
+struct setting {
+  std::uint64_t bugs = 0;
+  std::uint32_t unit = 64;
+  bool windows = true;
+  explore::explore_options schedules = {.strategies = {{.bound = 1}}, .max_schedules = 2000};
+};
+
+crash_campaign campaign_of(const setting& s) {
+  crash_options o{.unit = s.unit, .windows = s.windows, .classify = classify, .max_states = 100, .samples = 20};
+  crashed_file_system fs{.type = ext4lite_file_system(), .mount_options = s.windows ? "dax=always" : "", .exhibits = s.bugs};
+  return crash_campaign{std::move(fs), fresh_image(), std::move(o), s.schedules};
+}
+
+workload workload_of(std::string_view text) { return parse_workload("test", text).value(); }
+crash_campaign::result crash(std::string_view text, const setting& s = {}) { return campaign_of(s).run(workload_of(text)); }
+std::string failure_of(const crash_report& r) { return r.failures.empty() ? r.broken : r.failures.front().minimised.failure; }
+
+TEST(RacedExt4, SurvivesEverySchedule) {
+  const auto r = crash("creat a\ncreat b\nwrite b 0 4096\n---\ntask 1:\nwrite a 0 100\nfsync a\ntask 2:\nunlink b\n");
+  EXPECT_TRUE(r.report.passed()) << failure_of(r.report);
+  ASSERT_TRUE(r.race);
+  EXPECT_TRUE(r.race->complete);
+  EXPECT_EQ(r.race->unexplained, 0u);
+  EXPECT_GT(r.race->schedules, r.race->histories);
+  EXPECT_GT(r.race->histories, 3u);
+  EXPECT_GT(r.report.repeated_points, 0u);
+  EXPECT_GE(r.report.meanings, 3u);
+}
+
+TEST(RacedExt4, SurvivesGeneratedPairs) {
+  for (const auto& [unit, windows] : {std::pair{64u, true}, {512u, false}}) {
+    setting s{.unit = unit, .windows = windows};
+    s.schedules = {.strategies = {{.kind = explore::strategy_spec::type::pct, .bound = 3}}, .max_schedules = 6};
+    crash_campaign all = campaign_of(s);
+    for (std::uint64_t i = 0; i < raced_ace_count(1); i += 24'001) {
+      const workload w = raced_ace_workload(1, i);
+      const auto r = all.run(w);
+      EXPECT_TRUE(r.report.passed()) << w.name << ": " << failure_of(r.report) << "\n" << text_of(w);
+    }
+  }
+}
+
+// The tasks' own order is kept, whoever began.
+TEST(RacedExt4, FindsWhatEitherOrderLeaves) {
+  const auto r = crash("creat a\n---\ntask 1:\nrename a b\nsync\ntask 2:\nrename a c\nsync\n");
+  EXPECT_TRUE(r.report.passed()) << failure_of(r.report);
+  EXPECT_EQ(r.report.meanings, 3u);  // a, b or c
+}
+
+// A task finds a path, another gives it away and makes that durable, and only then the first one changes what it has found.
+TEST(RacedExt4, MayLoseWhatAnotherTaskHasOvertaken) {
+  for (const char* text : {"creat a\n---\ntask 1:\nchmod a 600\ntask 2:\nrename a b\nfsync b\n",
+                           "mkdir A\n---\ntask 1:\ncreat A/foo\ntask 2:\nrename A B\nfsync B\n"}) {
+    const auto r = crash(text);
+    EXPECT_TRUE(r.report.passed()) << failure_of(r.report) << "\n" << text;
+    EXPECT_TRUE(r.race->complete);
+  }
+}
+
+// A name is gone in the log, and is still found by another task, whose call is not in the log when the power fails.
+TEST(RacedExt4, MayFindNamesThatAreGoneOnTheMedium) {
+  const auto r = crash(
+      "mkdir A\ncreat A/b\nlink A/b A/c\ncreat d\n---\ntask 1:\nunlink A/b\n"
+      "task 2:\nchmod d 600\nfsync d\nsetxattr A/b user.a 8\nfsync A/b\n");
+  EXPECT_TRUE(r.report.passed()) << failure_of(r.report);
+  EXPECT_TRUE(r.race->complete);
+}
+
+#if XIP_EXHIBITS
+// Both write where the file had ended before either did.
+TEST(RacedExt4, ShowsWhatIsWrongWithoutACrash) {
+  const setting s{.bugs = exhibit_bit(exhibit_place::append_place_unlocked)};
+  const workload w = workload_of("creat a\n---\ntask 1:\nwrite a 0 5 append\ntask 2:\nwrite a 0 7 append\n");
+  const auto r = campaign_of(s).run(w);
+  ASSERT_EQ(r.report.failures.size(), 1u);
+  const state_report& found = r.report.failures.front().minimised;
+  EXPECT_TRUE(found.uncrashed);
+  EXPECT_THAT(found.failure, HasSubstr("without a crash, in none of"));
+  std::vector<std::byte> image;
+  const auto again = campaign_of(s).replay(w, found.token, image);
+  ASSERT_TRUE(again) << again.error();
+  EXPECT_EQ(again->failure, found.failure);
+  EXPECT_EQ(again->token, found.token);
+}
+#endif
+
+}  // namespace
+}  // namespace xip::crash::test
