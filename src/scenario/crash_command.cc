@@ -111,7 +111,7 @@ class crashes {
         ground_{ground},
         judge_{judge},
         out_{out},
-        campaign_{file_system(), ground.image, options()},
+        campaign_{file_system(), ground.image, options(), schedules()},
         started_{monotonic_now()} {}
 
   int run(const workload_list& list, outputs& to) {
@@ -177,6 +177,14 @@ class crashes {
     return o;
   }
 
+  [[nodiscard]] explore::explore_options schedules() const {
+    explore::explore_options o;
+    o.strategies = request_.strategies;
+    o.seed = request_.seed;
+    o.max_schedules = request_.schedules != 0 ? request_.schedules : usual_schedules;
+    return o;
+  }
+
   [[nodiscard]] bool out_of_time() const {
     return request_.seconds != 0 && monotonic_now() - started_ >= std::chrono::seconds{request_.seconds};
   }
@@ -187,7 +195,7 @@ class crashes {
     name_ = w.name;
     moments_.clear();
     crash::crash_campaign::result r = campaign_.run(w);
-    crashed_workload done{std::move(w), std::move(r.report), std::move(r.answers)};
+    crashed_workload done{std::move(w), std::move(r.report), std::move(r.answers), r.race};
     listen();
     if (done.found.stopped && done.found.passed()) return;  // a part of it says nothing
     totals_.add(done);
@@ -250,7 +258,7 @@ class crashes {
     const std::filesystem::path base = std::filesystem::path{request_.keep} / w.name;
     const std::string text = crash::text_of(w);
     write_file(base.string() + ".workload", std::as_bytes(std::span{text}));
-    write_file(base.string() + ".img", image);
+    if (!image.empty()) write_file(base.string() + ".img", image);
   }
   void write_file(const std::string& path, std::span<const std::byte> bytes) {
     std::ofstream file{path, std::ios::binary};

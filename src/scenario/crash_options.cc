@@ -1,6 +1,7 @@
 // Reading the command line of `xip crash`.
 #include "scenario/crash_options.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -16,6 +17,7 @@
 
 #include "explore/random.h"
 #include "scenario/option_values.h"
+#include "scenario/strategy_options.h"
 #include "scenario/subprocess.h"
 
 namespace xip::scenario {
@@ -28,6 +30,10 @@ enum option_code : int {
   opt_ace = 256,
   opt_sample,
   opt_random,
+  opt_tasks,
+  opt_strategy,
+  opt_bound,
+  opt_schedules,
   opt_unit,
   opt_device,
   opt_mkfs,
@@ -51,6 +57,10 @@ enum option_code : int {
 constexpr option long_options[] = {{"ace", required_argument, nullptr, opt_ace},
                                    {"sample", required_argument, nullptr, opt_sample},
                                    {"random", required_argument, nullptr, opt_random},
+                                   {"tasks", required_argument, nullptr, opt_tasks},
+                                   {"strategy", required_argument, nullptr, opt_strategy},
+                                   {"bound", required_argument, nullptr, opt_bound},
+                                   {"schedules", required_argument, nullptr, opt_schedules},
                                    {"unit", required_argument, nullptr, opt_unit},
                                    {"device", required_argument, nullptr, opt_device},
                                    {"mkfs", required_argument, nullptr, opt_mkfs},
@@ -80,6 +90,11 @@ problem read_text(const char* what, std::string_view value, std::string& to) {
 problem read_length(const char* name, std::string_view value, unsigned most, unsigned& to) {
   if (read_number(value, to) && to >= 1 && to <= most) return std::nullopt;
   return fmt::format("{} takes a number of calls from 1 to {}, not '{}'", name, most, value);
+}
+
+problem read_tasks(std::string_view value, unsigned& to) {
+  if (read_number(value, to) && to >= 1 && to <= crash::most_tasks) return std::nullopt;
+  return fmt::format("--tasks takes 1 or 2, not '{}'", value);
 }
 
 problem read_unit(std::string_view value, std::uint32_t& to) {
@@ -122,7 +137,7 @@ problem read_mount_options(std::string_view value, std::optional<std::string>& t
   return std::nullopt;
 }
 
-problem read_option(int code, crash_request& o) {
+problem read_option(int code, crash_request& o, spoken_strategies& said) {
   const std::string_view value = optarg != nullptr ? optarg : "";
   unsigned part = 0, parts = 0;
   switch (code) {
@@ -132,6 +147,15 @@ problem read_option(int code, crash_request& o) {
       return read_positive("--sample", value, o.sample);
     case opt_random:
       return read_length("--random", value, crash::longest_random, o.random);
+    case opt_tasks:
+      return read_tasks(value, o.tasks);
+    case opt_strategy:
+      said.names.emplace_back(value);
+      return std::nullopt;
+    case opt_bound:
+      return read_text("the number of --bound", value, said.bound);
+    case opt_schedules:
+      return read_positive("--schedules", value, o.schedules);
     case opt_unit:
       return read_unit(value, o.unit);
     case opt_device:
@@ -188,6 +212,26 @@ void take_from_token(crash_request& o) {
   if (o.exhibit.empty() && plus < name.size()) o.exhibit = name.substr(plus + 1);
 }
 
+// What goes with what, and what was not said.
+problem complete(crash_request& o) {
+  if (!o.token.empty() && (o.ace != 0 || o.tasks != 1 || o.names.size() != 1)) return "--replay takes one workload";
+  if (!o.token.empty() && (!o.strategies.empty() || o.schedules != 0)) return "--replay runs the one schedule that the token names";
+  if (o.mutants && (!o.token.empty() || !o.exhibit.empty() || o.json)) return "--mutants goes with none of --replay, --exhibit and --json";
+  if (o.ace != 0 && o.random != 0) return "--ace and --random are two runs";
+  if (o.tasks != 1 && o.ace == 0 && o.random == 0) {
+    if (!o.names.empty()) return "--tasks goes with --ace or --random: a file says itself whose its calls are";
+    o.ace = 1;
+    if (o.sample == 0) o.sample = default_raced;
+  }
+  if (o.tasks != 1 && o.ace > crash::longest_raced_ace)
+    return fmt::format("--ace takes a number of calls from 1 to {} for each of two tasks", crash::longest_raced_ace);
+  if (o.sample != 0 && o.ace == 0 && o.random == 0) return "--sample goes with --ace or --random";
+  if (o.random != 0 && o.sample == 0) o.sample = default_random;
+  if (o.unit == 0) o.unit = o.device == device_kind::block ? 512 : 64;
+  if (o.device == device_kind::block && o.unit < 512) return "a block device writes sectors: --unit 512 or 4096";
+  return std::nullopt;
+}
+
 [[nodiscard]] std::expected<crash::workload, std::string> read_workload(const std::string& path) {
   const auto because = [&](std::string_view why) { return std::unexpected{fmt::format("{}: {}", path, why)}; };
   std::error_code wrong;
@@ -213,6 +257,7 @@ std::expected<crash_request, refusal> parse_crash_options(int argc, char** argv,
     return std::unexpected{refusal{usage_exit, fmt::format("{}: {}\nTry '{} --help'.", program, why, program)}};
   };
   crash_request o;
+  spoken_strategies said;
   optind = 0;  // glibc: start anew
   opterr = 0;
   for (;;) {
@@ -221,18 +266,12 @@ std::expected<crash_request, refusal> parse_crash_options(int argc, char** argv,
     if (code == -1) break;
     if (code == '?') return refuse(fmt::format("unknown option '{}'", argv[before]));
     if (code == ':') return refuse(fmt::format("option '{}' needs a value", argv[before]));
-    if (auto wrong = read_option(code, o)) return refuse(*wrong);
+    if (auto wrong = read_option(code, o, said)) return refuse(*wrong);
   }
   for (int i = optind; i < argc; ++i) o.names.emplace_back(argv[i]);
   if (!o.token.empty()) take_from_token(o);
-  if (!o.token.empty() && (o.ace != 0 || o.names.size() != 1)) return refuse("--replay takes one workload");
-  if (o.mutants && (!o.token.empty() || !o.exhibit.empty() || o.json))
-    return refuse("--mutants goes with none of --replay, --exhibit and --json");
-  if (o.ace != 0 && o.random != 0) return refuse("--ace and --random are two runs");
-  if (o.sample != 0 && o.ace == 0 && o.random == 0) return refuse("--sample goes with --ace or --random");
-  if (o.random != 0 && o.sample == 0) o.sample = default_random;
-  if (o.unit == 0) o.unit = o.device == device_kind::block ? 512 : 64;
-  if (o.device == device_kind::block && o.unit < 512) return refuse("a block device writes sectors: --unit 512 or 4096");
+  if (auto wrong = read_strategies(said, o.strategies)) return refuse(*wrong);
+  if (auto wrong = complete(o)) return refuse(*wrong);
   return o;
 }
 
@@ -242,11 +281,16 @@ std::string crash_usage(const char* program) {
        {0} --replay TOKEN [WORKLOAD]
 
 Runs workloads on a small ext4 image, loses the power at each moment that makes a difference, in each state that recovery can tell apart, and mounts what is
-left: it must be what the calls had promised by then. WORKLOAD is a file of calls (docs/crash.md), or the name of a generated one (ace2-17).
+left: it must be what the calls had promised by then. WORKLOAD is a file of calls (docs/crash.md), or the name of a generated one (ace2-17). Where it has two
+tasks, they take turns in many schedules, and the power is lost in each.
 
       --ace N            all generated workloads of N calls, 1 to {1}; without anything: --ace 1
       --random N         workloads of N calls, 1 to {2}, by chance
       --sample N         only N of them, by chance (default of --random: {3})
+      --tasks 2          generated workloads of two tasks, which make N calls each at the same time; alone: {4} of those of --ace 1
+      --strategy S       how two tasks take turns, as 'xip explore' has it: bound=N, exhaustive, pct=N or random (default: bound=1, pct=3)
+      --bound N          the N of bound or pct; alone: --strategy bound=N
+      --schedules N      at most N schedules of each workload of two tasks (default {5})
       --unit BYTES       what reaches the medium at once: 8, 64, 512 or 4096 (default 64; on block 512)
       --device KIND      memory: persistent memory, or block: a disk with a cache (default memory)
       --mkfs OPTIONS     of mke2fs, in place of -b 4096 -N 64 -m 0
@@ -258,7 +302,7 @@ left: it must be what the calls had promised by then. WORKLOAD is a file of call
       --budget SECONDS   at most so long
       --seed N           of all chance (default 1)
       --shard I/N        only the Ith of N parts of the workloads
-      --replay TOKEN     one state, as a failure names it
+      --replay TOKEN     one state, of two tasks in its schedule, as a failure names it
       --keep DIR         of each failure the workload, and the image that the power has left in its smallest form
       --junit FILE       results as JUnit XML
       --html FILE        the first workload that failed, or else the last one, as a page for a browser
@@ -269,7 +313,7 @@ left: it must be what the calls had promised by then. WORKLOAD is a file of call
 Exit code: 0 all well, 1 a state failed or the results could not be written, 2 wrong usage (also a workload that cannot be read or a token of another one),
 3 mke2fs or e2fsck is missing or cannot be used, or this build has no exhibits, 128 and the signal's number when a signal ended the run.
 )",
-      program, crash::longest_ace, crash::longest_random, default_random);
+      program, crash::longest_ace, crash::longest_random, default_random, default_raced, usual_schedules);
 }
 
 std::expected<workload_list, std::string> workload_list::of(const crash_request& request, const planted_bug* bug) {
@@ -295,11 +339,16 @@ std::expected<workload_list, std::string> workload_list::of(const crash_request&
   }
   list.ace_ = nothing_named && !brings_one ? 1 : request.ace;
   list.random_ = request.random;
+  list.tasks_ = request.tasks;
   list.sample_ = request.sample;
   list.seed_ = request.seed;
   list.part_ = request.part;
   std::uint64_t generated = 0;
-  if (list.ace_ != 0 || list.random_ != 0) generated = list.sample_ != 0 ? list.sample_ : crash::ace_count(list.ace_);
+  if (list.ace_ != 0 || list.random_ != 0) generated = list.sample_ != 0 ? list.sample_ : list.ace_count();
+  const bool raced = list.tasks_ != 1 || std::ranges::any_of(list.named_, [](const crash::workload& w) { return crash::tasks_of(w) > 1; });
+  if (!raced && (!request.strategies.empty() || request.schedules != 0))
+    return std::unexpected{std::string{"--strategy, --bound and --schedules go with workloads of two tasks"}};
+  if (raced && request.mutants) return std::unexpected{std::string{"--mutants goes with workloads of one task"}};
   const std::uint64_t all = list.named_.size() + generated;
   list.count_ = all / list.part_.count + (all % list.part_.count > list.part_.index ? 1 : 0);
   return list;
@@ -315,10 +364,13 @@ std::string workload_list::name_at(std::uint64_t i) const {
   return i < named_.size() ? named_[i].name : generated_name(i - named_.size());
 }
 
+std::uint64_t workload_list::ace_count() const noexcept { return tasks_ == 1 ? crash::ace_count(ace_) : crash::raced_ace_count(ace_); }
+
 std::string workload_list::generated_name(std::uint64_t number) const {
   explore::random_numbers chance{seed_, number};
-  if (random_ != 0) return fmt::format("random{}-{}", random_, chance.below(std::uint64_t{1} << 32));
-  return fmt::format("ace{}-{}", ace_, sample_ != 0 ? chance.below(crash::ace_count(ace_)) : number);
+  const std::string_view tasks = tasks_ == 1 ? "" : "2x";
+  if (random_ != 0) return fmt::format("{}random{}-{}", tasks, random_, chance.below(std::uint64_t{1} << 32));
+  return fmt::format("{}ace{}-{}", tasks, ace_, sample_ != 0 ? chance.below(ace_count()) : number);
 }
 
 }  // namespace xip::scenario

@@ -19,6 +19,7 @@ struct crash_request {
   std::vector<std::string> names;  // files of workloads, or names of generated ones
   unsigned ace = 0;                // all generated ones with so many calls; 0: none
   unsigned random = 0;             // random ones with so many calls; 0: none
+  unsigned tasks = 1;              // of generated ones
   std::uint64_t sample = 0;        // that many of all, by chance; 0: all
   std::uint32_t unit = 0;          // bytes; 0: as the device has it
   device_kind device = device_kind::memory;
@@ -26,20 +27,23 @@ struct crash_request {
   std::optional<std::vector<std::string>> mkfs;
   std::string exhibit;  // a planted bug, by number or name; empty: none
   std::uint64_t seed = 1;
-  std::uint64_t seconds = 0;  // of the whole run; 0: no limit
-  std::uint64_t states = 0;   // of one moment; 0: the usual number
-  std::uint64_t fsck = 100;   // e2fsck sees one of so many images; 0: none
-  std::string token;          // to replay
-  std::string keep;           // directory for what failed; empty: none
-  std::string junit, html;    // files; empty: none
-  explore::shard part;        // of the workloads
+  std::uint64_t seconds = 0;                       // of the whole run; 0: no limit
+  std::uint64_t states = 0;                        // of one moment; 0: the usual number
+  std::vector<explore::strategy_spec> strategies;  // of two tasks; empty: the usual ones
+  std::uint64_t schedules = 0;                     // of each workload of two tasks; 0: the usual number
+  std::uint64_t fsck = 100;                        // e2fsck sees one of so many images; 0: none
+  std::string token;                               // to replay
+  std::string keep;                                // directory for what failed; empty: none
+  std::string junit, html;                         // files; empty: none
+  explore::shard part;                             // of the workloads
   bool mutants = false;
   bool list = false;
   bool json = false;
   bool help = false;
 };
 
-inline constexpr std::uint64_t default_random = 100;  // workloads
+inline constexpr std::uint64_t default_random = 100, default_raced = 100;  // workloads
+inline constexpr std::uint64_t usual_schedules = 1000;
 
 [[nodiscard]] std::expected<crash_request, refusal> parse_crash_options(int argc, char** argv, const char* program);
 [[nodiscard]] std::string crash_usage(const char* program);
@@ -60,9 +64,10 @@ class workload_list {
 
  private:
   [[nodiscard]] std::string generated_name(std::uint64_t number) const;
+  [[nodiscard]] std::uint64_t ace_count() const noexcept;
 
   std::vector<crash::workload> named_;
-  unsigned ace_ = 0, random_ = 0;
+  unsigned ace_ = 0, random_ = 0, tasks_ = 1;
   std::uint64_t sample_ = 0, seed_ = 1;
   explore::shard part_;
   std::uint64_t count_ = 0;

@@ -16,10 +16,13 @@ using explore::escaped;
 using nlohmann::json;
 
 std::string step_name(const crash::workload& w, std::uint32_t step) {
-  return step < w.steps.size() ? fmt::format("{}: {}", step + 1, crash::text_of(w.steps[step])) : "no step";
+  if (step >= w.steps.size()) return "no step";
+  const std::string task = crash::tasks_of(w) > 1 ? fmt::format(" (task {})", w.steps[step].task + 1) : "";
+  return fmt::format("{}{}: {}", step + 1, task, crash::text_of(w.steps[step]));
 }
 
 std::string moment(const crash::workload& w, const crash::state_report& s) {
+  if (!s.moment.empty()) return s.moment;
   const std::string before = s.before == crash::event_kind::end ? "" : fmt::format(", before its next {}", crash::event_name(s.before));
   if (!s.in_progress.empty()) return fmt::format("in step {}{}", step_name(w, s.finished), before);
   return s.finished == 0 ? "before the first step" : fmt::format("behind step {}", step_name(w, s.finished - 1));
@@ -44,9 +47,16 @@ std::string lines_text(const crash::workload& w, const crash::state_report& s) {
   return text;
 }
 
+std::string schedule_text(const crash::state_report& s) {
+  std::string text = s.schedule.empty() ? "" : "the schedule:\n";
+  for (const std::string& turn : s.schedule) text += fmt::format("  {}\n", turn);
+  return text;
+}
+
 std::string state_text(const crash::workload& w, const crash::state_report& s) {
-  return fmt::format("the power fails {}; {}found:\n{}", moment(w, s), lines_text(w, s),
-                     indented(s.meaning.empty() ? "nothing\n" : s.meaning, "  "));
+  if (s.uncrashed) return schedule_text(s);
+  return fmt::format("the power fails {}; {}found:\n{}{}", moment(w, s), lines_text(w, s),
+                     indented(s.meaning.empty() ? "nothing\n" : s.meaning, "  "), schedule_text(s));
 }
 
 std::string failure_text(const crashed_workload& w, const crash::found_failure& f, const char* program) {
@@ -62,31 +72,41 @@ json state_json(const crash::workload& w, const crash::state_report& s) {
     json stores = json::array();
     for (const crash::flying_store& st : l.stores)
       stores.push_back({{"kind", crash::event_name(st.kind)},
+                        {"task", st.task + 1},
                         {"step", st.operation < w.steps.size() ? json(st.operation + 1) : json()},
                         {"offset", st.offset},
                         {"bytes", st.bytes},
                         {"arrived", st.arrived}});
     lines.push_back({{"offset", l.offset}, {"bytes", l.bytes}, {"name", l.name}, {"stores", stores}});
   }
-  return {{"failure", s.failure}, {"moment", moment(w, s)}, {"finished", s.finished}, {"arrived", s.arrived},
-          {"missing", s.missing}, {"meaning", s.meaning},   {"lines", lines},         {"token", s.token}};
+  json state = {{"failure", s.failure}, {"moment", moment(w, s)}, {"finished", s.finished}, {"arrived", s.arrived},
+                {"missing", s.missing}, {"meaning", s.meaning},   {"lines", lines},         {"token", s.token}};
+  if (s.uncrashed) state["moment"] = nullptr;
+  if (!s.schedule.empty()) state["schedule"] = s.schedule;
+  return state;
 }
 
 json workload_json(const crashed_workload& w) {
   json failures = json::array();
   for (const crash::found_failure& f : w.found.failures)
     failures.push_back({{"first", state_json(w.what, f.first)}, {"minimised", state_json(w.what, f.minimised)}});
-  return {{"name", w.what.name},
-          {"workload", crash::text_of(w.what)},
-          {"answers", w.answers},
-          {"broken", w.found.broken},
-          {"points", w.found.points},
-          {"states", w.found.states},
-          {"failing_states", w.found.failing_states},
-          {"unique_images", w.found.unique_images},
-          {"meanings", w.found.meanings},
-          {"seconds", w.found.seconds},
-          {"failures", failures}};
+  json one = {{"name", w.what.name},
+              {"workload", crash::text_of(w.what)},
+              {"answers", w.answers},
+              {"broken", w.found.broken},
+              {"points", w.found.points},
+              {"states", w.found.states},
+              {"failing_states", w.found.failing_states},
+              {"unique_images", w.found.unique_images},
+              {"meanings", w.found.meanings},
+              {"seconds", w.found.seconds},
+              {"failures", failures}};
+  if (!w.race) return one;
+  one["schedules"] = w.race->schedules;
+  one["histories"] = w.race->histories;
+  one["unexplained"] = w.race->unexplained;
+  one["all_schedules"] = w.race->complete;
+  return one;
 }
 
 std::string dumped(const json& j) { return j.dump(2, ' ', false, json::error_handler_t::replace) + "\n"; }
@@ -100,6 +120,8 @@ void crash_totals::add(const crashed_workload& w) {
   cut += w.found.cut.empty() ? 0 : 1;
   refused += std::ranges::any_of(w.answers, [](int answer) { return answer != 0; }) ? 1 : 0;
   seconds += w.found.seconds;
+  if (!w.race) return;
+  schedules += w.race->schedules, histories += w.race->histories, unexplained += w.race->unexplained;
 }
 
 std::string text_report(const crashed_workload& w, const char* program) {
@@ -108,6 +130,8 @@ std::string text_report(const crashed_workload& w, const char* program) {
       fmt::format("{} {:.2f}s{} {} at {}, {}, {}", w.what.name, r.seconds, r.passed() ? "" : " [failed]", plural(r.states, "state"),
                   plural(r.points, "moment"), plural(r.unique_images, "image"), plural(r.meanings, "meaning"));
   if (!r.cut.empty()) text += fmt::format(", {} not in full", plural(r.cut.size(), "moment"));
+  if (w.race) text += fmt::format(", {}{}", w.race->complete ? "all of " : "", plural(w.race->schedules, "schedule"));
+  if (w.race && w.race->unexplained != 0) text += fmt::format(", {} not judged", w.race->unexplained);
   text += '\n';
   if (r.passed()) return text;
   text += indented(crash::text_of(w.what), "    | ");
@@ -125,6 +149,10 @@ std::string closing_line(const crash_totals& all, const crash_run& how) {
         fmt::format("; e2fsck on {}, {:.0f}/s", plural(all.fsck_images, "image"), static_cast<double>(all.fsck_images) / all.fsck_seconds);
   if (all.cut != 0) text += fmt::format("; {} with moments not in full", plural(all.cut, "workload"));
   if (all.refused != 0) text += fmt::format("; {} with calls that were refused", plural(all.refused, "workload"));
+  if (all.schedules != 0)
+    text += fmt::format("; {} of two tasks, {:.0f}/s, {} of which did something new", plural(all.schedules, "schedule"),
+                        all.seconds > 0 ? static_cast<double>(all.schedules) / all.seconds : 0.0, all.histories);
+  if (all.unexplained != 0) text += fmt::format(", {} not judged", all.unexplained);
   text += fmt::format("; {}, unit {}", how.device, how.unit);
   if (!how.exhibit.empty()) text += fmt::format(", with exhibit {}", how.exhibit);
   if (how.part.count != 1) text += fmt::format(", part {} of {}", how.part.index + 1, how.part.count);
@@ -152,6 +180,7 @@ std::string json_report(const std::vector<crashed_workload>& failed, const crash
                  {"device", how.device},
                  {"seed", how.seed},
                  {"shard", fmt::format("{}/{}", how.part.index + 1, how.part.count)}};
+  if (all.schedules != 0) report["schedules"] = all.schedules, report["histories"] = all.histories, report["unexplained"] = all.unexplained;
   if (!how.exhibit.empty()) report["exhibit"] = how.exhibit;
   if (!how.interrupted_by.empty()) report["interrupted_by"] = how.interrupted_by;
   if (!how.out_of_time.empty()) report["not_run"] = how.out_of_time;

@@ -2,9 +2,11 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include <xip/crash/campaign.h>
 #include <xip/crash/engine.h>
 #include <xip/crash/workload.h>
 #include <xip/explore/strategy.h>
@@ -14,15 +16,17 @@ namespace xip::scenario {
 struct crashed_workload {
   crash::workload what;
   crash::crash_report found;
-  std::vector<int> answers;  // of its steps
+  std::vector<int> answers;                      // of its steps; of two tasks' calls
+  std::optional<crash::raced_report> race = {};  // of two tasks
 };
 
 // All workloads of a run together.
 struct crash_totals {
   std::uint64_t passed = 0, failed = 0;
   std::uint64_t points = 0, states = 0, unique_images = 0, meanings = 0;
-  std::uint64_t cut = 0;      // workloads with a moment of which not all states were run
-  std::uint64_t refused = 0;  // with a call that was refused
+  std::uint64_t cut = 0;                                        // workloads with a moment of which not all states were run
+  std::uint64_t refused = 0;                                    // with a call that was refused
+  std::uint64_t schedules = 0, histories = 0, unexplained = 0;  // of two tasks
   std::uint64_t fsck_images = 0;
   double seconds = 0, fsck_seconds = 0;
 

@@ -12,6 +12,7 @@
 
 #include "scenario/descriptor.h"
 #include "scenario/option_values.h"
+#include "scenario/strategy_options.h"
 
 namespace xip::scenario {
 namespace {
@@ -53,8 +54,7 @@ constexpr option long_options[] = {{"exhibit", required_argument, nullptr, opt_e
 
 // What was said that only together makes strategies.
 struct spoken {
-  std::vector<std::string> strategies;
-  std::string bound;
+  spoken_strategies strategies;
   bool shard = false;
 };
 
@@ -70,10 +70,10 @@ problem read_option(int code, explore_request& o, spoken& said) {
       o.unchecked = true;
       break;
     case opt_strategy:
-      said.strategies.emplace_back(value);
+      said.strategies.names.emplace_back(value);
       break;
     case opt_bound:
-      said.bound = value;
+      said.strategies.bound = value;
       break;
     case opt_schedules:
       return read_positive("--schedules", value, o.schedules);
@@ -110,29 +110,6 @@ problem read_option(int code, explore_request& o, spoken& said) {
       break;
     default:
       break;
-  }
-  return std::nullopt;
-}
-
-// "bound", "exhaustive" and "pct" take the number of --bound; alone it is a strategy itself.
-problem read_strategies(const spoken& said, explore_request& o) {
-  std::vector<std::string> names = said.strategies;
-  if (!said.bound.empty()) {
-    std::uint32_t number = 0;
-    if (!read_number(said.bound, number)) return fmt::format("--bound takes a number, not '{}'", said.bound);
-    if (names.empty()) names.emplace_back("bound");
-    bool used = false;
-    for (std::string& name : names) {
-      if (name != "bound" && name != "exhaustive" && name != "pct") continue;
-      name = (name == "pct" ? "pct=" : "bound=") + said.bound;
-      used = true;
-    }
-    if (!used) return "--bound goes with --strategy bound, exhaustive or pct";
-  }
-  for (const std::string& name : names) {
-    const auto spec = explore::parse_strategy(name);
-    if (!spec) return fmt::format("--strategy takes bound=N, exhaustive, pct=N or random, not '{}'", name);
-    o.strategies.push_back(*spec);
   }
   return std::nullopt;
 }
@@ -181,7 +158,7 @@ std::expected<explore_request, refusal> parse_explore_options(int argc, char** a
   }
   for (int i = optind; i < argc; ++i) o.names.emplace_back(argv[i]);
   if (!o.timeline.empty() && o.timeline == o.trace) return refuse("--timeline and --trace name one file; each writes its own");
-  if (auto wrong = read_strategies(said, o)) return refuse(*wrong);
+  if (auto wrong = read_strategies(said.strategies, o.strategies)) return refuse(*wrong);
   if (!said.shard)
     if (auto wrong = read_environment(o)) return refuse(*wrong);
   limit(o);

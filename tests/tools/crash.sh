@@ -66,6 +66,44 @@ run "$scratch/mine.txt" --mkfs '-b 4096 -O ^has_journal' --html "$scratch/page.h
 expect 'of a failure: what of it arrived' grep -q 'what of it arrived' "$scratch/page.html"
 expect 'and the command' grep -qF -- "xip crash --replay" "$scratch/page.html"
 
+# Two tasks, in many schedules.
+cat >"$scratch/two.txt" <<'END'
+creat a
+---
+task 1:
+write a 0 100
+fsync a
+task 2:
+rename a b
+END
+run "$scratch/two.txt" --bound 1 --schedules 60 --json
+same 'two tasks' 0 "$status"
+expect 'in many schedules, most of which do the same' json 'r["schedules"] == 60 and 1 < r["histories"] < 60 and r["unexplained"] == 0'
+run "$scratch/two.txt" --strategy pct=2 --schedules 5 --html "$scratch/page.html"
+expect 'have a line' grep -qE '^two .* states at .*, 5 schedules$' "$scratch/said"
+expect 'and a closing line' grep -qE '^1 workload passed, 0 failed; .*5 schedules of two tasks' "$scratch/said"
+expect 'and a page with both' grep -q 'task 2: rename a b' "$scratch/page.html"
+run "$scratch/two.txt" --strategy random --schedules 3 --device block
+same 'two tasks on a disk' 0 "$status"
+run "$scratch/two.txt" --mkfs '-b 4096 -O ^has_journal' --schedules 60 --keep "$scratch/kept" --json
+same 'two tasks without a journal' 1 "$status"
+token=$(python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["failures"][0]["failures"][0]["minimised"]["token"])' "$scratch/said")
+expect 'one token for schedule and state' grep -q '^r1\.two\.' <<<"$token"
+failure=$(python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["failures"][0]["failures"][0]["minimised"]["failure"])' "$scratch/said")
+expect 'the workload is kept' grep -q '^task 2:$' "$scratch/kept/two.workload"
+run "$scratch/two.txt" --mkfs '-b 4096 -O ^has_journal' --replay "$token"
+same 'its replay fails' 1 "$status"
+expect 'with the same words' grep -qF -- "$failure" "$scratch/said"
+expect 'and says how the tasks took turns' grep -qE '^ +task [12] runs to its end$' "$scratch/said"
+run "$scratch/two.txt" --mkfs '-b 4096 -O ^has_journal' --unit 8 --replay "$token"
+same 'a token of another unit' 2 "$status"
+run --tasks 2 --ace 1 --sample 3 --seed 5 --list
+same 'pairs have names' 3 "$(grep -cE '^2xace1-[0-9]+$' "$scratch/said")"
+run "$(head -n 1 "$scratch/said")" --schedules 5
+same 'by which they can be had' 0 "$status"
+run --tasks 2 --list
+same 'a hundred of them' 100 "$(wc -l <"$scratch/said")"
+
 run --random 6 --sample 3 --seed 9 --list
 same 'random ones have names' 3 "$(grep -cE '^random6-[0-9]+$' "$scratch/said")"
 run "$(head -n 1 "$scratch/said")"
@@ -96,6 +134,15 @@ refused --random 101
 refused --random 3 --ace 1
 refused --mutants --json
 refused --replay c1.nonsense
+refused --tasks 3
+refused --tasks 2 --ace 3
+refused --tasks 2 "$scratch/two.txt"
+refused --bound 2 ace1-1
+refused --schedules 0 "$scratch/two.txt"
+refused --strategy slowly "$scratch/two.txt"
+refused --mutants "$scratch/two.txt"
+refused "$scratch/two.txt" --replay r1.two.nonsense
+refused "$scratch/two.txt" --schedules 3 --replay "$token"
 run ace1-1 --mkfs '-b 4096 -J size=1'
 same 'what mke2fs does not like' 3 "$status"
 run ace1-1 --junit /nonexistent/x
