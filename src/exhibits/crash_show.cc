@@ -9,7 +9,7 @@
 namespace xip::exhibits {
 namespace {
 
-constexpr std::uint64_t states_of_a_moment = 500;
+constexpr std::uint64_t states_of_a_moment = 500, schedules_of_two_tasks = 2000;
 
 // Who saw that FAILURE: the mount or the log of the file system, e2fsck, or the oracle.
 std::string_view judge_of(std::string_view failure) noexcept {
@@ -48,7 +48,9 @@ showing crash_show::show(const exhibit& e, bool planted, const std::atomic<bool>
   crash::crash_options o;
   o.max_states = states_of_a_moment;
   o.stop = stop;
-  const crash::crash_report r = crash::crash_campaign{std::move(fs), image_, std::move(o)}.run(*w).report;
+  explore::explore_options schedules;
+  schedules.max_schedules = schedules_of_two_tasks;
+  const crash::crash_report r = crash::crash_campaign{std::move(fs), image_, std::move(o), std::move(schedules)}.run(*w).report;
   s.needed = r.states;
   s.complete = !r.stopped;
   if (r.passed()) return s;

@@ -231,6 +231,22 @@ constinit const exhibit all[] = {
      "a checkpoint writes a freed block home, over a file that has it now",
      "jbd2_journal_forget",
      ""},
+    // What a crash leaves of two tasks, and of neither alone.
+    {{54, "commit-trusted-early", exhibit_bit(commit_trusted_early), nullptr,
+      "creat /a\n---\ntask 1:\nfsync /a\ntask 2:\nchmod /a 600\nsync\n"},
+     "fsync returns since the commit that carries its change has begun, in another task",
+     "jbd2_log_wait_commit",
+     ""},
+    {{55, "commit-number-early", exhibit_bit(commit_number_early), nullptr,
+      "creat /a\ncreat /b\n---\ntask 1:\nchmod /a 600\nfsync /a\ntask 2:\nchmod /b 600\nfsync /b\n"},
+     "which commit carries a change is noted before its handle is open: another task's commit comes between",
+     "ext4_update_inode_fsync_trans",
+     ""},
+    {{56, "freed-at-freeze", exhibit_bit(freed_at_freeze), nullptr,
+      "creat /a\nwrite /a 0 4096\ncreat /b\n---\ntask 1:\nunlink /a\nsync\ntask 2:\nwrite /b 0 4096\n"},
+     "a block that one task has freed is another's before the commit under way is durable",
+     "ext4_journal_commit_callback",
+     ""},
 };
 #else
 constexpr std::span<const exhibit> all{};

@@ -93,7 +93,10 @@ result<> before_commit(void* context) {
   });
 }
 
-void frozen(void* context) noexcept { freeze_pending_frees(sb_of(context)); }
+void frozen(void* context) noexcept {
+  freeze_pending_frees(sb_of(context));
+  if (XIP_EXHIBIT(freed_at_freeze)) release_pending_frees(sb_of(context));
+}
 
 void journal_committed(void* context, jbd2::tid_t tid) noexcept { committed(sb_of(context), tid); }
 
@@ -156,6 +159,10 @@ handle::handle(handle&& other) noexcept
       put_off_{std::exchange(other.put_off_, nullptr)},
       put_off_slot_{other.put_off_slot_},
       owes_write_{std::exchange(other.owes_write_, false)}
+#if XIP_EXHIBITS
+      ,
+      early_tid_{other.early_tid_}
+#endif
 #if XIP_LOCKDEP
       ,
       dirtied_{std::move(other.dirtied_)}
@@ -210,6 +217,9 @@ result<handle> journal_start(ext4_sb_info& sb, std::uint32_t credits) XIP_NO_THR
   }
   if (sb.s_shutdown.load(std::memory_order_relaxed)) return fail(EIO);
   if (sb.is_rdonly()) return fail(EROFS);
+#if XIP_EXHIBITS
+  const std::uint64_t early_tid = running_tid(sb);
+#endif
   if (sb.s_journal != nullptr) {
     XIP_TRY(sb.s_journal->start_handle(credits + revoke_credits));
   } else {
@@ -224,7 +234,13 @@ result<handle> journal_start(ext4_sb_info& sb, std::uint32_t credits) XIP_NO_THR
     return fail(EROFS);
   }
   XIP_POINT(ext4_handle_started, credits);
+#if XIP_EXHIBITS
+  handle started{sb, nullptr, credits};
+  started.early_tid_ = early_tid;
+  return started;
+#else
   return handle{sb, nullptr, credits};
+#endif
 }
 
 result<> start_changing(handle& h) {

@@ -48,7 +48,12 @@ class handle {
   void stop() noexcept;
   [[nodiscard]] ext4_sb_info& sb() const noexcept { return *sb_; }
   // The commit that will carry this handle's changes; compared with s_commit_sequence.
-  [[nodiscard]] std::uint64_t tid() const noexcept { return running_tid(*sb_); }
+  [[nodiscard]] std::uint64_t tid() const noexcept {
+#if XIP_EXHIBITS
+    if (XIP_EXHIBIT(commit_number_early) && journal_ != nullptr) return outermost().early_tid_;
+#endif
+    return running_tid(*sb_);
+  }
   [[nodiscard]] std::uint32_t credits_left() const noexcept;
   // COUNT more credits in the same transaction; false: stop and restart.
   [[nodiscard]] bool extend(std::uint32_t count) noexcept;
@@ -80,6 +85,9 @@ class handle {
   ext4_inode_info* put_off_ = nullptr;  // of the outermost
   const inode_slot* put_off_slot_ = nullptr;
   bool owes_write_ = false;  // it has changed
+#if XIP_EXHIBITS
+  std::uint64_t early_tid_ = 0;  // the running one before the handle was open
+#endif
 #if XIP_LOCKDEP
   dirtied_buffers dirtied_;
 #endif

@@ -112,6 +112,61 @@ TEST(RacedExt4, MayFindNamesThatAreGoneOnTheMedium) {
 }
 
 #if XIP_EXHIBITS
+struct planted {
+  exhibit_place place;
+  const char* setup;
+  const char* first;   // the calls of task 1
+  const char* second;  // of task 2
+};
+
+class RacedBug : public testing::TestWithParam<planted> {};
+
+INSTANTIATE_TEST_SUITE_P(
+    Of, RacedBug,
+    testing::Values(planted{exhibit_place::commit_trusted_early, "creat a\n", "fsync a\n", "chmod a 600\nsync\n"},
+                    planted{exhibit_place::commit_number_early, "creat a\ncreat b\n", "chmod a 600\nfsync a\n", "chmod b 600\nfsync b\n"},
+                    planted{exhibit_place::freed_at_freeze, "creat a\nwrite a 0 4096\ncreat b\n", "unlink a\nsync\n", "write b 0 4096\n"}),
+    [](const testing::TestParamInfo<planted>& i) { return std::string{exhibit_place_name(i.param.place)}; });
+
+// Neither is found by one task, in whichever order it makes the same calls.
+TEST_P(RacedBug, IsFoundOnlyWhereTwoTasksMeetAndThePowerFails) {
+  const planted& p = GetParam();
+  const setting s{.bugs = exhibit_bit(p.place)};
+  const auto raced = crash(fmt::format("{}---\ntask 1:\n{}task 2:\n{}", p.setup, p.first, p.second), s);
+  ASSERT_EQ(raced.report.failures.size(), 1u) << raced.report.broken;
+  EXPECT_FALSE(raced.report.failures.front().minimised.uncrashed) << failure_of(raced.report);
+  for (const auto& [first, second] : {std::pair{p.first, p.second}, {p.second, p.first}}) {
+    const auto alone = crash(fmt::format("{}---\n{}{}", p.setup, first, second), s);
+    EXPECT_TRUE(alone.report.passed()) << failure_of(alone.report);
+  }
+}
+
+TEST_P(RacedBug, IsReplayedFromItsToken) {
+  const planted& p = GetParam();
+  const setting s{.bugs = exhibit_bit(p.place)};
+  const workload w = workload_of(fmt::format("{}---\ntask 1:\n{}task 2:\n{}", p.setup, p.first, p.second));
+  const auto r = campaign_of(s).run(w);
+  ASSERT_EQ(r.report.failures.size(), 1u);
+  const found_failure& found = r.report.failures.front();
+  std::vector<std::byte> image;
+  for (const state_report* state : {&found.first, &found.minimised}) {
+    crash_campaign fresh = campaign_of(s);
+    const auto again = fresh.replay(w, state->token, image);
+    ASSERT_TRUE(again) << again.error();
+    EXPECT_EQ(again->failure, state->failure);
+    EXPECT_EQ(again->token, state->token);
+    EXPECT_EQ(again->moment, state->moment);
+    EXPECT_EQ(again->schedule, state->schedule);
+    EXPECT_EQ(image.size(), scenario::crash_image_bytes);
+  }
+  EXPECT_FALSE(found.minimised.schedule.empty());
+  const auto passes = campaign_of({}).replay(w, found.minimised.token, image);
+  EXPECT_TRUE(!passes || passes->failure.empty());
+  setting words = s;
+  words.unit = 8;
+  EXPECT_THAT(campaign_of(words).replay(w, found.minimised.token, image).error(), HasSubstr("atomic unit"));
+}
+
 // Both write where the file had ended before either did.
 TEST(RacedExt4, ShowsWhatIsWrongWithoutACrash) {
   const setting s{.bugs = exhibit_bit(exhibit_place::append_place_unlocked)};

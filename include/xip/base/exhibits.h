@@ -53,7 +53,10 @@
   X(orphans_not_cleaned_up)     /* a mount leaves the orphan list alone */                     \
   X(replay_stops_early)         /* recovery brings home the first transaction only */          \
   X(replay_without_revokes)     /* recovery looks at no revoke block */                        \
-  X(link_not_counted)           /* a new name is logged, its link count is not */
+  X(link_not_counted)           /* a new name is logged, its link count is not */              \
+  X(commit_trusted_early)       /* a commit that another task has begun is taken for done */   \
+  X(commit_number_early)        /* which commit carries a change is noted before its handle is open */ \
+  X(freed_at_freeze)            /* freed blocks may be had when their transaction ends, not when it is durable */
 // clang-format on
 
 namespace xip {
