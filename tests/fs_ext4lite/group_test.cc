@@ -64,7 +64,7 @@ TEST(Bitmap, PendingBitsCountAsSet) {
 }
 
 TEST(Group, SystemBlocksAreNoData) {
-  const image i = make_image("-b 1024 -g 1024 -O ^flex_bg", "8M");
+  const image i = make_image("-b 1024 -g 1024 -O ^flex_bg,^has_journal", "8M");
   bare_mount m{i};
   ASSERT_TRUE(m.ok()) << m.failure();
   ext4_sb_info& sb = m.sb();
@@ -81,6 +81,24 @@ TEST(Group, SystemBlocksAreNoData) {
   EXPECT_FALSE(data_blocks_valid(sb, pblk_t{sb.s_blocks_count - 1}, 2));
   EXPECT_FALSE(data_blocks_valid(sb, pblk_t{sb.s_blocks_count}, 1));
   EXPECT_FALSE(data_blocks_valid(sb, pblk_t{~std::uint64_t{0}}, 1));
+}
+
+TEST(Group, BlocksOfTheJournalAreTheJournalsOnly) {
+  const image i = make_image("-b 1024", "8M");
+  bare_mount m{i};
+  ASSERT_TRUE(m.ok()) << m.failure();
+  const ext4_sb_info& sb = m.sb();
+  std::uint64_t blocks = 0;
+  for (const system_zone& zone : sb.s_system_zones) {
+    if (zone.owner == ino_t{}) continue;
+    EXPECT_EQ(zone.owner, ino_t{journal_ino});
+    blocks += zone.count;
+    const auto count = static_cast<std::uint32_t>(zone.count);
+    EXPECT_FALSE(data_blocks_valid(sb, zone.first, 1));
+    EXPECT_FALSE(data_blocks_valid(sb, zone.first + (count - 1), 1, ino_t{12}));
+    EXPECT_TRUE(data_blocks_valid(sb, zone.first, count, zone.owner));
+  }
+  EXPECT_EQ(blocks, 1024u);
 }
 
 // The bitmap that is made up for a group without one is the one mke2fs would have written.
