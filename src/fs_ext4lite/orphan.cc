@@ -272,11 +272,11 @@ struct found_orphans {
 
 // Who finds orphan_present takes it away at the end, whether anything is changed until then or not.
 [[nodiscard]] result<> take_over_mark(ext4_sb_info& sb) {
-  handle h = XIP_TRY(journal_start(sb, credits_orphan));
   {
     mutex_guard guard{sb.s_orphan_lock};
     if ((read_ro_features(sb) & ro_compat_orphan_present) == 0) return {};
   }
+  handle h = XIP_TRY(journal_start(sb, credits_orphan));
   return start_changing(h);
 }
 
