@@ -167,10 +167,6 @@ void take_blocks(ext4_sb_info& sb, const ext4_super_block& es) noexcept {
   return {};
 }
 
-[[nodiscard]] jbd2::recovery_request recovery_of(ext4_sb_info& sb, const jbd2::log_map& log) noexcept {
-  return {.device = sb.s_bdev, .log = log, .block_bits = sb.s_blocksize_bits, .blocks = sb.s_blocks_count, .memory = sb.memory()};
-}
-
 // Replays the journal, which may change anything. The super block as it is then, without needs_recovery. SB has its geometry, no more.
 // Linux: ext4_load_and_init_journal, ext4_clear_journal_err, ext4_mark_recovery_complete.
 [[nodiscard]] result<ext4_super_block> recover_journal(ext4_sb_info& sb, const ext4_super_block& before, std::string& message) {

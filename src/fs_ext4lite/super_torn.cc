@@ -38,8 +38,7 @@ result<ext4_super_block> super_block_in_log(ext4_sb_info& sb, const ext4_super_b
   if ((es.s_feature_incompat & incompat_recover) == 0) return fail(EUCLEAN);
   std::string message;
   const jbd2::log_map log = XIP_TRY(find_journal(sb, es, message));
-  const auto recovered = XIP_TRY(jbd2::as_recovered(
-      {.device = sb.s_bdev, .log = log, .block_bits = sb.s_blocksize_bits, .blocks = sb.s_blocks_count, .memory = sb.memory()}, message));
+  const auto recovered = XIP_TRY(jbd2::as_recovered(recovery_of(sb, log), message));
   ext4_super_block logged;
   XIP_TRY(recovered->read(super_offset, std::as_writable_bytes(std::span{&logged, 1})));
   XIP_TRY(check_super_block(logged, sb.s_bdev.size(), message));
