@@ -67,8 +67,6 @@ std::string create_everywhere(vfs::task& t, const tree& there) {
   return {};
 }
 
-}  // namespace
-
 // The first line in which two texts differ, as each has it.
 std::string first_difference(std::string_view a, std::string_view b) {
   const auto line = [](std::string_view& rest) {
@@ -82,6 +80,8 @@ std::string first_difference(std::string_view a, std::string_view b) {
     if (a.empty() && b.empty()) return "the same";
   }
 }
+
+}  // namespace
 
 struct file_system_crash::impl {
   impl(crashed_file_system f, workload w) : fs{std::move(f)}, work{std::move(w)}, bugs{fs.exhibits, fs.stand_in} {}
