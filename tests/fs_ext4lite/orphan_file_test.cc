@@ -18,6 +18,7 @@
 #include "fs_ext4lite/inode.h"
 #include "fs_ext4lite/journal.h"
 #include "fs_ext4lite/loop_mount.h"
+#include "fs_ext4lite/orphans.h"
 #include "fs_ext4lite/replay.h"
 #include "fs_ext4lite/super.h"
 
@@ -77,23 +78,11 @@ void cut_off(bare_mount& m, const image& to) {
   if (needs_recovery(to)) (void)run_command({"e2fsck", "-E", "journal_only", "-y", to.path()});
 }
 
-[[nodiscard]] ext4_inode_info& make_file(bare_mount& m) {
-  handle h = *journal_start(m.sb(), 8);
-  ext4_inode_info& inode = **new_inode(h, m.root(), S_IFREG | 0644, "f");
-  vfs::unlock_new_inode(inode);
-  return inode;
-}
-
 void add(bare_mount& m, ext4_inode_info& i) {
   handle h = *journal_start(m.sb(), credits_orphan + credits_inode);
   i.i_nlink = 0;
   EXPECT_TRUE(orphan_add(h, i));
   EXPECT_TRUE(mark_inode_dirty(h, i));
-}
-
-void remove(bare_mount& m, ext4_inode_info& i) {
-  handle h = *journal_start(m.sb(), credits_orphan);
-  EXPECT_TRUE(orphan_del(h, i));
 }
 
 // ---- slots -------------------------------------------------------------------------------------------------------------------------------

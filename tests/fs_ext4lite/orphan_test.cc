@@ -8,6 +8,7 @@
 #include "fs_ext4lite/image.h"
 #include "fs_ext4lite/inode.h"
 #include "fs_ext4lite/journal.h"
+#include "fs_ext4lite/orphans.h"
 #include "fs_ext4lite/super.h"
 
 namespace xip::ext4lite::test {
@@ -15,13 +16,6 @@ namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
-
-[[nodiscard]] ext4_inode_info& make_file(bare_mount& m) {
-  handle h = *journal_start(m.sb(), 8);
-  ext4_inode_info& inode = **new_inode(h, m.root(), S_IFREG | 0644, "f");
-  vfs::unlock_new_inode(inode);
-  return inode;
-}
 
 // The list as the image has it.
 [[nodiscard]] std::vector<std::uint32_t> list_of(const image& i) {
@@ -49,10 +43,6 @@ struct Orphan : testing::Test {
   static void add(bare_mount& m, ext4_inode_info& i) {
     handle h = *journal_start(m.sb(), credits_orphan);
     EXPECT_TRUE(orphan_add(h, i));
-  }
-  static void remove(bare_mount& m, ext4_inode_info& i) {
-    handle h = *journal_start(m.sb(), credits_orphan);
-    EXPECT_TRUE(orphan_del(h, i));
   }
 };
 
