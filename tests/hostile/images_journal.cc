@@ -138,6 +138,7 @@ constexpr hostile_image images[] = {
     {"log-zeroes-the-super-block", "journal.0", [](editor& e) { log l{e}; l.zeros_for(1); l.commit(); }, {.refused_rw = "super block"}},
     {"log-zeroes-the-descriptors", "journal.0", [](editor& e) { log l{e}; l.zeros_for(2); l.commit(); }, {.refused_rw = "group 0"}},
     {"log-zeroes-the-root", "journal.0", [](editor& e) { log l{e}; l.zeros_for(table_block(e)); l.commit(); }, {.refused_rw = "root"}},
+    {"log-and-a-reserved-orphan", "journal.0", [](editor& e) { log l{e}; l.commit(); e.super([](ext4_super_block& es) { es.s_last_orphan = 5; }); }, {.refused_rw = "the orphan list holds inode 5, which is reserved"}},
     {"log-transaction-without-end", "journal.0", [](editor& e) {
        log l{e};
        while (!l.full()) l.header(jbd2::descriptor_block, 1);

@@ -55,6 +55,7 @@ constexpr hostile_image images[] = {
     {"orphan-file-magic", used, [](editor& e) { tail(e, 1, [](tail_t& t) { t.ob_magic = 0x12345678; }); }, {.refused_rw = "of the device, has magic 0x12345678, expected 0x0b10ca04"}},
     {"orphan-file-checksum", used, [](editor& e) { tail(e, 1, [](tail_t& t) { t.ob_checksum = t.ob_checksum ^ 0x100; }); e.leave_checksums(); }, {.refused_rw = "of the device, has a wrong checksum"}},
     {"orphan-file-generation", used, [](editor& e) { file_inode(e, [](ext4_inode& i) { i.i_generation = 7; }); }},
+    {"orphan-file-block-is-a-files-too", used, [](editor& e) { const auto at = e.block_number(e.orphan_block(0)); e.extent("dir/f3", 0, [&](ext4_extent& x) { x.ee_start_lo = at; x.ee_len = 1; }); }, {.told = "which are no file's"}},
     {"orphan-slot-reserved", used, [](editor& e) { put(e, 5, journal_ino); }, {.refused_rw = "the orphan file, in slot 5 of block"}},
     {"orphan-slot-beyond-last", used, [](editor& e) { put(e, 5, 65); }, {.refused_rw = "holds inode 65, but the last inode is 64"}},
     {"orphan-slot-is-the-file", used, [](editor& e) { put(e, 5, number_of_file); }, {.refused_rw = "holds inode 12, which is the orphan file"}},

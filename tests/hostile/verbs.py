@@ -17,6 +17,7 @@ import threading
 
 MEMORY = 256 << 20
 HANGS_AFTER = 120  # seconds: not a limit of speed, but of patience
+COPY = 64 << 20  # what is copied out of images of a few MiB
 OUTPUT = 1 << 20  # of a file that says it is huge more is not wanted
 READING = [["ls", "-lR", "{image}:/"], ["ls", "-a", "{image}:/names"], ["cat", "{image}:/hello"], ["cat", "{image}:/many"],
            ["stat", "{image}:/", "{image}:/hello", "{image}:/dir/f1", "{image}:/slow"],
@@ -62,9 +63,12 @@ class Trial:
         shutil.rmtree(out, ignore_errors=True)
         command = [self.xip] + [w.format(image=image, out=out, tree=self.tree) for w in words]
         code, said, seconds, kib = run(command, self.limit_memory)
+        copied = sum(os.lstat(f"{at}/{name}").st_blocks * 512 for at, _, names in os.walk(out) for name in names)
         what = f"{os.path.basename(image)}: {' '.join(words)}"
         self.runs += 1
         self.slowest, self.largest = max(self.slowest, (seconds, what)), max(self.largest, (kib, what))
+        if copied > COPY:
+            self.problems.append(f"{what}: copied {copied >> 20} MiB")
         cut_short = code == -signal.SIGPIPE and len(said) == OUTPUT
         if code not in (0, 1) and not (code == 3 and words[0] == "check") and not cut_short:
             self.problems.append(f"{what}: ended with {code}\n{said[-2000:].decode(errors='replace')}")
