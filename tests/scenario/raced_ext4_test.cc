@@ -15,6 +15,8 @@
 #include <xip/fs_ext4lite/ext4lite.h>
 #include <xip/fs_ext4lite/layout.h>
 
+#include "crash/lone_kernel.h"
+#include "crash/raced_subject.h"
 #include "scenario/crash_image.h"
 #include "scenario/subprocess.h"
 
@@ -95,7 +97,9 @@ TEST(RacedExt4, FindsWhatEitherOrderLeaves) {
 // A task finds a path, another gives it away and makes that durable, and only then the first one changes what it has found.
 TEST(RacedExt4, MayLoseWhatAnotherTaskHasOvertaken) {
   for (const char* text : {"creat a\n---\ntask 1:\nchmod a 600\ntask 2:\nrename a b\nfsync b\n",
-                           "mkdir A\n---\ntask 1:\ncreat A/foo\ntask 2:\nrename A B\nfsync B\n"}) {
+                           "mkdir A\n---\ntask 1:\ncreat A/foo\ntask 2:\nrename A B\nfsync B\n",
+                           // What is at the path now is not what the first task changes, so no other order explains it.
+                           "creat a\nlink a d\ncreat c\n---\ntask 1:\nchmod a 600\ntask 2:\nrename c a\nfsync a\n"}) {
     const auto r = crash(text);
     EXPECT_TRUE(r.report.passed()) << failure_of(r.report) << "\n" << text;
     EXPECT_TRUE(r.race->complete);
@@ -109,6 +113,39 @@ TEST(RacedExt4, MayFindNamesThatAreGoneOnTheMedium) {
       "task 2:\nchmod d 600\nfsync d\nsetxattr A/b user.a 8\nfsync A/b\n");
   EXPECT_TRUE(r.report.passed()) << failure_of(r.report);
   EXPECT_TRUE(r.race->complete);
+}
+
+// What W's setup leaves.
+tree tree_behind(const crashed_file_system& fs, const workload& w) {
+  std::vector<std::byte> bytes;
+  EXPECT_EQ(set_up(fs, w, fresh_image(), bytes), "");
+  const auto device = dev::open_memory(bytes.size()).value();
+  EXPECT_TRUE(device->write(0, bytes));
+  lone_kernel::arena memory;
+  lone_kernel machine{memory};
+  EXPECT_EQ(machine.mount(fs.type, *device, fs.mount_options), "");
+  tree there;
+  EXPECT_EQ(read_tree_of(machine.task(), there), "");
+  EXPECT_EQ(machine.umount(), "");
+  return there;
+}
+
+// Without a crash both the answers and what is there in the end have to be those of one order.
+TEST(RacedExt4, IsExplainedByAnOrderOrHasFailed) {
+  const crashed_file_system fs{.type = ext4lite_file_system(), .mount_options = "dax=always"};
+  const workload w = workload_of("task 1:\nmkdir A\ntask 2:\nmkdir A\n");
+  raced_subject subject{fs, w, fresh_image()};
+  ASSERT_EQ(subject.calls().size(), 2u);
+  std::uint32_t running = 0;
+  history h{[&running] { return running; }};
+  for (running = 0; running < 2; ++running) h.begin_operation(running, "mkdir A");
+  for (running = 0; running < 2; ++running) h.end_operation(running);
+  const tree made = tree_behind(fs, workload_of("mkdir A\n---\nsync\n")), missing = tree_behind(fs, workload_of("sync\n"));
+  EXPECT_EQ(subject.take(h, std::vector{0, EEXIST}, made), "");
+  EXPECT_EQ(subject.take(h, std::vector{EEXIST, 0}, made), "");
+  EXPECT_THAT(subject.take(h, std::vector{0, 0}, made), HasSubstr("answers 0 in place of EEXIST"));
+  EXPECT_THAT(subject.take(h, std::vector{EEXIST, EEXIST}, made), HasSubstr("answers EEXIST in place of 0"));
+  EXPECT_THAT(subject.take(h, std::vector{0, EEXIST}, missing), HasSubstr("without a crash, in none of 2 orders"));
 }
 
 #if XIP_EXHIBITS
