@@ -6,7 +6,9 @@
 
 #include "fs_ext4lite/ext4.h"
 #include "fs_ext4lite/file_hooks.h"
+#include "fs_ext4lite/indirect.h"
 #include "fs_ext4lite/journal.h"
+#include "fs_ext4lite/migrate.h"
 
 namespace xip::ext4lite {
 namespace {
@@ -19,24 +21,40 @@ namespace {
   return fail(EPERM);
 }
 
-// What would change how the file's bytes are kept: a block map instead of extents, data in the journal, names that ignore case.
+// What is not built: data in the journal, names that ignore case.
 [[nodiscard]] result<> check_supported(std::uint32_t changed) noexcept {
   if ((changed & journal_data_fl) != 0 && !vfs::capable(CAP_SYS_RESOURCE)) return fail(EPERM);
-  return (changed & (journal_data_fl | extents_fl | casefold_fl)) != 0 ? fail(EOPNOTSUPP) : result<>{};
+  return (changed & (journal_data_fl | casefold_fl)) != 0 ? fail(EOPNOTSUPP) : result<>{};
 }
 
+// Links and devices have no blocks to keep in either way.
+[[nodiscard]] result<> migrate(ext4_inode_info& inode) XIP_REQUIRES(inode.i_rwsem) {
+  if (!has_tree(inode)) return fail(EINVAL);
+  return has_extents(inode) ? ext4_ind_migrate(inode) : ext4_ext_migrate(inode);
+}
+
+// All but how the blocks are kept.
+[[nodiscard]] result<> write_flags(ext4_inode_info& inode, std::uint32_t wanted) XIP_REQUIRES(inode.i_rwsem) {
+  handle h = XIP_TRY(journal_start(sbi_of(inode), credits_inode));
+  constexpr std::uint32_t settable = flags_modifiable & ~extents_fl;
+  inode.i_flags_disk.store((inode.i_flags_disk.load(std::memory_order_relaxed) & ~settable) | (wanted & settable),
+                           std::memory_order_relaxed);
+  set_inode_flags(inode);
+  vfs::inode_touch_ctime(inode);
+  return mark_inode_dirty(h, inode);
+}
+
+// The other flags are set where the blocks cannot be kept as wanted, too. Linux: ext4_ioctl_setflags.
 [[nodiscard]] result<> set_flags(ext4_inode_info& inode, std::uint32_t wanted) XIP_REQUIRES(inode.i_rwsem) {
   const std::uint32_t old = inode.i_flags_disk.load(std::memory_order_relaxed);
   if ((wanted & ~flags_visible) != 0) return fail(EOPNOTSUPP);
   wanted &= flags_modifiable;
   if ((wanted & ~flags_for(inode)) != 0) return fail(EOPNOTSUPP);
   XIP_TRY(check_immutable(old, wanted));
-  XIP_TRY(check_supported((old & flags_modifiable) ^ wanted));
-  handle h = XIP_TRY(journal_start(sbi_of(inode), credits_inode));
-  inode.i_flags_disk.store((old & ~flags_modifiable) | wanted, std::memory_order_relaxed);
-  set_inode_flags(inode);
-  vfs::inode_touch_ctime(inode);
-  return mark_inode_dirty(h, inode);
+  const std::uint32_t changed = (old & flags_modifiable) ^ wanted;
+  XIP_TRY(check_supported(changed));
+  XIP_TRY(write_flags(inode, wanted));
+  return (changed & extents_fl) != 0 ? migrate(inode) : result<>{};
 }
 
 [[nodiscard]] std::uint32_t visible_flags(const ext4_inode_info& inode) noexcept {
