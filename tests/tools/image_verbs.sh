@@ -50,6 +50,7 @@ unchanged 'a directory without -r' 1 'copy it with -r' "$xip" cp "$scratch/tree"
 unchanged 'several onto a file' 1 'is not a directory' "$xip" cp "$scratch/tree/a/file" "$scratch/tree/hard" "$img:/tree/hard"
 unchanged 'no parent' 1 "$img:/none/x" "$xip" cp "$scratch/tree/a/file" "$img:/none/x"
 unchanged 'onto itself' 1 'same file' "$xip" cp "$img:/again/file" "$img:/again/file"
+refuse 'unknown option and no path' 2 '--frob' "$xip" ls --frob
 refuse 'no target' 2 'no target' "$xip" cp "$img:/tree"
 expect 'help, whatever is missing' bash -c "'$xip' cp '$img:/tree' --help | grep -q 'Usage: xip cp'"
 refuse 'host to host' 2 'IMAGE:/path' "$xip" cp "$scratch/tree/a/file" "$scratch/y"

@@ -28,6 +28,12 @@ std::optional<int> parse(CLI::App& app, int argc, char** argv) {
   } catch (const CLI::CallForHelp&) {
     fmt::print("{}", app.help("xip"));
     return exit_ok;
+  } catch (const CLI::RequiredError& missing) {
+    // A word that nobody knows explains more than one that is missing because of it.
+    const std::vector<std::string> unknown = app.remaining();
+    const std::string what = unknown.empty() ? missing.what() : fmt::format("The following argument was not expected: {}", unknown.front());
+    complain(app.get_name(), fmt::format("{}; see xip {} --help", what, app.get_name()));
+    return exit_usage;
   } catch (const CLI::ParseError& wrong) {
     complain(app.get_name(), fmt::format("{}; see xip {} --help", wrong.what(), app.get_name()));
     return exit_usage;
