@@ -10,6 +10,7 @@
 
 #include <xip/base/points.h>
 
+#include "fs_ext4lite/block_claims.h"
 #include "fs_ext4lite/indirect_table.h"
 
 namespace xip::ext4lite {
@@ -78,14 +79,26 @@ result<extent_map> indirect_find(ext4_inode_info& inode, lblk_t lblk, std::uint3
 
 namespace {
 
-// The last tables, whose entries are data, are counted and not read.
+// The last tables, whose entries are data, are counted and not read. CLAIMS, if there are any, hear of each.
 class table_census {
  public:
-  explicit table_census(const ext4_inode_info& inode) : inode_{inode}, seen_{&inode.i_sb.memory()} {}
+  explicit table_census(const ext4_inode_info& inode, block_claims* claims = nullptr)
+      : inode_{inode}, claims_{claims}, seen_{&inode.i_sb.memory()} {}
 
+  [[nodiscard]] result<> look_at_all() {
+    inode_.i_data_sem.assert_held_shared();
+    for (std::uint32_t i = ind_block; i < n_blocks; ++i) {
+      const root_slot slot = slot_at(per_block(inode_), i);
+      XIP_TRY(look_at(root_of(inode_).at(i), slot.levels, slot.first));
+    }
+    return {};
+  }
+
+ private:
   [[nodiscard]] result<> look_at(std::uint32_t block, std::uint32_t levels, std::uint64_t lblk) {
     if (block == 0 || levels == 0) return {};
     if (!seen_.insert(block).second) return corrupted(inode_, fmt::format("block map: table {} is there twice", block));
+    if (claims_ != nullptr) XIP_TRY(claims_->claim(inode_, pblk_t{block}, 1));
     if (levels == 1) return {};
     const dev::buffer_ref buffer = XIP_TRY(read_pointers(inode_, block, lblk));
     const pointers table{buffer->data().data()};
@@ -94,21 +107,16 @@ class table_census {
     return {};
   }
 
- private:
   const ext4_inode_info& inode_;
+  block_claims* const claims_;
   std::pmr::unordered_set<std::uint32_t> seen_;
 };
 
 }  // namespace
 
-result<> indirect_check_tables(ext4_inode_info& inode) {
-  table_census tables{inode};
-  for (std::uint32_t i = ind_block; i < n_blocks; ++i) {
-    const root_slot slot = slot_at(per_block(inode), i);
-    XIP_TRY(tables.look_at(root_of(inode).at(i), slot.levels, slot.first));
-  }
-  return {};
-}
+result<> indirect_check_tables(ext4_inode_info& inode) { return table_census{inode}.look_at_all(); }
+
+result<> indirect_claim_tables(ext4_inode_info& inode, block_claims& claims) { return table_census{inode, &claims}.look_at_all(); }
 
 bool indirect_has_blocks_from(const ext4_inode_info& inode, lblk_t first) noexcept {
   for (std::uint32_t i = 0; i < n_blocks; ++i) {

@@ -12,6 +12,8 @@
 
 namespace xip::ext4lite {
 
+class block_claims;
+
 [[nodiscard]] inline bool has_extents(const ext4_inode_info& inode) noexcept {
   return (inode.i_flags_disk.load(std::memory_order_relaxed) & extents_fl) != 0;
 }
@@ -25,6 +27,8 @@ namespace xip::ext4lite {
     XIP_REQUIRES_SHARED(inode.i_data_sem);
 // No table of the map is there twice: so few of them could say that the file has as many blocks as the device, each a stretch of its own. EUCLEAN, EIO, ENOMEM.
 [[nodiscard]] result<> indirect_check_tables(ext4_inode_info& inode) XIP_REQUIRES_SHARED(inode.i_data_sem);
+// The same, and each table is claimed.
+[[nodiscard]] result<> indirect_claim_tables(ext4_inode_info& inode, block_claims& claims) XIP_REQUIRES_SHARED(inode.i_data_sem);
 // The most buffers that indirect_allocate dirties: on each of three levels an indirect block with its bitmap and descriptor, the table that was there
 // before them, the data's bitmap and descriptor, the inode.
 inline constexpr std::uint32_t credits_for_block_map = 3 * 3 + 1 + 2 + credits_inode;

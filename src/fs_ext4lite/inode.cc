@@ -3,6 +3,7 @@
 // Lock chains:
 //   invalidate_lock -> jbd2_handle -> i_data_sem
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 #include <sys/stat.h>
@@ -13,6 +14,7 @@
 #include <xip/vfs/ops.h>
 #include <xip/xip/entry.h>
 
+#include "fs_ext4lite/block_claims.h"
 #include "fs_ext4lite/checksum.h"
 #include "fs_ext4lite/extent_tree.h"
 #include "fs_ext4lite/group.h"
@@ -182,15 +184,32 @@ void read_device_number(ext4_inode_info& inode) noexcept {
   return {};
 }
 
-// The bitmaps that COUNT blocks from FIRST are given back to can be used.
-[[nodiscard]] result<> check_bitmaps(ext4_sb_info& sb, pblk_t first, std::uint32_t count) {
-  const std::uint32_t last = group_of(sb, first + (count - 1)).value();
-  for (std::uint32_t g = group_of(sb, first).value(); g <= last; ++g) (void)XIP_TRY(load_block_bitmap(sb, group_t{g}));
-  return {};
-}
+// The nodes of an extent tree, each claimed where the walk from left to right comes to it.
+class node_claims {
+ public:
+  [[nodiscard]] result<> come_to(ext4_inode_info& inode, lblk_t lblk, block_claims& claims) {
+    shared_guard guard{inode.i_data_sem};
+    const tree_path path = XIP_TRY(find_path(inode, lblk));
+    for (std::uint32_t level = 1; level <= path.depth; ++level) {
+      const pblk_t node = path.level[level].buffer->block();
+      if (node == last_[level]) continue;
+      last_[level] = node;
+      XIP_TRY(claims.claim(inode, node, 1));
+    }
+    return {};
+  }
 
-// Reads the whole tree, from block 0 to END, and the bitmaps of what it holds.
-[[nodiscard]] result<> check_tree(ext4_inode_info& inode, std::uint64_t end) {
+ private:
+  std::array<pblk_t, extent_max_depth + 1> last_{};
+};
+
+// Reads the whole tree, from block 0 to END, and claims what it holds.
+[[nodiscard]] result<> check_tree(ext4_inode_info& inode, std::uint64_t end, block_claims& claims) {
+  node_claims nodes;
+  if (!has_extents(inode)) {
+    shared_guard guard{inode.i_data_sem};
+    XIP_TRY(indirect_claim_tables(inode, claims));
+  }
   std::uint64_t blocks_left = sbi_of(inode).s_blocks_count;
   for (std::uint64_t at = 0; at < end;) {
     const lblk_t lblk{static_cast<std::uint32_t>(at)};
@@ -199,7 +218,8 @@ void read_device_number(ext4_inode_info& inode) noexcept {
     if (em.type == extent_type::hole) continue;
     if (em.len > blocks_left) return corrupted(inode, "its map has more blocks than the file system");
     blocks_left -= em.len;
-    XIP_TRY(check_bitmaps(sbi_of(inode), em.pblk, em.len));
+    if (has_extents(inode)) XIP_TRY(nodes.come_to(inode, lblk, claims));
+    XIP_TRY(claims.claim(inode, em.pblk, em.len));
   }
   return {};
 }
@@ -231,11 +251,11 @@ void read_device_number(ext4_inode_info& inode) noexcept {
 result<vfs::inode_ref> ext4_iget(ext4_sb_info& sb, ino_t number) { return iget(sb, number, false); }
 result<vfs::inode_ref> iget_orphan(ext4_sb_info& sb, ino_t number) { return iget(sb, number, true); }
 
-result<> check_orphan(ext4_sb_info& sb, ino_t number) {
+result<> check_orphan(ext4_sb_info& sb, ino_t number, block_claims& claims) {
   const apart_inode inode = XIP_TRY(read_apart(sb, number, true));
-  if (inode->i_file_acl != 0) XIP_TRY(check_bitmaps(sb, pblk_t{inode->i_file_acl}, 1));
+  if (inode->i_file_acl != 0) XIP_TRY(claims.share(*inode, pblk_t{inode->i_file_acl}));
   if (!has_tree(*inode)) return {};
-  return check_tree(*inode, has_extents(*inode) ? extent_max_block : indirect_max_blocks(sb.s_blocksize_bits));
+  return check_tree(*inode, has_extents(*inode) ? extent_max_block : indirect_max_blocks(sb.s_blocksize_bits), claims);
 }
 
 void free_apart::operator()(ext4_inode_info* inode) const noexcept { inode->i_sb.s_op->free_inode(inode); }

@@ -11,6 +11,8 @@
 
 namespace xip::ext4lite {
 
+class block_claims;
+
 // A field at OFFSET of the inode with BYTES bytes lies within what the slot uses.
 [[nodiscard]] constexpr bool fits_in_slot(std::uint32_t extra_isize, std::size_t offset, std::size_t bytes) noexcept {
   return offset + bytes <= good_old_inode_size + std::size_t{extra_isize};
@@ -36,8 +38,9 @@ namespace xip::ext4lite {
 // Also an inode without links, as the orphan list has them.
 [[nodiscard]] result<vfs::inode_ref> iget_orphan(ext4_sb_info& sb, ino_t number);
 
-// NUMBER can be read as such an inode, and every node of its tree too; the inode does not enter the cache. EUCLEAN, EIO, ENOMEM, EOPNOTSUPP.
-[[nodiscard]] result<> check_orphan(ext4_sb_info& sb, ino_t number);
+// NUMBER can be read as such an inode, and every node of its tree too; what it would give back is claimed. The inode does not enter the cache. EUCLEAN, EIO,
+// ENOMEM, EOPNOTSUPP.
+[[nodiscard]] result<> check_orphan(ext4_sb_info& sb, ino_t number, block_claims& claims);
 
 struct free_apart {
   void operator()(ext4_inode_info* inode) const noexcept;

@@ -19,6 +19,7 @@
 #include <xip/base/assert.h>
 #include <xip/base/points.h>
 
+#include "fs_ext4lite/block_claims.h"
 #include "fs_ext4lite/inode.h"
 #include "fs_ext4lite/super.h"
 
@@ -101,21 +102,30 @@ void take_slot(ext4_sb_info& sb, ext4_inode_info& inode, std::uint32_t slot) XIP
 
 // ---- at mount --------------------------------------------------------------------------------------------------------------------------
 
-// NUMBER stands in PLACE: it may, and can be cleaned up.
+[[nodiscard]] std::unexpected<error> refuse_orphan(std::string& message, std::string_view place, std::uint32_t number, std::string_view why,
+                                                   error answer = error{EUCLEAN}) {
+  message = fmt::format("the orphan {} holds inode {}, {}; run e2fsck, or only read it (ro)", place, number, why);
+  return fail(answer);
+}
+
+// NUMBER stands in PLACE: it may.
 [[nodiscard]] result<> check_number(ext4_sb_info& sb, std::uint32_t number, std::string_view place, std::string& message) {
-  const auto refuse = [&](std::string_view why, error answer = error{EUCLEAN}) {
-    message = fmt::format("the orphan {} holds inode {}, {}; run e2fsck, or only read it (ro)", place, number, why);
-    return fail(answer);
-  };
+  const auto refuse = [&](std::string_view why) { return refuse_orphan(message, place, number, why); };
   if (number < sb.s_first_ino) return refuse("which is reserved");
   if (number > sb.s_inodes_count) return refuse(fmt::format("but the last inode is {}", sb.s_inodes_count));
   if (number == sb.s_orphan_file_inum) return refuse("which is the orphan file");
   const auto in_use = inode_number_in_use(sb, ino_t{number});
   if (!in_use) return refuse("whose group's inode bitmap cannot be read");
   if (!*in_use) return refuse("which is free in the inode bitmap");
-  if (auto good = check_orphan(sb, ino_t{number}); !good)
-    return refuse(fmt::format("which cannot be cleaned up: {}", good.error().message()), good.error());
   return {};
+}
+
+// It can be cleaned up, and what it gives back is nobody else's who is.
+[[nodiscard]] result<> check_blocks(ext4_sb_info& sb, std::uint32_t number, std::string_view place, block_claims& claims,
+                                    std::string& message) {
+  const auto good = check_orphan(sb, ino_t{number}, claims);
+  if (good) return {};
+  return refuse_orphan(message, place, number, fmt::format("which cannot be cleaned up: {}", good.error().message()), good.error());
 }
 
 // What a slot of the orphan file holds.
@@ -149,20 +159,23 @@ using filed_orphans = std::pmr::vector<filed_orphan>;
 }
 
 // None stands there twice: none is looked at more than once.
-[[nodiscard]] result<> check_file(ext4_sb_info& sb, const filed_orphans& filed, std::string& message) {
+[[nodiscard]] result<> check_file(ext4_sb_info& sb, const filed_orphans& filed, block_claims& claims, std::string& message) {
   if (const auto twice = std::ranges::adjacent_find(filed, {}, &filed_orphan::number); twice != filed.end()) {
     message = fmt::format("the orphan file holds inode {} twice, in {} and {}; run e2fsck, or only read it (ro)", twice->number,
                           place_of(sb, twice->slot), place_of(sb, std::next(twice)->slot));
     return fail(EUCLEAN);
   }
-  for (const filed_orphan& f : filed)
-    if (!is_dealt_with(sb, f.number)) XIP_TRY(check_number(sb, f.number, fmt::format("file, in {},", place_of(sb, f.slot)), message));
+  for (const filed_orphan& f : filed) {
+    if (is_dealt_with(sb, f.number)) continue;
+    const std::string place = fmt::format("file, in {},", place_of(sb, f.slot));
+    XIP_TRY(check_number(sb, f.number, place, message));
+    XIP_TRY(check_blocks(sb, f.number, place, claims, message));
+  }
   return {};
 }
 
-// The number after NUMBER in the list; it is checked that NUMBER may stand there.
-[[nodiscard]] result<std::uint32_t> next_orphan(ext4_sb_info& sb, std::uint32_t number, std::string& message) {
-  XIP_TRY(check_number(sb, number, "list", message));
+// The number after NUMBER in the list.
+[[nodiscard]] result<std::uint32_t> next_orphan(ext4_sb_info& sb, std::uint32_t number) {
   const inode_slot slot = XIP_TRY(inode_slot_of(sb, ino_t{number}));
   le32 next;
   std::memcpy(&next, slot.buffer->data().data() + slot.offset + offsetof(ext4_inode, i_dtime), sizeof next);
@@ -173,7 +186,8 @@ using filed_orphans = std::pmr::vector<filed_orphan>;
 [[nodiscard]] result<std::uint32_t> check_list(ext4_sb_info& sb, std::uint32_t head, const filed_orphans& filed, std::string& message) {
   std::uint32_t count = 0, marked = 0, steps = 0, limit = 1;
   for (std::uint32_t at = head; at != 0; ++count) {
-    const std::uint32_t next = XIP_TRY(next_orphan(sb, at, message));
+    XIP_TRY(check_number(sb, at, "list", message));
+    const std::uint32_t next = XIP_TRY(next_orphan(sb, at));
     if (const auto twice = std::ranges::lower_bound(filed, at, {}, &filed_orphan::number); twice != filed.end() && twice->number == at) {
       message = fmt::format("the orphan list holds inode {}, and the orphan file, in {}, too; run e2fsck, or only read it (ro)", at,
                             place_of(sb, twice->slot));
@@ -252,6 +266,12 @@ using filed_orphans = std::pmr::vector<filed_orphan>;
   return false;
 }
 
+// The list comes to its end: now each inode on it is looked at once.
+[[nodiscard]] result<> check_blocks_of_list(ext4_sb_info& sb, std::uint32_t head, block_claims& claims, std::string& message) {
+  for (std::uint32_t at = head; at != 0; at = XIP_TRY(next_orphan(sb, at))) XIP_TRY(check_blocks(sb, at, "list", claims, message));
+  return {};
+}
+
 // All orphans, each of them checked.
 struct found_orphans {
   filed_orphans filed;
@@ -265,8 +285,14 @@ struct found_orphans {
   const std::uint32_t head = head_now(sb);
   if (head == 0 && all.filed.empty()) return all;
   if ((sb.s_mount_state & error_fs) != 0) return std::nullopt;
-  XIP_TRY(check_file(sb, all.filed, message));
+  block_claims claims{sb};
+  XIP_TRY(check_file(sb, all.filed, claims, message));
   all.listed = XIP_TRY(check_list(sb, head, all.filed, message));
+  XIP_TRY(check_blocks_of_list(sb, head, claims, message));
+  if (auto settled = claims.settle(); !settled) {
+    message = fmt::format("orphans cannot be cleaned up: {}; run e2fsck, or only read it (ro)", settled.error().message());
+    return fail(settled.error());
+  }
   return all;
 }
 
