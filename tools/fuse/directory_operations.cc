@@ -98,7 +98,7 @@ class listing {
 // ADD(list, entry) until it says that there is no room. SMALLEST: bytes that an entry takes at least.
 template <class Add>
 [[nodiscard]] result<listing> list_from(request& r, listing list, int fd, off_t offset, std::size_t smallest, Add&& add) {
-  XIP_TRY(r.task().lseek(fd, offset, SEEK_SET));
+  (void)XIP_TRY(r.task().lseek(fd, offset, SEEK_SET));
   for (bool room = true; room;) {
     const auto entries = r.task().getdents(fd, std::max<std::size_t>(list.left() / smallest, 1));
     if (!entries.has_value() && list.is_empty()) return fail(entries.error());
