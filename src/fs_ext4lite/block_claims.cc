@@ -11,8 +11,6 @@
 namespace xip::ext4lite {
 namespace {
 
-constexpr std::uint32_t word_bits = 64;
-
 // CALL(group, first block, count) for each group's part of COUNT blocks from FIRST.
 template <class Call>
 [[nodiscard]] result<> for_each_group(const ext4_sb_info& sb, pblk_t first, std::uint32_t count, Call&& call) {
@@ -43,17 +41,12 @@ result<> block_claims::check_in_use(const ext4_inode_info& inode, pblk_t first, 
 }
 
 result<> block_claims::claim_in_group(const ext4_inode_info& inode, group_t g, pblk_t first, std::uint32_t count) {
-  group_bits& bits = claimed_.try_emplace(g.value(), (blocks_in_group(sb_, g) + word_bits - 1) / word_bits, 0u).first->second;
+  group_bits& bits = claimed_.try_emplace(g.value(), sb_.s_blocksize, std::byte{0}).first->second;
   const auto offset = static_cast<std::uint32_t>(first - first_block_of(sb_, g));
-  for (std::uint32_t at = offset; at < offset + count;) {
-    const std::uint32_t inside = at % word_bits, n = std::min(word_bits - inside, offset + count - at);
-    const std::uint64_t mask = (n == word_bits ? ~std::uint64_t{0} : (std::uint64_t{1} << n) - 1) << inside;
-    if ((bits[at / word_bits] & mask) != 0)
-      return corrupted(inode, fmt::format("one of its blocks {} to {} is another orphan's too, or its own twice", first.value(),
-                                          first.value() + count - 1));
-    bits[at / word_bits] |= mask;
-    at += n;
-  }
+  if (bitmap_view{bits, blocks_in_group(sb_, g)}.next_set(offset) < offset + count)
+    return corrupted(inode, fmt::format("one of its blocks {} to {} is another orphan's too, or its own twice", first.value(),
+                                        first.value() + count - 1));
+  fill_bits(bits, offset, count, true);
   return {};
 }
 
@@ -74,8 +67,7 @@ bool block_claims::is_claimed(pblk_t block) const {
   const group_t g = group_of(sb_, block);
   const auto found = claimed_.find(g.value());
   if (found == claimed_.end()) return false;
-  const auto offset = static_cast<std::uint32_t>(block - first_block_of(sb_, g));
-  return (found->second[offset / word_bits] >> offset % word_bits & 1) != 0;
+  return bitmap_view{found->second, blocks_in_group(sb_, g)}.test(static_cast<std::uint32_t>(block - first_block_of(sb_, g)));
 }
 
 result<> block_claims::settle() {

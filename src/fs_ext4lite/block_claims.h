@@ -2,6 +2,7 @@
 // that has changed the image already. Looked at before the first of them is cleaned up.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <memory_resource>
@@ -27,14 +28,14 @@ class block_claims {
   [[nodiscard]] result<> settle();
 
  private:
-  using group_bits = std::pmr::vector<std::uint64_t>;
+  using group_bits = std::pmr::vector<std::byte>;
 
   [[nodiscard]] result<> check_in_use(const ext4_inode_info& inode, pblk_t first, std::uint32_t count);
   [[nodiscard]] result<> claim_in_group(const ext4_inode_info& inode, group_t g, pblk_t first, std::uint32_t count);
   [[nodiscard]] bool is_claimed(pblk_t block) const;
 
   ext4_sb_info& sb_;
-  std::pmr::unordered_map<std::uint32_t, group_bits> claimed_;  // a bit for each block of the groups that were met
+  std::pmr::unordered_map<std::uint32_t, group_bits> claimed_;  // as a block bitmap, of the groups that were met
   std::pmr::map<std::uint64_t, std::uint32_t> attributes_;      // how many inodes give each attribute block up
 };
 
