@@ -94,7 +94,7 @@ struct entry_lock {
 };
 
 // A guard of LOCK, to be taken when it is called.
-#define TAKE(GUARD, ...) [&] { return GUARD{__VA_ARGS__}; }
+#define TAKE(GUARD, ...) [&]() XIP_NO_THREAD_SAFETY_ANALYSIS { return GUARD{__VA_ARGS__}; }
 
 TEST_F(LockOrder, IRwsemWithinInvalidateLock) {
   expect_inversion(TAKE(exclusive_guard, invalidate_lock), TAKE(exclusive_guard, i_rwsem), "invalidate_lock", "i_rwsem");

@@ -24,7 +24,7 @@ using testing::HasSubstr;
 // ---- Linux ------------------------------------------------------------------------------------------------------------------------------
 
 constexpr unsigned long ioc_shutdown = _IOR('X', 125, std::uint32_t);  // EXT4_IOC_SHUTDOWN
-constexpr std::uint32_t flush_log = 1, flush_nothing = 2;
+constexpr std::uint32_t flush_log = 1;
 
 class recovery_of_linux : public with_linux {
  protected:
@@ -32,12 +32,12 @@ class recovery_of_linux : public with_linux {
 
   // WORK(directory) under Linux, all of it committed, but not gone home, when Linux is cut off from the medium.
   template <class Work>
-  [[nodiscard]] bool interrupt(std::uint32_t how, Work&& work) const {
+  [[nodiscard]] bool interrupt(Work&& work) const {
     const loop_mount there{disk};
     work(there.path(""));
     ::sync();
     const int fd = ::open(there.path("").c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    const bool cut = fd >= 0 && ::ioctl(fd, ioc_shutdown, &how) == 0;
+    const bool cut = fd >= 0 && ::ioctl(fd, ioc_shutdown, &flush_log) == 0;
     if (fd >= 0) ::close(fd);
     return cut;
   }
@@ -51,7 +51,7 @@ class recovery_of_linux : public with_linux {
 };
 
 TEST_P(recovery_of_linux, agrees_with_e2fsck) {
-  ASSERT_TRUE(interrupt(flush_log, [](const std::filesystem::path& top) {
+  ASSERT_TRUE(interrupt([](const std::filesystem::path& top) {
     make_tree(top, "old-", 60);
     ::sync();
     make_tree(top, "new-", 90);
@@ -74,7 +74,7 @@ TEST_P(recovery_of_linux, agrees_with_e2fsck) {
 
 TEST_P(recovery_of_linux, finds_what_was_synced_and_frees_what_was_unlinked) {
   int held = -1;
-  ASSERT_TRUE(interrupt(flush_log, [&](const std::filesystem::path& top) {
+  ASSERT_TRUE(interrupt([&](const std::filesystem::path& top) {
     make_tree(top, "kept-", 20);
     held = ::open((top / "kept-1" / "file-1").c_str(), O_RDONLY | O_CLOEXEC);
     std::filesystem::remove(top / "kept-1" / "file-1");
@@ -88,7 +88,7 @@ TEST_P(recovery_of_linux, finds_what_was_synced_and_frees_what_was_unlinked) {
 }
 
 TEST_P(recovery_of_linux, leaves_a_read_only_mount_as_it_is) {
-  ASSERT_TRUE(interrupt(flush_log, [](const std::filesystem::path& top) { make_tree(top, "new-", 30); }));
+  ASSERT_TRUE(interrupt([](const std::filesystem::path& top) { make_tree(top, "new-", 30); }));
   const std::vector<std::byte> before = disk.bytes();
   {
     bare_mount m{disk, vfs::sb_rdonly};

@@ -76,17 +76,17 @@ class bench {
     buffers_.reset();
     buffers_.emplace(*device_, bits, *std::pmr::get_default_resource());
     make_journal();
-    std::string message;
-    EXPECT_TRUE(journal_->load(message)) << message;
+    std::string why;
+    EXPECT_TRUE(journal_->load(why)) << why;
   }
 
   [[nodiscard]] recovered recover() {
     log_map log{*std::pmr::get_default_resource()};
     EXPECT_TRUE(log.add({.first = 0, .count = log_size, .start = pblk_t{home_blocks}}));
-    std::string message;
+    std::string why;
     auto done = jbd2::recover(
-        {.device = *device_, .log = log, .block_bits = bits, .blocks = home_blocks, .memory = *std::pmr::get_default_resource()}, message);
-    EXPECT_TRUE(done) << message;
+        {.device = *device_, .log = log, .block_bits = bits, .blocks = home_blocks, .memory = *std::pmr::get_default_resource()}, why);
+    EXPECT_TRUE(done) << why;
     return done.value_or(recovered{});
   }
 
@@ -129,8 +129,8 @@ class bench {
   [[nodiscard]] std::string refusal() {
     journal_.reset();
     make_journal();
-    std::string message;
-    return journal_->load(message) ? "loaded" : message;
+    std::string why;
+    return journal_->load(why) ? "loaded" : why;
   }
 
   journal& log() { return *journal_; }

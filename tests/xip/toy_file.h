@@ -196,7 +196,7 @@ struct toy_file {
     };
     vfs::kiocb iocb{opened, pos, 0, INT64_MAX};
     shared_guard guard{inode.i_rwsem};
-    XIP_TRY(xip_mapping_splice(iocb, bytes, sink, ops));
+    (void)XIP_TRY(xip_mapping_splice(iocb, bytes, sink, ops));
     return std::move(sink.taken);
   }
   result<std::size_t> write(loff_t pos, const void* from, std::size_t bytes, const vfs::user_access* access = nullptr) {
