@@ -201,8 +201,9 @@ void open_close(benchmark::State& state, bench_bed& bed) {
       [&](std::size_t i) { ::close(::open(theirs[i % theirs.size()].c_str(), O_RDONLY | O_CLOEXEC)); });
 }
 
-// Appends 4 KiB to a file that is emptied every 16 MiB, without fsync.
-void append(benchmark::State& state, bench_bed& bed) {
+// Appends 4 KiB to a file that is emptied every 16 MiB, without fsync, beside COPY(to, from, bytes).
+template <class Copy>
+void append(benchmark::State& state, bench_bed& bed, Copy&& copy) {
   const int fd = *bed.task->open("/append", O_WRONLY | O_CREAT, 0644);
   constexpr std::size_t per_file = 4096;
   run_pair(
@@ -212,7 +213,7 @@ void append(benchmark::State& state, bench_bed& bed) {
         if (at == 0) static_cast<void>(bed.task->ftruncate(fd, 0));
         benchmark::DoNotOptimize(bed.task->pwrite(fd, bed.buffer.data(), page_size, static_cast<loff_t>(at * page_size)));
       },
-      [&](std::size_t i) { ::pmem_memcpy_persist(bed.window + i % per_file * page_size, bed.buffer.data(), page_size); });
+      [&](std::size_t i) { copy(bed.window + i % per_file * page_size, bed.buffer.data(), page_size); });
   static_cast<void>(bed.task->close(fd));
 }
 
@@ -248,7 +249,13 @@ void register_all(bench_bed& bed) {
   add("overwrite_4k_random/pmem_memcpy_persist", [&](benchmark::State& s) { overwrite_against_persist(s, bed); });
   add("overwrite_4k_random/tmpfs_pwrite", [&](benchmark::State& s) { overwrite_against_tmpfs(s, bed); });
   add("open_close_of_10000/tmpfs", [&](benchmark::State& s) { open_close(s, bed); });
-  add("append_4k/pmem_memcpy_persist", [&](benchmark::State& s) { append(s, bed); });
+  add("append_4k/memcpy", [&](benchmark::State& s) {
+    append(s, bed, [](std::byte* to, const std::byte* from, std::size_t bytes) {
+      std::memcpy(to, from, bytes);
+      benchmark::ClobberMemory();
+    });
+  });
+  add("append_4k/pmem_memcpy_persist", [&](benchmark::State& s) { append(s, bed, ::pmem_memcpy_persist); });
   add("create/tmpfs", [&](benchmark::State& s) { make_and_remove(s, bed, true); });
   add("unlink/tmpfs", [&](benchmark::State& s) { make_and_remove(s, bed, false); });
   add("explore_lock_litmus/locks", [](benchmark::State& s) { explore_lock_litmus(s); });
