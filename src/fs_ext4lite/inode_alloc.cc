@@ -151,17 +151,20 @@ class number_search {
   }
 
  private:
-  // Reserved numbers are never handed out, whatever the bitmap says.
-  [[nodiscard]] std::uint32_t first_clear(std::span<const std::byte> bits) const noexcept {
+  // Reserved numbers are never handed out, whatever the bitmap says; an image may say that whole groups of them are.
+  [[nodiscard]] std::uint32_t first_allowed() const noexcept {
     const std::uint64_t before = std::uint64_t{group_.value()} * sb_.s_inodes_per_group;
     const std::uint64_t reserved = sb_.s_first_ino - 1 > before ? sb_.s_first_ino - 1 - before : 0;
-    return bitmap_view{bits, sb_.s_inodes_per_group}.next_clear(
-        static_cast<std::uint32_t>(std::min<std::uint64_t>(reserved, sb_.s_inodes_per_group)));
+    return static_cast<std::uint32_t>(std::min<std::uint64_t>(reserved, sb_.s_inodes_per_group));
+  }
+  [[nodiscard]] std::uint32_t first_clear(std::span<const std::byte> bits) const noexcept {
+    return bitmap_view{bits, sb_.s_inodes_per_group}.next_clear(first_allowed());
   }
 
+  // A group that was never written has nothing but free inodes: none of its bitmap is made in vain.
   [[nodiscard]] bool look(const dev::buffer& bitmap) {
     spin_guard guard{info_.lock};
-    if ((flags_of(sb_, group_desc(sb_, group_)) & bg_inode_uninit) != 0) return true;
+    if ((flags_of(sb_, group_desc(sb_, group_)) & bg_inode_uninit) != 0) return first_allowed() != sb_.s_inodes_per_group;
     return first_clear(bitmap.data()) != sb_.s_inodes_per_group;
   }
 

@@ -209,6 +209,29 @@ TEST(InodeAlloc, NumbersAscendFromTheFirstFree) {
   m.unmount_and_check(i);
 }
 
+// An image may reserve whole groups of numbers, which were never written then.
+TEST(InodeAlloc, GroupsOfReservedNumbersStayUnwritten) {
+  const image i = make_image("-b 1024 -g 1024 -N 256", "4M");
+  bare_mount m{i};
+  ASSERT_TRUE(m.ok()) << m.failure();
+  const std::uint32_t last = m.sb().s_groups_count - 1;
+  const auto is_unwritten = [&](std::uint32_t g) { return (flags_of(m.sb(), group_desc(m.sb(), group_t{g})) & bg_inode_uninit) != 0; };
+  for (std::uint32_t g = 1; g <= last; ++g) ASSERT_TRUE(is_unwritten(g));
+  m.sb().s_first_ino = last * m.sb().s_inodes_per_group + 5;
+  {
+    handle h = *journal_start(m.sb(), 8);
+    auto made = new_inode(h, m.root(), S_IFREG | 0644, "f");
+    ASSERT_TRUE(made);
+    vfs::unlock_new_inode(**made);
+    EXPECT_EQ((*made)->i_ino, ino_t{m.sb().s_first_ino});
+    (*made)->i_nlink = 0;
+    h.stop();
+    vfs::iput(*made);
+  }
+  for (std::uint32_t g = 1; g < last; ++g) EXPECT_TRUE(is_unwritten(g)) << g;
+  m.unmount_and_check(i);
+}
+
 TEST(InodeAlloc, DirectoriesOfTheRootAreSpread) {
   const image i = make_image("-b 1024 -g 1024 -O ^flex_bg", "16M");
   bare_mount m{i};
