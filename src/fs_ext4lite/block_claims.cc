@@ -36,7 +36,7 @@ result<> block_claims::check_in_use(const ext4_inode_info& inode, pblk_t first, 
     const bitmap_view view{bits->data(), blocks_in_group(sb_, g)};
     if (view.next_clear(offset) >= offset + part) return {};
     return corrupted(inode, fmt::format("not all of its blocks {} to {} are in use (block bitmap {})", from.value(),
-                                        from.value() + part - 1, g.value()));
+                                        from.value() + part - 1, bits->block().value()));
   });
 }
 

@@ -161,7 +161,7 @@ class number_search {
     return bitmap_view{bits, sb_.s_inodes_per_group}.next_clear(first_allowed());
   }
 
-  // A group that was never written has nothing but free inodes: none of its bitmap is made in vain.
+  // A group that was never written has nothing but free inodes. Its bitmap is made where one of them may be handed out, and only there.
   [[nodiscard]] bool look(const dev::buffer& bitmap) {
     spin_guard guard{info_.lock};
     if ((flags_of(sb_, group_desc(sb_, group_)) & bg_inode_uninit) != 0) return first_allowed() != sb_.s_inodes_per_group;

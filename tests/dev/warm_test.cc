@@ -1,5 +1,8 @@
 // What a device does before its windows are used for the first time.
 #include <atomic>
+#include <cstdio>
+#include <fstream>
+#include <string>
 
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -70,6 +73,43 @@ TEST_F(warm_device, has_no_page_fault_where_data_is) {
   device_->warm(not_yet_);
   const long usual = faults_without_any();
   EXPECT_LE(faults_of_reading(), usual + 2);
+}
+
+// Bytes that huge pages map of the mapping around ADDRESS, as the host says.
+[[nodiscard]] std::uint64_t huge_bytes_around(const void* address) {
+  const auto wanted = reinterpret_cast<std::uintptr_t>(address);
+  std::ifstream maps{"/proc/self/smaps"};
+  bool inside = false;
+  for (std::string line; std::getline(maps, line);) {
+    std::uintptr_t begin = 0, end = 0;
+    std::uint64_t kilobytes = 0;
+    if (std::sscanf(line.c_str(), "%lx-%lx ", &begin, &end) == 2) inside = begin <= wanted && wanted < end;
+    if (inside && std::sscanf(line.c_str(), "ShmemPmdMapped: %lu kB", &kilobytes) == 1) return kilobytes << 10;
+  }
+  return 0;
+}
+
+// The host makes a huge page of a file on tmpfs now.
+[[nodiscard]] bool host_makes_huge_pages() {
+  constexpr std::size_t huge = std::size_t{2} << 20;
+  const int fd = ::memfd_create("xip-huge", MFD_CLOEXEC);
+  if (fd < 0 || ::ftruncate(fd, huge) != 0) return false;
+  auto* const room = static_cast<std::byte*>(::mmap(nullptr, 2 * huge, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+  std::byte* const aligned = room + (-reinterpret_cast<std::uintptr_t>(room) & (huge - 1));
+  void* const there = ::mmap(aligned, huge, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED | MAP_POPULATE, fd, 0);
+  const bool made = there == aligned && ::madvise(there, huge, 25) == 0;  // MADV_COLLAPSE
+  ::munmap(room, 2 * huge);
+  ::close(fd);
+  return made;
+}
+
+TEST_F(warm_device, has_huge_pages_where_two_mebibytes_are_there) {
+  const void* const base = device_->direct_access(0, page_size, access_intent::read)->data;
+  ASSERT_EQ(huge_bytes_around(base), 0u);
+  device_->warm(not_yet_);
+  const std::uint64_t huge = huge_bytes_around(base);
+  if (huge == 0 && !host_makes_huge_pages()) GTEST_SKIP() << "the host makes no huge pages of tmpfs (Linux 6.1), or has none";
+  EXPECT_NE(huge, 0u) << "5 MiB of data have two such pieces; a host that is short of huge pages may give one";
 }
 
 TEST_F(warm_device, does_nothing_once_it_is_enough) {
