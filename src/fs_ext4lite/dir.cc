@@ -112,7 +112,8 @@ namespace {
     (void)XIP_TRY(remove_last_stretch(h, dir, lblk, lblk_t{extent_max_block - 1}));
   } else {
     // The block, and the indirect blocks that were made for it.
-    while (XIP_TRY(indirect_remove_last_run(h, dir, lblk))) {
+    std::uint64_t end = extent_max_block;
+    while (XIP_TRY(indirect_remove_last_run(h, dir, lblk, end))) {
     }
   }
   return mark_inode_dirty_data(h, dir);

@@ -75,7 +75,7 @@ result<bool> remove_last_stretch(handle& h, ext4_inode_info& inode, lblk_t first
   if (!XIP_EXHIBIT(truncate_keeps_cache)) inode.i_es.remove(begin, count);
   if (begin > e.lblk && end < e.end()) {
     path = tree_path{};
-    XIP_TRY(cut_extent(h, inode, lblk_t{static_cast<std::uint32_t>(end)}, 0));
+    XIP_TRY(cut_extent(h, inode, lblk_t{static_cast<std::uint32_t>(end)}, alloc_use_reserved));
     path = XIP_TRY(find_path(inode, begin));
     e = leaf_of(inode, path).extent_at(static_cast<std::uint32_t>(path.leaf().at));
   }

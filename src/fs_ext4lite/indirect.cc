@@ -136,7 +136,8 @@ struct table_place {
 
 class run_remover {
  public:
-  run_remover(handle& h, ext4_inode_info& inode, lblk_t first) noexcept : h_{h}, inode_{inode}, first_{first.value()} {}
+  run_remover(handle& h, ext4_inode_info& inode, lblk_t first, std::uint64_t& end) noexcept
+      : h_{h}, inode_{inode}, first_{first.value()}, end_{end} {}
 
   // In what SLOT covers; it holds a pointer.
   [[nodiscard]] result<bool> remove_in(const root_slot& slot) {
@@ -150,7 +151,11 @@ class run_remover {
       const std::uint64_t span = span_of(per_block(inode_), levels - 1);
       const std::int64_t last = last_used(table, base, span);
       if (last < 0) {
-        if (base < first_) return false;  // all that is behind FIRST is gone, and the block has some before it
+        // A table with other blocks stays; what may be left lies before it.
+        if (!is_empty(table)) {
+          end_ = base;
+          return base > first_;
+        }
         buffer.reset();
         return free_indirect(parent, pointer);
       }
@@ -162,9 +167,14 @@ class run_remover {
   }
 
  private:
-  // The last pointer of TABLE that covers something at or behind FIRST; -1: none.
+  [[nodiscard]] bool is_empty(const pointers& table) const noexcept {
+    return table.at(0) == 0 && run_length(table, 0, per_block(inode_)) == per_block(inode_);
+  }
+
+  // The last pointer of TABLE that covers something of [FIRST, END); -1: none.
   [[nodiscard]] std::int64_t last_used(const pointers& table, std::uint64_t base, std::uint64_t span) const noexcept {
-    for (std::int64_t i = per_block(inode_) - 1; i >= 0; --i) {
+    if (base >= end_) return -1;
+    for (auto i = static_cast<std::int64_t>(std::min<std::uint64_t>(per_block(inode_) - 1, (end_ - 1 - base) / span)); i >= 0; --i) {
       if (base + static_cast<std::uint64_t>(i + 1) * span <= first_) return -1;
       if (table.at(static_cast<std::uint32_t>(i)) != 0) return i;
     }
@@ -209,16 +219,18 @@ class run_remover {
 
   handle& h_;
   ext4_inode_info& inode_;
-  std::uint64_t first_;
+  const std::uint64_t first_;
+  std::uint64_t& end_;
 };
 
 }  // namespace
 
-result<bool> indirect_remove_last_run(handle& h, ext4_inode_info& inode, lblk_t first) {
-  run_remover remover{h, inode, first};
+result<bool> indirect_remove_last_run(handle& h, ext4_inode_info& inode, lblk_t first, std::uint64_t& end) {
+  run_remover remover{h, inode, first, end};
   for (std::uint32_t i = n_blocks; i-- != 0;) {
     const root_slot slot = slot_at(per_block(inode), i);
     if (slot.first + slot.span <= first.value()) break;
+    if (slot.first >= end) continue;
     if (root_of(inode).at(i) != 0 && XIP_TRY(remover.remove_in(slot))) return true;
   }
   return false;

@@ -39,8 +39,9 @@ inline constexpr std::uint32_t credits_for_block_map = 3 * 3 + 1 + 2 + credits_i
     XIP_REQUIRES(inode.i_data_sem);
 // Some block lies at or behind FIRST.
 [[nodiscard]] bool indirect_has_blocks_from(const ext4_inode_info& inode, lblk_t first) noexcept XIP_REQUIRES_SHARED(inode.i_data_sem);
-// The last run of blocks at or behind FIRST, or an indirect block that has become empty, is freed. False: there is none left.
-// mark_inode_dirty_data is the caller's. credits: credits_for_removal.
-[[nodiscard]] result<bool> indirect_remove_last_run(handle& h, ext4_inode_info& inode, lblk_t first) XIP_REQUIRES(inode.i_data_sem);
+// The last run of blocks in [FIRST, END), or an indirect block there that has become empty, is freed; or END comes down to where there may be one. False:
+// there is none left. mark_inode_dirty_data is the caller's. credits: credits_for_removal.
+[[nodiscard]] result<bool> indirect_remove_last_run(handle& h, ext4_inode_info& inode, lblk_t first, std::uint64_t& end)
+    XIP_REQUIRES(inode.i_data_sem);
 
 }  // namespace xip::ext4lite

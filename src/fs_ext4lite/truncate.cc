@@ -7,10 +7,9 @@
 // Lock chains:
 //   i_rwsem -> invalidate_lock -> jbd2_handle -> i_data_sem
 //   i_rwsem -> invalidate_lock -> jbd2_handle -> s_orphan_lock
-#include <optional>
-
 #include <xip/xip/mapping.h>
 
+#include "fs_ext4lite/block_remover.h"
 #include "fs_ext4lite/extent_tree.h"
 #include "fs_ext4lite/file_hooks.h"
 #include "fs_ext4lite/indirect.h"
@@ -18,56 +17,17 @@
 namespace xip::ext4lite {
 namespace {
 
-// Others' commits need not wait longer than for so many stretches. Blocks of a directory are named in the journal one by one: a stretch is enough.
-[[nodiscard]] std::uint32_t stretches_per_handle(const ext4_inode_info& inode) noexcept { return inode.is_reg() ? 64 : 1; }
-
-class block_remover {
- public:
-  block_remover(ext4_inode_info& inode, lblk_t first) noexcept : inode_{inode}, first_{first} {}
-
-  [[nodiscard]] result<> run() {
-    XIP_TRY(start());
-    XIP_TRY(orphan_add(*h_, inode_));
-    while (XIP_TRY(remove_some())) XIP_TRY(start());
-    // Without links it stays on the list until its number is free.
-    if (inode_.i_nlink.load(std::memory_order_relaxed) != 0) XIP_TRY(orphan_del(*h_, inode_));
-    return {};
-  }
-
- private:
-  [[nodiscard]] result<> start() {
-    h_.reset();
-    h_.emplace(XIP_TRY(journal_start(sbi_of(inode_), credits_for_removal + credits_orphan)));
-    return {};
-  }
-
-  [[nodiscard]] bool enough_credits() noexcept {
-    const std::uint32_t needed = credits_for_removal + credits_orphan;
-    const std::uint32_t left = h_->credits_left();
-    return left >= needed || h_->extend(needed - left);
-  }
-
-  // True: there is more, another handle is needed.
-  [[nodiscard]] result<bool> remove_some() {
-    exclusive_guard guard{inode_.i_data_sem};
-    result<bool> more = true;
-    for (std::uint32_t i = 0; i < stretches_per_handle(inode_) && more.value_or(false); ++i) {
-      if (i != 0 && !enough_credits()) break;
-      more = remove_one();
-    }
-    XIP_TRY(mark_inode_dirty_data(*h_, inode_));
-    return more;
-  }
-
-  [[nodiscard]] result<bool> remove_one() XIP_REQUIRES(inode_.i_data_sem) {
-    if (!has_extents(inode_)) return indirect_remove_last_run(*h_, inode_, first_);
-    return remove_last_stretch(*h_, inode_, first_, lblk_t{extent_max_block - 1});
-  }
-
-  ext4_inode_info& inode_;
-  lblk_t first_;
-  std::optional<handle> h_;
-};
+// Everything from FIRST on. The inode is on the orphan list meanwhile.
+[[nodiscard]] result<> remove_blocks_from(ext4_inode_info& inode, lblk_t first) {
+  step_handle h{sbi_of(inode), credits_for_removal + credits_orphan};
+  block_remover remover{h, inode, first, extent_max_block};
+  XIP_TRY(h.restart());
+  XIP_TRY(orphan_add(*h, inode));
+  while (XIP_TRY(remover.remove_some())) XIP_TRY(h.restart());
+  // Without links it stays on the list until its number is free.
+  if (inode.i_nlink.load(std::memory_order_relaxed) != 0) XIP_TRY(orphan_del(*h, inode));
+  return {};
+}
 
 [[nodiscard]] result<bool> has_blocks_from(ext4_inode_info& inode, lblk_t first) {
   shared_guard guard{inode.i_data_sem};
@@ -100,7 +60,7 @@ result<> truncate_blocks(ext4_inode_info& inode) {
   const std::uint64_t kept = blocks_for(static_cast<std::uint64_t>(size), inode.i_sb.s_blocksize_bits);
   const lblk_t first{static_cast<std::uint32_t>(std::min<std::uint64_t>(kept, extent_max_block))};
   if (XIP_TRY(has_blocks_from(inode, first)))
-    XIP_TRY(block_remover(inode, first).run());
+    XIP_TRY(remove_blocks_from(inode, first));
   else
     XIP_TRY(leave_orphan_list(inode));
   return zeroed;
