@@ -75,10 +75,32 @@ void init_extent_root(ext4_inode_info& inode) noexcept;
 // LEN blocks from LBLK, or as many of them (LEN then) as its unwritten extent has, become written, and nothing else does.
 // ENOSPC: no block for the tree; they lie in an unwritten extent still, which may have become smaller.
 [[nodiscard]] result<> convert_extent(handle& h, ext4_inode_info& inode, lblk_t lblk, std::uint32_t& len) XIP_REQUIRES(inode.i_data_sem);
+// The other way round: LEN blocks from LBLK, or as many of them as its written extent and an unwritten one can have, become unwritten. ENOSPC: no block
+// for the tree; they are written still, as they were.
+[[nodiscard]] result<> convert_initialized_extent(handle& h, ext4_inode_info& inode, lblk_t lblk, std::uint32_t& len)
+    XIP_REQUIRES(inode.i_data_sem);
 // The extent that holds LBLK becomes written as it is: needs no space.
 [[nodiscard]] result<> convert_whole_extent(handle& h, ext4_inode_info& inode, lblk_t lblk) XIP_REQUIRES(inode.i_data_sem);
 // The extent that begins at or before LBLK and goes beyond it becomes two, cut at LBLK. FLAGS as make_room.
 [[nodiscard]] result<> cut_extent(handle& h, ext4_inode_info& inode, lblk_t lblk, std::uint32_t flags) XIP_REQUIRES(inode.i_data_sem);
+
+// Joins entry I of LEAF with the one behind it if they continue each other. True: it is gone.
+bool join_with_next(tree_node_writer& leaf, std::uint32_t i) noexcept;
+
+// ---- extent_tree_shift.cc ------------------------------------------------------------------------------------------------------------
+
+// Behind the last block of the tree.
+[[nodiscard]] result<std::uint64_t> end_of_tree(ext4_inode_info& inode) XIP_REQUIRES_SHARED(inode.i_data_sem);
+// Every leaf from the one where FROM belongs can be read and is good. EUCLEAN, EIO, ENOMEM.
+[[nodiscard]] result<> check_leaves_from(ext4_inode_info& inode, lblk_t from) XIP_REQUIRES_SHARED(inode.i_data_sem);
+// The extents at or behind FROM, of the first leaf that may have some, move left by BLOCKS; there is a hole of so many before FROM, or they were moved before.
+// The cache forgets them. FROM becomes where the next leaf begins. False: there is none. credits: credits_for_shift.
+[[nodiscard]] result<bool> shift_leaf_left(handle& h, ext4_inode_info& inode, std::uint64_t& from, std::uint32_t blocks)
+    XIP_REQUIRES(inode.i_data_sem);
+// The extents at or behind FROM, of the last leaf that has some before END, move right by BLOCKS; what lies from END on was moved before, and no extent
+// goes across FROM. The cache forgets them. END becomes where that leaf began. False: nothing is left to move. credits: credits_for_shift.
+[[nodiscard]] result<bool> shift_leaf_right(handle& h, ext4_inode_info& inode, lblk_t from, std::uint64_t& end, std::uint32_t blocks)
+    XIP_REQUIRES(inode.i_data_sem);
 
 // ---- extent_tree_remove.cc -----------------------------------------------------------------------------------------------------------
 
@@ -91,5 +113,7 @@ inline constexpr std::uint32_t most_metadata_freed = 512;
 // A path's nodes, two bitmaps and descriptors for each node or stretch that is freed or allocated, the inode.
 inline constexpr std::uint32_t credits_for_removal = 5 * 3 + 4 + 2 + credits_inode;
 inline constexpr std::uint32_t credits_for_punch = credits_for_removal + 6 * 3;
+// A path's nodes, the inode.
+inline constexpr std::uint32_t credits_for_shift = extent_max_depth + credits_inode;
 
 }  // namespace xip::ext4lite

@@ -16,18 +16,6 @@ namespace {
          left.len + right.len <= max_len_of(left.unwritten);
 }
 
-// Joins entry I of the leaf with the one behind it if that can be. True: it is gone.
-bool join_with_next(tree_node_writer& leaf, std::uint32_t i) noexcept {
-  if (i + 1 >= leaf.view().entries()) return false;
-  tree_extent left = leaf.view().extent_at(i);
-  const tree_extent right = leaf.view().extent_at(i + 1);
-  if (!can_join(left, right)) return false;
-  left.len += right.len;
-  leaf.set_extent(i, left);
-  leaf.erase(i + 1);
-  return true;
-}
-
 // Entry I has changed: it may now go together with its neighbours.
 void join_around(tree_node_writer& leaf, std::uint32_t i) noexcept {
   join_with_next(leaf, i);
@@ -76,13 +64,13 @@ void join_around(tree_node_writer& leaf, std::uint32_t i) noexcept {
   return corrupted(inode, fmt::format("extent tree: block {} was mapped and is a hole", lblk.value()));
 }
 
-// [LBLK, LBLK + LEN) lies at one end of the unwritten extent WHOLE, and the written extent next to that end goes on there: the border
+// [LBLK, LBLK + LEN) lies at one end of the extent WHOLE, and the extent next to that end, of the other kind, goes on there: the border
 // between the two moves. False: it is not so.
 [[nodiscard]] result<bool> convert_by_moving_border(handle& h, ext4_inode_info& inode, tree_path& path, const tree_extent& whole,
                                                     lblk_t lblk, std::uint32_t len) XIP_REQUIRES(inode.i_data_sem) {
   const tree_node leaf = leaf_of(inode, path);
   const auto at = static_cast<std::uint32_t>(path.leaf().at);
-  const tree_extent part{lblk, len, whole.pblk + (lblk - whole.lblk), false};
+  const tree_extent part{lblk, len, whole.pblk + (lblk - whole.lblk), !whole.unwritten};
   tree_extent rest = whole;
   rest.len -= len;
   if (rest.len == 0) return false;
@@ -120,9 +108,9 @@ void join_around(tree_node_writer& leaf, std::uint32_t i) noexcept {
   return node_written(h, path, path.depth);
 }
 
-// The entry at the end of PATH, which is E, becomes written.
+// The entry at the end of PATH, which is E, becomes written if it was not, unwritten if it was.
 [[nodiscard]] result<> convert_at(handle& h, ext4_inode_info& inode, tree_path& path, tree_extent e) XIP_REQUIRES(inode.i_data_sem) {
-  e.unwritten = false;
+  e.unwritten = !e.unwritten;
   const auto at = static_cast<std::uint32_t>(path.leaf().at);
   tree_node_writer leaf = XIP_TRY(write_node(h, inode, path, path.depth));
   leaf.set_extent(at, e);
@@ -130,7 +118,53 @@ void join_around(tree_node_writer& leaf, std::uint32_t i) noexcept {
   return node_written(h, path, path.depth);
 }
 
+// The extent that holds LBLK, as it is.
+[[nodiscard]] result<> turn_extent(handle& h, ext4_inode_info& inode, lblk_t lblk) XIP_REQUIRES(inode.i_data_sem) {
+  {
+    tree_path path = XIP_TRY(find_path(inode, lblk));
+    const tree_extent e = XIP_TRY(extent_with(inode, path, lblk));
+    XIP_TRY(convert_at(h, inode, path, e));
+  }
+  return shrink_depth(h, inode);
+}
+
+// LEN blocks from LBLK, or as many of them as their extent has and one of the other kind can have, lie in an extent that is UNWRITTEN or not, and become the
+// other. Cutting it takes blocks for the tree as FLAGS say.
+[[nodiscard]] result<> convert_part(handle& h, ext4_inode_info& inode, lblk_t lblk, std::uint32_t& len, bool unwritten, std::uint32_t flags)
+    XIP_REQUIRES(inode.i_data_sem) {
+  {
+    tree_path path = XIP_TRY(find_path(inode, lblk));
+    const tree_extent whole = XIP_TRY(extent_with(inode, path, lblk));
+    if (whole.unwritten != unwritten)
+      return corrupted(inode, fmt::format("extent tree: block {} was {} and is not", lblk.value(), unwritten ? "unwritten" : "written"));
+    len = static_cast<std::uint32_t>(std::min<std::uint64_t>({len, whole.end() - lblk.value(), max_len_of(!unwritten)}));
+    if (len == whole.len) {
+      XIP_TRY(convert_at(h, inode, path, whole));
+      path = tree_path{};
+      return shrink_depth(h, inode);
+    }
+    if (XIP_TRY(convert_by_moving_border(h, inode, path, whole, lblk, len))) return {};
+    if ((lblk + len).value() < whole.end()) {
+      path = tree_path{};
+      XIP_TRY(cut_extent(h, inode, lblk + len, flags));
+    }
+  }
+  XIP_TRY(cut_extent(h, inode, lblk, flags));
+  return turn_extent(h, inode, lblk);
+}
+
 }  // namespace
+
+bool join_with_next(tree_node_writer& leaf, std::uint32_t i) noexcept {
+  if (i + 1 >= leaf.view().entries()) return false;
+  tree_extent left = leaf.view().extent_at(i);
+  const tree_extent right = leaf.view().extent_at(i + 1);
+  if (!can_join(left, right)) return false;
+  left.len += right.len;
+  leaf.set_extent(i, left);
+  leaf.erase(i + 1);
+  return true;
+}
 
 result<> insert_extent(handle& h, ext4_inode_info& inode, const tree_extent& e) {
   {
@@ -163,33 +197,13 @@ result<> cut_extent(handle& h, ext4_inode_info& inode, lblk_t lblk, std::uint32_
 }
 
 result<> convert_extent(handle& h, ext4_inode_info& inode, lblk_t lblk, std::uint32_t& len) {
-  {
-    tree_path path = XIP_TRY(find_path(inode, lblk));
-    const tree_extent whole = XIP_TRY(extent_with(inode, path, lblk));
-    if (!whole.unwritten) return corrupted(inode, fmt::format("extent tree: block {} was unwritten and is not", lblk.value()));
-    len = static_cast<std::uint32_t>(std::min<std::uint64_t>(len, whole.end() - lblk.value()));
-    if (len == whole.len) {
-      XIP_TRY(convert_at(h, inode, path, whole));
-      path = tree_path{};
-      return shrink_depth(h, inode);
-    }
-    if (XIP_TRY(convert_by_moving_border(h, inode, path, whole, lblk, len))) return {};
-    if ((lblk + len).value() < whole.end()) {
-      path = tree_path{};
-      XIP_TRY(cut_extent(h, inode, lblk + len, alloc_use_reserved));
-    }
-  }
-  XIP_TRY(cut_extent(h, inode, lblk, alloc_use_reserved));
-  return convert_whole_extent(h, inode, lblk);
+  return convert_part(h, inode, lblk, len, true, alloc_use_reserved);
 }
 
-result<> convert_whole_extent(handle& h, ext4_inode_info& inode, lblk_t lblk) {
-  {
-    tree_path path = XIP_TRY(find_path(inode, lblk));
-    const tree_extent e = XIP_TRY(extent_with(inode, path, lblk));
-    XIP_TRY(convert_at(h, inode, path, e));
-  }
-  return shrink_depth(h, inode);
+result<> convert_initialized_extent(handle& h, ext4_inode_info& inode, lblk_t lblk, std::uint32_t& len) {
+  return convert_part(h, inode, lblk, len, false, 0);
 }
+
+result<> convert_whole_extent(handle& h, ext4_inode_info& inode, lblk_t lblk) { return turn_extent(h, inode, lblk); }
 
 }  // namespace xip::ext4lite

@@ -110,19 +110,35 @@ namespace {
   return em;
 }
 
+// EM, which is written, reads as zeros afterwards; a part of it from its beginning on. Where no block is left for the tree it is zeroed where it lies.
+// A crash before the commit leaves it written, with the old bytes, or some zeros. Linux: convert_initialized_extent.
+[[nodiscard]] result<extent_map> make_unwritten(handle& h, ext4_inode_info& inode, extent_map em) XIP_REQUIRES(inode.i_data_sem) {
+  const auto done = convert_initialized_extent(h, inode, em.lblk, em.len);
+  XIP_TRY(mark_inode_dirty_data(h, inode));
+  if (!done.has_value() && done.error() == ENOSPC) {
+    XIP_TRY(zero_blocks(inode, em.pblk, em.len));
+    return em;
+  }
+  if (!done.has_value()) return fail(done.error());
+  em.type = extent_type::unwritten;
+  inode.i_es.insert(em, inode.i_sb.memory());
+  return em;
+}
+
 [[nodiscard]] result<extent_map> change_mapping(handle& h, ext4_inode_info& inode, lblk_t lblk, std::uint32_t max, std::uint32_t flags) {
   exclusive_guard guard{inode.i_data_sem};
   const extent_map em = XIP_TRY(look_up(inode, lblk, max));
   if (em.type == extent_type::hole && (flags & (map_create_unwritten | map_create_written)) != 0)
     return has_extents(inode) ? allocate(h, inode, em, flags) : allocate_in_block_map(h, inode, em, flags);
   if (em.type == extent_type::unwritten && (flags & map_convert) != 0) return convert(h, inode, em);
+  if (em.type == extent_type::mapped && (flags & map_make_unwritten) != 0) return make_unwritten(h, inode, em);
   return em;
 }
 
 // Whether EM, the answer of a look-up, is what FLAGS ask for already.
 [[nodiscard]] bool satisfies(const extent_map& em, std::uint32_t flags) noexcept {
   if (em.type == extent_type::hole) return (flags & (map_create_unwritten | map_create_written)) == 0;
-  return em.type == extent_type::mapped || (flags & map_convert) == 0;
+  return (flags & (em.type == extent_type::mapped ? map_make_unwritten : map_convert)) == 0;
 }
 
 }  // namespace
