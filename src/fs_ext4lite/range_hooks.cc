@@ -1,93 +1,50 @@
 // fallocate and fiemap of regular files. Linux: ext4_fallocate (fs/ext4/extents.c), ext4_fiemap.
 //
-// Preallocation goes extent by extent, each under a handle of its own that also moves i_size: a crash in between leaves a file that is
-// as long as what it has got, all of it reading as zeros.
-//
 // Lock chains:
-//   i_rwsem -> jbd2_handle -> dax_entry -> i_data_sem
 //   i_rwsem -> i_data_sem
 #include <algorithm>
-#include <optional>
 
 #include <fcntl.h>
 #include <linux/falloc.h>
 #include <linux/fiemap.h>
 
-#include <xip/xip/mapping.h>
-
+#include "fs_ext4lite/allocate_range.h"
 #include "fs_ext4lite/file_hooks.h"
 #include "fs_ext4lite/indirect.h"
+#include "fs_ext4lite/punch.h"
+#include "fs_ext4lite/shift_range.h"
 
 namespace xip::ext4lite {
 namespace {
 
 // ---- fallocate
 
-inline constexpr int known_modes =
-    FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE | FALLOC_FL_COLLAPSE_RANGE | FALLOC_FL_ZERO_RANGE | FALLOC_FL_INSERT_RANGE;
-
-// What is wrong with a request to move the tail of a file, in the order in which Linux looks.
-[[nodiscard]] result<> check_move(const ext4_inode_info& inode, int mode, loff_t offset, loff_t length) {
-  const loff_t block_mask = loff_t{inode.i_sb.s_blocksize} - 1;
-  const loff_t size = i_size_read(inode);
-  if (!has_extents(inode)) return fail(EOPNOTSUPP);
-  if (((offset | length) & block_mask) != 0) return fail(EINVAL);
-  if (mode == FALLOC_FL_COLLAPSE_RANGE) {
-    if (offset + length >= size) return fail(EINVAL);
-  } else {
-    if (length > inode.i_sb.s_maxbytes - size) return fail(EFBIG);
-    if (offset >= size) return fail(EINVAL);
-  }
-  return {};
-}
-
-// i_size goes up to what has been allocated, but not past END.
-[[nodiscard]] result<> cover_allocated(handle& h, ext4_inode_info& inode, loff_t allocated_end, loff_t end) XIP_REQUIRES(inode.i_rwsem) {
-  const loff_t reached = std::min(allocated_end, end);
-  const loff_t size = i_size_read(inode);
-  if (reached <= size) return {};
-  std::optional<entry_range_lock> tail;
-  XIP_TRY(xip_zero_tail(inode, size, reached, ext4_xip_ops, tail));
-  return extend_size(h, inode, reached);
-}
-
-// Blocks from LBLK on, at most COUNT of them in one extent; how many there are now.
-[[nodiscard]] result<std::uint32_t> allocate_some(ext4_inode_info& inode, lblk_t lblk, std::uint32_t count, loff_t new_size)
+[[nodiscard]] result<> preallocate(vfs::file& f, ext4_inode_info& inode, loff_t offset, loff_t length, bool keep_size)
     XIP_REQUIRES(inode.i_rwsem) {
-  handle h = XIP_TRY(journal_start(sbi_of(inode), credits_for_one_extent(inode) + credits_inode));
-  const extent_map em = XIP_TRY(map_blocks(&h, inode, lblk, count, map_create_unwritten));
-  XIP_TRY(cover_allocated(h, inode, pos_of(lblk, inode.i_sb.s_blocksize_bits) + (loff_t{em.len} << inode.i_sb.s_blocksize_bits), new_size));
-  return em.len;
-}
-
-// NEW_SIZE 0: the size stays as it is.
-[[nodiscard]] result<> allocate_range(ext4_inode_info& inode, loff_t offset, loff_t length, loff_t new_size) XIP_REQUIRES(inode.i_rwsem) {
-  const unsigned bits = inode.i_sb.s_blocksize_bits;
-  const std::uint64_t end = blocks_for(static_cast<std::uint64_t>(offset + length), bits);
-  if (end > extent_max_block) return fail(EFBIG);
-  lblk_t lblk = lblk_of(offset, bits);
-  unsigned attempt = 0;
-  while (lblk.value() < end) {
-    const auto some = allocate_some(inode, lblk, static_cast<std::uint32_t>(end - lblk.value()), new_size);
-    if (some.has_value()) {
-      lblk += *some;
-      attempt = 0;
-    } else if (some.error() != ENOSPC || !should_retry_alloc(sbi_of(inode), attempt++)) {
-      return fail(some.error());
-    }
-  }
-  return {};
+  if (!has_extents(inode)) return fail(EOPNOTSUPP);
+  const loff_t new_size = !keep_size && offset + length > i_size_read(inode) ? offset + length : 0;
+  if (new_size != 0) XIP_TRY(vfs::inode_newsize_ok(inode, new_size));
+  XIP_TRY(vfs::file_modified(f));
+  return allocate_range(inode, offset, length, new_size, map_create_unwritten);
 }
 
 [[nodiscard]] result<> fallocate_locked(vfs::file& f, ext4_inode_info& inode, int mode, loff_t offset, loff_t length)
     XIP_REQUIRES(inode.i_rwsem) {
-  if ((mode & (FALLOC_FL_COLLAPSE_RANGE | FALLOC_FL_INSERT_RANGE)) != 0) XIP_TRY(check_move(inode, mode, offset, length));
-  if ((mode & ~FALLOC_FL_KEEP_SIZE) != 0 || !has_extents(inode)) return fail(EOPNOTSUPP);
-  const loff_t size = i_size_read(inode);
-  const loff_t new_size = (mode & FALLOC_FL_KEEP_SIZE) == 0 && offset + length > size ? offset + length : 0;
-  if (new_size != 0) XIP_TRY(vfs::inode_newsize_ok(inode, new_size));
-  XIP_TRY(vfs::file_modified(f));
-  return allocate_range(inode, offset, length, new_size);
+  const bool keep_size = (mode & FALLOC_FL_KEEP_SIZE) != 0;
+  switch (mode & ~FALLOC_FL_KEEP_SIZE) {
+    case 0:
+      return preallocate(f, inode, offset, length, keep_size);
+    case FALLOC_FL_PUNCH_HOLE:
+      return ext4_punch_hole(f, inode, offset, length);
+    case FALLOC_FL_ZERO_RANGE:
+      return ext4_zero_range(f, inode, offset, length, keep_size);
+    case FALLOC_FL_COLLAPSE_RANGE:
+      return ext4_collapse_range(f, inode, offset, length);
+    case FALLOC_FL_INSERT_RANGE:
+      return ext4_insert_range(f, inode, offset, length);
+    default:
+      return fail(EOPNOTSUPP);
+  }
 }
 
 // ---- fiemap
@@ -143,7 +100,6 @@ inline constexpr int known_modes =
 result<> ext4_fallocate(vfs::file& f, int mode, loff_t offset, loff_t length) {
   return without_exceptions([&]() -> result<> {
     ext4_inode_info& inode = info_of(*f.f_inode);
-    if ((mode & ~known_modes) != 0) return fail(EOPNOTSUPP);
     {
       exclusive_guard guard{inode.i_rwsem};
       XIP_TRY(fallocate_locked(f, inode, mode, offset, length));

@@ -27,18 +27,27 @@ namespace {
   return truncate_inode(i, size, 0);
 }
 
-constexpr int supported_modes = FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE | FALLOC_FL_COLLAPSE_RANGE | FALLOC_FL_ZERO_RANGE |
-                                FALLOC_FL_INSERT_RANGE | FALLOC_FL_UNSHARE_RANGE;
+// One of them, or none: to allocate. Linux: FALLOC_FL_MODE_MASK.
+constexpr int mode_mask =
+    FALLOC_FL_PUNCH_HOLE | FALLOC_FL_COLLAPSE_RANGE | FALLOC_FL_ZERO_RANGE | FALLOC_FL_INSERT_RANGE | FALLOC_FL_UNSHARE_RANGE;
 
+// Linux before 6.15 says EINVAL where COLLAPSE_RANGE, INSERT_RANGE or UNSHARE_RANGE comes with what does not go with it.
 [[nodiscard]] result<> check_fallocate_mode(int mode) noexcept {
-  if ((mode & ~supported_modes) != 0) return fail(EOPNOTSUPP);
-  constexpr int punch_and_zero = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE;
-  if ((mode & punch_and_zero) == punch_and_zero) return fail(EOPNOTSUPP);
-  if ((mode & FALLOC_FL_PUNCH_HOLE) != 0 && (mode & FALLOC_FL_KEEP_SIZE) == 0) return fail(EOPNOTSUPP);
-  if ((mode & FALLOC_FL_COLLAPSE_RANGE) != 0 && mode != FALLOC_FL_COLLAPSE_RANGE) return fail(EINVAL);
-  if ((mode & FALLOC_FL_INSERT_RANGE) != 0 && mode != FALLOC_FL_INSERT_RANGE) return fail(EINVAL);
-  if ((mode & FALLOC_FL_UNSHARE_RANGE) != 0 && (mode & ~(FALLOC_FL_UNSHARE_RANGE | FALLOC_FL_KEEP_SIZE)) != 0) return fail(EINVAL);
-  return {};
+  if ((mode & ~(mode_mask | FALLOC_FL_KEEP_SIZE)) != 0) return fail(EOPNOTSUPP);
+  const bool keep_size = (mode & FALLOC_FL_KEEP_SIZE) != 0;
+  switch (mode & mode_mask) {
+    case 0:
+    case FALLOC_FL_UNSHARE_RANGE:
+    case FALLOC_FL_ZERO_RANGE:
+      return {};
+    case FALLOC_FL_PUNCH_HOLE:
+      return keep_size ? result<>{} : fail(EOPNOTSUPP);
+    case FALLOC_FL_COLLAPSE_RANGE:
+    case FALLOC_FL_INSERT_RANGE:
+      return keep_size ? fail(EOPNOTSUPP) : result<>{};
+    default:
+      return fail(EOPNOTSUPP);
+  }
 }
 
 // Linux: vfs_fallocate.

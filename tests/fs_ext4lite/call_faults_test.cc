@@ -84,14 +84,15 @@ struct call {
   return failed;
 }
 
-// A block map cannot have blocks that are not written: that is no failure.
-[[nodiscard]] int allocate(vfs::task& t, int mode, loff_t offset, loff_t bytes) {
-  const auto fd = t.open("/b/scattered", O_WRONLY);
+// A block map cannot have blocks that are not written, nor be moved: that is no failure.
+[[nodiscard]] int allocate(vfs::task& t, std::string_view path, int mode, loff_t offset, loff_t bytes) {
+  const auto fd = t.open(path, O_WRONLY);
   if (!fd) return errno_of(fd);
   const int failed = errno_of(t.fallocate(*fd, mode, offset, bytes));
   (void)t.close(*fd);
   return failed == EOPNOTSUPP ? 0 : failed;
 }
+[[nodiscard]] int allocate(vfs::task& t, int mode, loff_t offset, loff_t bytes) { return allocate(t, "/b/scattered", mode, offset, bytes); }
 
 // What these calls set: V of 300 bytes is in a block that /attrs/one and /attrs/two share, /attrs/own has one of its own.
 [[nodiscard]] std::string in_block(char c) { return std::string(300, c); }
@@ -133,6 +134,13 @@ const call calls[] = {
     {"allocate_in_holes", [](vfs::task& t) { return allocate(t, 0, 500, 250 * 1024); }, on_failure::some_done},
     {"allocate_behind_the_end", [](vfs::task& t) { return allocate(t, FALLOC_FL_KEEP_SIZE, 300 * 1024, 50 * 1024); },
      on_failure::some_done},
+    {"punch", [](vfs::task& t) { return allocate(t, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 500, 250 * 1024); }, on_failure::some_done},
+    {"punch_in_an_extent", [](vfs::task& t) { return allocate(t, "/a/file", FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 1024, 1024); },
+     on_failure::some_done},
+    {"zero", [](vfs::task& t) { return allocate(t, FALLOC_FL_ZERO_RANGE, 100 * 1024 + 500, 20 * 1024); }, on_failure::some_done},
+    {"collapse", [](vfs::task& t) { return allocate(t, FALLOC_FL_COLLAPSE_RANGE, 5 * 1024, 20 * 1024); }, on_failure::some_done},
+    {"insert", [](vfs::task& t) { return allocate(t, FALLOC_FL_INSERT_RANGE, 10 * 1024, 20 * 1024); }, on_failure::some_done},
+    {"insert_in_an_extent", [](vfs::task& t) { return allocate(t, "/a/file", FALLOC_FL_INSERT_RANGE, 1024, 1024); }, on_failure::some_done},
     {"set_an_attribute_in_the_inode", [](vfs::task& t) { return set_xattr(t, "/attrs/none", "user.a", "1"); }},
     {"set_an_attribute_in_a_new_block", [](vfs::task& t) { return set_xattr(t, "/attrs/none", "user.a", in_block('n')); }},
     {"set_an_attribute_and_share", [](vfs::task& t) { return set_xattr(t, "/attrs/none", "user.a", in_block('v')); }},

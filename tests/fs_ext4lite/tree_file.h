@@ -64,6 +64,23 @@ class tree_file {
       if (!*more) return count;
     }
   }
+  // Extents from FROM on move left by COUNT, leaf by leaf. In how many steps.
+  result<int> move_left(std::uint32_t from, std::uint32_t count) {
+    std::uint64_t at = from;
+    return move([&](handle& h) { return shift_leaf_left(h, inode(), at, count); });
+  }
+  // They move right, and none goes across FROM.
+  result<int> move_right(std::uint32_t from, std::uint32_t count) {
+    std::uint64_t end = extent_max_block;
+    return move([&](handle& h) { return shift_leaf_right(h, inode(), lblk_t{from}, end, count); });
+  }
+  result<> cut(std::uint32_t lblk) {
+    handle h = start(credits_for_punch);
+    exclusive_guard guard{inode().i_data_sem};
+    const auto done = cut_extent(h, inode(), lblk_t{lblk}, 0);
+    XIP_TRY(mark_inode_dirty_data(h, inode()));
+    return done;
+  }
   // Blocks that were freed can be had again.
   void commit() { EXPECT_TRUE(force_commit(fs_.sb())); }
 
@@ -92,6 +109,18 @@ class tree_file {
   }
 
  private:
+  template <class Step>
+  result<int> move(Step&& step) {
+    for (int steps = 1;; ++steps) {
+      handle h = start(credits_for_shift);
+      exclusive_guard guard{inode().i_data_sem};
+      const auto more = step(h);
+      XIP_TRY(mark_inode_dirty_data(h, inode()));
+      if (!more.has_value()) return fail(more.error());
+      if (!*more) return steps;
+    }
+  }
+
   bare_mount fs_;
   vfs::inode_ref ref_;
 };
@@ -112,6 +141,8 @@ class tree_model {
   void remove(std::uint32_t first, std::uint32_t last) {
     for (std::uint32_t i = first; i <= last; ++i) blocks_[i] = {};
   }
+  void insert_hole(std::uint32_t first, std::uint32_t count) { blocks_.insert(blocks_.begin() + first, count, block{}); }
+  void erase(std::uint32_t first, std::uint32_t count) { blocks_.erase(blocks_.begin() + first, blocks_.begin() + first + count); }
   [[nodiscard]] const block& at(std::uint32_t lblk) const { return blocks_[lblk]; }
   [[nodiscard]] std::uint32_t size() const { return static_cast<std::uint32_t>(blocks_.size()); }
 
