@@ -64,12 +64,23 @@ class fsx {
   void append();
   void truncate();
   void preallocate();
+  void punch();
+  void zero();
+  void collapse();
+  void insert();
   void seek();
   void sync();
   void cycle();
   void compare_all();
   void grow_to(std::size_t end) {
     if (end > model_.size()) model_.resize(end);
+  }
+  // As far as they are within the file.
+  void clear(std::size_t at, std::size_t bytes) {
+    if (at < model_.size()) std::ranges::fill(std::span{model_}.subspan(at, std::min(bytes, model_.size() - at)), std::byte{0});
+  }
+  void change(int mode, std::size_t at, std::size_t bytes) {
+    t_.must(t_->fallocate(fd_, mode, static_cast<loff_t>(at), static_cast<loff_t>(bytes)));
   }
 
   run& t_;
@@ -146,6 +157,48 @@ void fsx::preallocate() {
   if (!keep) grow_to(at + bytes);
 }
 
+void fsx::punch() {
+  const std::size_t at = random_position(options_.max_size);
+  const std::size_t bytes = random_length();
+  note("punch {} bytes at {} (size {})", bytes, at, model_.size());
+  change(FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, at, bytes);
+  clear(at, bytes);
+}
+
+void fsx::zero() {
+  if (!options_.preallocate) return;
+  const std::size_t at = random_position(options_.max_size - 1);
+  const std::size_t bytes = std::min(random_length(), options_.max_size - at);
+  const bool keep = chance_.one_in(2);
+  note("zero{} {} bytes at {} (size {})", keep ? " KEEP_SIZE" : "", bytes, at, model_.size());
+  change(FALLOC_FL_ZERO_RANGE | (keep ? FALLOC_FL_KEEP_SIZE : 0), at, bytes);
+  if (!keep) grow_to(at + bytes);
+  clear(at, bytes);
+}
+
+void fsx::collapse() {
+  const std::size_t block = t_.block_size(), blocks = model_.size() / block;
+  if (!options_.preallocate || blocks < 2) return;
+  const std::size_t at = chance_.below(blocks) * block;
+  const std::size_t bytes = chance_.between(1, 1 + options_.max_io / block) * block;
+  note("collapse {} bytes at {} (size {})", bytes, at, model_.size());
+  if (at + bytes >= model_.size())
+    return t_.expect_errno(t_->fallocate(fd_, FALLOC_FL_COLLAPSE_RANGE, static_cast<loff_t>(at), static_cast<loff_t>(bytes)), EINVAL);
+  change(FALLOC_FL_COLLAPSE_RANGE, at, bytes);
+  const auto begin = model_.begin() + static_cast<std::ptrdiff_t>(at);
+  model_.erase(begin, begin + static_cast<std::ptrdiff_t>(bytes));
+}
+
+void fsx::insert() {
+  const std::size_t block = t_.block_size(), room = (options_.max_size - model_.size()) / block;
+  if (!options_.preallocate || model_.empty() || room == 0) return;
+  const std::size_t at = chance_.below((model_.size() - 1) / block + 1) * block;
+  const std::size_t bytes = chance_.between(1, std::min(room, 1 + options_.max_io / block)) * block;
+  note("insert {} bytes at {} (size {})", bytes, at, model_.size());
+  change(FALLOC_FL_INSERT_RANGE, at, bytes);
+  model_.insert(model_.begin() + static_cast<std::ptrdiff_t>(at), bytes, std::byte{0});
+}
+
 // What SEEK_DATA skips must be zeros.
 void fsx::seek() {
   const std::size_t at = random_position(options_.max_size);
@@ -184,7 +237,7 @@ void fsx::compare_all() {
 
 void fsx::one() {
   if (options_.cycle_every != 0 && chance_.one_in(options_.cycle_every)) return cycle();
-  switch (chance_.below(16)) {
+  switch (chance_.below(20)) {
     case 0:
     case 1:
     case 2:
@@ -207,6 +260,14 @@ void fsx::one() {
       return preallocate();
     case 14:
       return seek();
+    case 15:
+      return punch();
+    case 16:
+      return zero();
+    case 17:
+      return collapse();
+    case 18:
+      return insert();
     default:
       return sync();
   }

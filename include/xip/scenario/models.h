@@ -21,11 +21,11 @@ struct fsx_options {
   unsigned cycle_every = 0;           // unmount and mount after so many operations, on average; 0: never
   std::string_view mount = {};        // options for every second of these mounts
   int open_flags = 0;                 // O_DIRECT, O_DSYNC ...
-  bool preallocate = true;
-  std::uint64_t stream = 0;  // which stream of the run's chance
+  bool preallocate = true;            // and zero, collapse and insert ranges
+  std::uint64_t stream = 0;           // which stream of the run's chance
 };
-// Reads, writes, appends, truncates, preallocates, seeks and syncs one file; every byte that comes back is compared with the model. A failure
-// lists the operations before it.
+// Reads, writes, appends, truncates, preallocates, punches, zeros, collapses, inserts, seeks and syncs one file; every byte that comes back is
+// compared with the model. A failure lists the operations before it.
 void run_fsx(run& t, const fsx_options& options);
 
 // A tree below ROOT, made and changed by one task. Several may work side by side on trees of their own.
