@@ -156,6 +156,17 @@ def contents():
     check("no holes while it is written to", os.lseek(fd, 0, os.SEEK_DATA) == 0 and os.lseek(fd, 0, os.SEEK_HOLE) == 5 << 20)
     refused("SEEK_DATA at the end", errno.ENXIO, os.lseek, fd, 5 << 20, os.SEEK_DATA)
     refused("SEEK_HOLE behind it", errno.ENXIO, os.lseek, fd, 6 << 20, os.SEEK_HOLE)
+    def change(mode, offset, length):
+        return 0 if libc.fallocate(fd, mode, ctypes.c_long(offset), ctypes.c_long(length)) == 0 else ctypes.get_errno()
+
+    before = os.fstat(fd).st_blocks
+    check("FALLOC_FL_PUNCH_HOLE", change(3, 16384, 1 << 20) == 0 and os.fstat(fd).st_blocks == before - (1 << 11))
+    check("a punched hole reads as zeros", os.pread(fd, 1 << 20, 16384) == bytes(1 << 20))
+    check("FALLOC_FL_ZERO_RANGE", change(16, 2 << 20, 4 << 20) == 0 and os.fstat(fd).st_size == 6 << 20)
+    check("a zeroed range reads as zeros", os.pread(fd, 4 << 20, 2 << 20) == bytes(4 << 20))
+    check("what is around both is as it was", os.pread(fd, 100, 16384 + (1 << 20)) == big[16384 + (1 << 20) - 12345:][:100])
+    check("the kernel lets no range be moved", change(8, 0, 4096) == errno.EOPNOTSUPP and change(32, 0, 4096) == errno.EOPNOTSUPP)
+    os.truncate(fd, 5 << 20)
     other = os.open(at("copied"), os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o644)
     copied = 0
     while copied < 3 << 20:
