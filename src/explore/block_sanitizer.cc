@@ -113,6 +113,11 @@ void block_sanitizer::on_commit() noexcept {
   pending_.clear();
 }
 
+void block_sanitizer::on_unused(pblk_t first, std::uint32_t count) noexcept {
+  if (scheduler_ != nullptr) scheduler_->trace(event_kind::free, false, first.value(), count, 0);
+  apply(deed::given_back, first, count, {});
+}
+
 void block_sanitizer::on_access(pblk_t first, std::uint32_t count, ino_t ino, std::uint32_t generation, bool write) noexcept {
   if (scheduler_ != nullptr) scheduler_->trace(event_kind::access, write, first.value(), count, ino.value());
   apply(write ? deed::written : deed::read, first, count, {block_state::file, true, ino, generation});
@@ -166,6 +171,10 @@ std::optional<block_misuse> block_sanitizer::apply_to(deed what, pblk_t block, c
     case deed::freed:
       if (is_free || is_pending) return block_misuse::freed_twice;
       set(block, {block_state::pending, found.state == block_state::file, found.ino, found.generation});
+      return std::nullopt;
+    case deed::given_back:
+      if (is_free || is_pending) return block_misuse::freed_twice;
+      set(block, {block_state::free, found.state == block_state::file, found.ino, found.generation});
       return std::nullopt;
   }
   return std::nullopt;
@@ -236,8 +245,9 @@ std::string block_sanitizer::trail_text() const {
 }
 
 std::string block_sanitizer::describe(deed what, const block_report& found) const {
-  static constexpr std::array<std::string_view, 4> done{"read", "written", "allocated", "freed"};
-  const std::string as = what == deed::freed ? "" : " as " + owner_text(found.expected.state == block_state::file, found.expected);
+  static constexpr std::array<std::string_view, 5> done{"read", "written", "allocated", "freed", "given back"};
+  const std::string as =
+      what == deed::freed || what == deed::given_back ? "" : " as " + owner_text(found.expected.state == block_state::file, found.expected);
   const std::string_view by = scheduler_ != nullptr ? scheduler_->task_name(scheduler_->running_task()) : current().name;
   return fmt::format("block sanitizer: block {}, {}: {}{} by '{}', but it is {}{}", found.block.value(), misuse_name(found.what),
                      done[static_cast<std::size_t>(what)], as, by, found_text(found.found), trail_text());

@@ -6,6 +6,9 @@
 // A freed block is clear in the bitmap at once, but its pending bit keeps it from being handed out until the commit that carries the free is
 // durable: before that a crash may bring the old owner back, and its block must still hold what it held.
 //
+// A write fills blocks that are only reserved, which is kept in memory with the same bits, and takes them when its bytes are in place: the tree and the bitmap
+// change once.
+//
 // Behind a file that grows a window of free blocks is kept for it. When a search finds nothing, the windows go, and it is made again.
 //
 // Lock chains:
@@ -13,6 +16,7 @@
 //   jbd2_handle -> group_lock
 //   i_data_sem -> jbd2_revoke
 #include <algorithm>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -69,6 +73,15 @@ void use_maps(group_info& info, std::pmr::vector<std::uint64_t>& spare) noexcept
   return run.count >= r.least ? grown(run.first) : bit_run{};
 }
 
+void mark_in_use(ext4_sb_info& sb, group_info& info, std::span<std::byte> bits, ext4_group_desc& d, const bit_run& run) noexcept
+    XIP_REQUIRES(info.lock) {
+  fill_bits(bits, run.first, run.count, true);
+  const std::uint32_t free = counts_of(sb, d).free_blocks - run.count;
+  set_free_blocks(sb, d, free);
+  info.free_blocks.store(free, std::memory_order_relaxed);
+  mark_checksums_stale(sb, info);
+}
+
 class group_search {
  public:
   group_search(handle& h, ext4_inode_info& inode, group_t g, bool metadata)
@@ -88,6 +101,19 @@ class group_search {
     XIP_TRY(dirty_metadata(h_, **bitmap));
     XIP_TRY(dirty_metadata(h_, desc));
     if (metadata_) XIP_TRY(check_not_cached(run));
+    return run;
+  }
+
+  // The same, but in memory only. A group that was never written has no bitmap to find them in.
+  [[nodiscard]] bit_run reserve(const dev::buffer& bitmap, const request& r) {
+    auto spare = spare_maps(sb_, info_);
+    spin_guard guard{info_.lock};
+    if ((flags_of(sb_, group_desc(sb_, group_)) & bg_block_uninit) != 0) return {};
+    if (!spare.empty()) use_maps(info_, spare);
+    const bit_run run = find_or_take_from_window(bitmap.data(), r);
+    if (run.count == 0) return run;
+    fill_words(info_.withheld(), run.first, run.count, true);
+    keep_behind(bitmap.data(), run, r);
     return run;
   }
 
@@ -131,6 +157,11 @@ class group_search {
     return run;
   }
 
+  [[nodiscard]] bit_run find_or_take_from_window(std::span<const std::byte> bits, const request& r) XIP_REQUIRES(info_.lock) {
+    const bit_run run = take_from_window(r);
+    return run.count != 0 ? run : find(bits, r);
+  }
+
   // RUN was just taken for a file that has blocks already: what is free behind it is kept.
   void keep_behind(std::span<const std::byte> bits, const bit_run& run, const request& r) XIP_REQUIRES(info_.lock) {
     if (r.window == 0 || info_.withheld().empty()) return;
@@ -165,15 +196,10 @@ class group_search {
       info_.block_bitmap_checked.store(true, std::memory_order_release);
       r.least = 1;  // the group is changed now, whatever it has is taken
     }
-    bit_run run = take_from_window(r);
-    if (run.count == 0) run = find(bits, r);
+    const bit_run run = find_or_take_from_window(bits, r);
     if (run.count == 0) return run;
-    fill_bits(bits, run.first, run.count, true);
+    mark_in_use(sb_, info_, bits, d, run);
     keep_behind(bits, run, r);
-    const std::uint32_t free = counts_of(sb_, d).free_blocks - run.count;
-    set_free_blocks(sb_, d, free);
-    info_.free_blocks.store(free, std::memory_order_relaxed);
-    mark_checksums_stale(sb_, info_);
     return run;
   }
 
@@ -243,6 +269,20 @@ void account(ext4_sb_info& sb, ext4_inode_info& inode, std::int64_t blocks) noex
   add_to_i_blocks(inode, blocks);
 }
 
+// COUNT blocks from FIRST were found for INODE: whoever watches is told, and a bitmap that calls the file system's own blocks free is not believed.
+[[nodiscard]] result<> note_allocated(ext4_inode_info& inode, pblk_t first, std::uint32_t count, bool metadata) {
+  ext4_sb_info& sb = sbi_of(inode);
+  if (!data_blocks_valid(sb, first, count))
+    return corrupted(inode,
+                     fmt::format("was to get blocks {} to {}, which are the file system's own", first.value(), first.value() + count - 1));
+  XIP_POINT(ext4_block_allocated, first.value(), count);
+  if (dev::block_observer* observer = sb.s_bdev.observer(); observer != nullptr) {
+    const auto owner = metadata ? dev::block_owner::metadata : dev::block_owner::file;
+    observer->on_alloc(first, count, owner, inode.i_ino, inode.i_generation);
+  }
+  return {};
+}
+
 enum class free_outcome : std::uint8_t { freed, was_free, never_written };
 
 // COUNT blocks of the group from FIRST on become free and pending; nothing changes unless all of them were in use.
@@ -306,15 +346,58 @@ result<allocated> alloc_blocks(handle& h, ext4_inode_info& inode, pblk_t goal, s
   if (!found && found.error() == ENOSPC && drop_all_windows(sb)) found = search_groups(h, inode, goal, want, metadata);
   const allocated got = XIP_TRY(found);
   account(sb, inode, got.count);
-  if (!data_blocks_valid(sb, got.first, got.count))
-    return corrupted(inode, fmt::format("was to get blocks {} to {}, which are the file system's own", got.first.value(),
-                                        got.first.value() + got.count - 1));
-  XIP_POINT(ext4_block_allocated, got.first.value(), got.count);
-  if (dev::block_observer* observer = sb.s_bdev.observer(); observer != nullptr) {
-    const auto owner = metadata ? dev::block_owner::metadata : dev::block_owner::file;
-    observer->on_alloc(got.first, got.count, owner, inode.i_ino, inode.i_generation);
-  }
+  XIP_TRY(note_allocated(inode, got.first, got.count, metadata));
   return got;
+}
+
+result<reserved_blocks> reserve_blocks(handle& h, ext4_inode_info& inode, pblk_t goal, std::uint32_t want) {
+  ext4_sb_info& sb = h.sb();
+  XIP_TRY(XIP_FAIL_POINT(ext4_alloc_blocks, inode.i_ino.value(), want));
+  if (goal < sb.s_first_data_block || goal.value() >= sb.s_blocks_count || allowance(sb) < want) return reserved_blocks{};
+  const group_t g = group_of(sb, goal);
+  if (!worth_a_look(*sb.s_groups[g.value()], 1)) return reserved_blocks{};
+  auto bitmap = load_block_bitmap(sb, g);
+  if (!bitmap) return bitmap.error() == ENOMEM ? result<reserved_blocks>{fail(ENOMEM)} : reserved_blocks{};
+  const request r{static_cast<std::uint32_t>(goal - first_block_of(sb, g)), want, want, window_for(inode, false)};
+  const bit_run run = group_search(h, inode, g, false).reserve(**bitmap, r);
+  if (run.count == 0) return reserved_blocks{};
+  reserved_blocks got{first_block_of(sb, g) + run.first, run.count, std::move(*bitmap)};
+  sb.s_freeblocks.fetch_sub(got.count, std::memory_order_relaxed);
+  XIP_TRY(note_allocated(inode, got.first, got.count, false));
+  return got;
+}
+
+result<> take_reserved(handle& h, ext4_inode_info& inode, reserved_blocks& r, std::uint32_t count) {
+  ext4_sb_info& sb = h.sb();
+  const group_t g = group_of(sb, r.first);
+  const std::span<std::byte> bits = XIP_TRY(get_write_access(h, *r.bitmap));
+  dev::buffer& desc = desc_buffer(sb, g);
+  const std::span<std::byte> block = XIP_TRY(get_write_access(h, desc));
+  {
+    group_info& info = *sb.s_groups[g.value()];
+    const bit_run run{static_cast<std::uint32_t>(r.first - first_block_of(sb, g)), count};
+    spin_guard guard{info.lock};
+    mark_in_use(sb, info, bits, desc_within(sb, g, block), run);
+    fill_words(info.withheld(), run.first, run.count, false);
+  }
+  r.first += count;
+  r.count -= count;
+  add_to_i_blocks(inode, count);
+  XIP_TRY(dirty_metadata(h, *r.bitmap));
+  return dirty_metadata(h, desc);
+}
+
+void unreserve_blocks(ext4_sb_info& sb, reserved_blocks& r) noexcept {
+  r.bitmap.reset();
+  const std::uint32_t count = std::exchange(r.count, 0);
+  if (count == 0) return;
+  const group_t g = group_of(sb, r.first);
+  group_info& info = *sb.s_groups[g.value()];
+  if (dev::block_observer* observer = sb.s_bdev.observer(); observer != nullptr) observer->on_unused(r.first, count);
+  sb.s_freeblocks.fetch_add(count, std::memory_order_relaxed);
+  spin_guard guard{info.lock};
+  fill_words(info.withheld(), static_cast<std::uint32_t>(r.first - first_block_of(sb, g)), count, false);
+  info.longest_run.store(~0u, std::memory_order_relaxed);
 }
 
 void add_to_i_blocks(ext4_inode_info& inode, std::int64_t blocks) noexcept {

@@ -288,6 +288,20 @@ inline constexpr std::uint32_t alloc_use_reserved =
 // Up to WANT contiguous blocks (at least one) as near GOAL as can be, for INODE; ENOSPC counts root's reserve unless the task may use it.
 // The bitmap, descriptor, counts, and INODE's i_blocks (in memory: mark_inode_dirty is the caller's) are changed under H; credits: 2.
 [[nodiscard]] result<allocated> alloc_blocks(handle& h, ext4_inode_info& inode, pblk_t goal, std::uint32_t want, std::uint32_t flags = 0);
+// Blocks that are kept for one write while it fills them: free on the medium, and nobody else's. Only between the start and the stop of a handle, so that
+// no commit ever meets one.
+struct reserved_blocks {
+  pblk_t first;
+  std::uint32_t count = 0;  // 0: none
+  dev::buffer_ref bitmap;   // of their group
+};
+// Up to WANT blocks right at GOAL, or in one run of WANT elsewhere in its group, for the file INODE. None: who needs them asks alloc_blocks, which looks further
+// and says ENOSPC. EUCLEAN, ENOMEM.
+[[nodiscard]] result<reserved_blocks> reserve_blocks(handle& h, ext4_inode_info& inode, pblk_t goal, std::uint32_t want);
+// The first COUNT blocks of R are in use now, as if alloc_blocks had found them, and no longer part of R. credits: 2.
+[[nodiscard]] result<> take_reserved(handle& h, ext4_inode_info& inode, reserved_blocks& r, std::uint32_t count);
+// What is left of R is everybody's.
+void unreserve_blocks(ext4_sb_info& sb, reserved_blocks& r) noexcept;
 // Gives them back, i_blocks too; they are not handed out again before the commit of this change is durable. Blocks that held METADATA are forgotten in the
 // buffer cache. A block that is free already, or fixed metadata, is corruption. credits: 2 for each group touched.
 [[nodiscard]] result<> free_blocks(handle& h, ext4_inode_info& inode, pblk_t first, std::uint32_t count, bool metadata);
@@ -376,6 +390,12 @@ inline constexpr std::uint32_t map_make_unwritten = 1u << 3;    // written becom
 // Linux: ext4_map_blocks. At most MAX blocks from LBLK. With H null it only looks up; the extent cache answers first, then the tree under i_data_sem
 // shared. With a flag it changes the tree under H and i_data_sem exclusive. ENOSPC, EFBIG, EUCLEAN, EIO.
 [[nodiscard]] result<extent_map> map_blocks(handle* h, ext4_inode_info& inode, lblk_t lblk, std::uint32_t max, std::uint32_t flags);
+// Up to MAX blocks for the hole at LBLK, which the file keeps until write_reserved: mapped to R, unwritten. None (len 0): as reserve_blocks says.
+// Nobody else may fill the hole meanwhile: i_rwsem exclusive, and the entries of its pages are locked.
+[[nodiscard]] result<extent_map> reserve_hole(handle& h, ext4_inode_info& inode, lblk_t lblk, std::uint32_t max, reserved_blocks& r);
+// LEN blocks from LBLK, whose bytes are in place in the first of R, become a part of the file, as written ones. ENOSPC: the tree has no room, and they are a hole
+// as before.
+[[nodiscard]] result<> write_reserved(handle& h, ext4_inode_info& inode, lblk_t lblk, std::uint32_t len, reserved_blocks& r);
 // Credits for allocating or converting one extent of up to MAX blocks.
 [[nodiscard]] std::uint32_t credits_for_one_extent(const ext4_inode_info& inode) noexcept;
 

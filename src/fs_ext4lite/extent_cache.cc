@@ -113,6 +113,17 @@ void extent_cache::join_or_add(const stretch& s) noexcept {
   }
 }
 
+// S is the beginning of an entry and continues the one before it, as in a file that grows: the border between the two moves. False: it is not so.
+bool extent_cache::move_border(const stretch& s) noexcept {
+  const std::uint32_t index = upper_bound(table_.load(std::memory_order_relaxed), size(), lblk_t{s.first});
+  if (index < 2) return false;
+  const stretch left = at(index - 2), right = at(index - 1);
+  if (right.first != s.first || right.len <= s.len || !continues(left, s)) return false;
+  put(index - 2, {left.first, left.len + s.len, left.pblk, left.type});
+  put(index - 1, {right.first + s.len, right.len - s.len, right.pblk + s.len, right.type});
+  return true;
+}
+
 // Memory is asked for outside of the spin lock.
 extent_cache::large_table* extent_cache::larger(std::pmr::memory_resource& memory) noexcept {
   if (size() + 1 < inline_entries || large_.load(std::memory_order_acquire) != nullptr) return nullptr;
@@ -145,8 +156,11 @@ void extent_cache::insert(const extent_map& em, std::pmr::memory_resource& memor
     spin_guard guard{lock_};
     change under_way{*this};
     if (table != nullptr && large_.load(std::memory_order_relaxed) == nullptr) use_larger(std::exchange(table, nullptr));
-    cut(em.lblk.value(), std::uint64_t{em.lblk.value()} + em.len);
-    join_or_add({em.lblk.value(), em.len, em.pblk, em.type});
+    const stretch s{em.lblk.value(), em.len, em.pblk, em.type};
+    if (!move_border(s)) {
+      cut(s.first, s.end());
+      join_or_add(s);
+    }
   }
   if (table != nullptr) std::pmr::polymorphic_allocator<>{&memory}.delete_object(table);
 }

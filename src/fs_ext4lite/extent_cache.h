@@ -88,6 +88,7 @@ class extent_cache {
   void cut(std::uint32_t first, std::uint64_t end) noexcept XIP_REQUIRES(lock_);
   void forget_one(std::uint32_t& index) noexcept XIP_REQUIRES(lock_);
   void join_or_add(const stretch& s) noexcept XIP_REQUIRES(lock_);
+  [[nodiscard]] bool move_border(const stretch& s) noexcept XIP_REQUIRES(lock_);
   [[nodiscard]] large_table* larger(std::pmr::memory_resource& memory) noexcept;
   void use_larger(large_table* table) noexcept XIP_REQUIRES(lock_);
   [[nodiscard]] static bool continues(const stretch& left, const stretch& right) noexcept;

@@ -64,6 +64,27 @@ namespace {
   return em;
 }
 
+// E, whose blocks were just allocated, fills a hole. They are given back if it cannot be.
+[[nodiscard]] result<> add_to_tree(handle& h, ext4_inode_info& inode, const tree_extent& e) XIP_REQUIRES(inode.i_data_sem) {
+  const auto inserted = insert_extent(h, inode, e);
+  if (!inserted.has_value()) {
+    XIP_TRY(free_blocks(h, inode, e.pblk, e.len, false));
+    XIP_TRY(mark_inode_dirty_data(h, inode));
+    return inserted;
+  }
+  XIP_POINT(ext4_extent_inserted, inode.i_ino.value(), e.lblk.value(), e.pblk.value());
+  inode.i_es.insert({e.lblk, e.len, e.pblk, e.unwritten ? extent_type::unwritten : extent_type::mapped, 0}, inode.i_sb.memory());
+  return {};
+}
+
+// Where a block for LBLK should lie: behind the one before it, as far as that is known without a lock.
+[[nodiscard]] result<pblk_t> goal_for(ext4_inode_info& inode, lblk_t lblk) {
+  if (extent_map before; lblk.value() != 0 && inode.i_es.lookup(lblk - 1u, before) && before.type != extent_type::hole)
+    return before.pblk + 1;
+  shared_guard guard{inode.i_data_sem};
+  return find_goal(inode, lblk);
+}
+
 // HOLE gets blocks, in one extent, from its beginning on. ENOSPC leaves everything as it was.
 [[nodiscard]] result<extent_map> allocate(handle& h, ext4_inode_info& inode, const extent_map& hole, std::uint32_t flags)
     XIP_REQUIRES(inode.i_data_sem) {
@@ -71,17 +92,9 @@ namespace {
   const bool unwritten = type == extent_type::unwritten;
   const pblk_t goal = XIP_TRY(find_goal(inode, hole.lblk));
   const allocated got = XIP_TRY(alloc_blocks(h, inode, goal, std::min(hole.len, max_len_of(unwritten))));
-  const auto inserted = insert_extent(h, inode, {hole.lblk, got.count, got.first, unwritten});
-  if (!inserted.has_value()) {
-    XIP_TRY(free_blocks(h, inode, got.first, got.count, false));
-    XIP_TRY(mark_inode_dirty_data(h, inode));
-    return fail(inserted.error());
-  }
-  XIP_POINT(ext4_extent_inserted, inode.i_ino.value(), hole.lblk.value(), got.first.value());
-  const extent_map em{hole.lblk, got.count, got.first, type, 0};
-  inode.i_es.insert(em, inode.i_sb.memory());
+  XIP_TRY(add_to_tree(h, inode, {hole.lblk, got.count, got.first, unwritten}));
   XIP_TRY(mark_inode_dirty_data(h, inode));
-  return extent_map{em.lblk, em.len, em.pblk, em.type, em_new};
+  return extent_map{hole.lblk, got.count, got.first, type, em_new};
 }
 
 // No block is left for the tree: the rest of the unwritten extent around [LBLK, LBLK + LEN) is zeroed and all of it becomes written. A
@@ -151,6 +164,20 @@ result<extent_map> map_blocks(handle* h, ext4_inode_info& inode, lblk_t lblk, st
   if (flags != 0 && h != nullptr) return answer(inode, XIP_TRY(change_mapping(*h, inode, lblk, max, flags)), max);
   shared_guard guard{inode.i_data_sem};
   return answer(inode, XIP_TRY(look_up(inode, lblk, max)), max);
+}
+
+result<extent_map> reserve_hole(handle& h, ext4_inode_info& inode, lblk_t lblk, std::uint32_t max, reserved_blocks& r) {
+  const pblk_t goal = XIP_TRY(goal_for(inode, lblk));
+  r = XIP_TRY(reserve_blocks(h, inode, goal, std::min(max, max_len_of(false))));
+  return answer(inode, {lblk, r.count, r.first, extent_type::unwritten, em_new}, max);
+}
+
+result<> write_reserved(handle& h, ext4_inode_info& inode, lblk_t lblk, std::uint32_t len, reserved_blocks& r) {
+  exclusive_guard guard{inode.i_data_sem};
+  const pblk_t first = r.first;
+  XIP_TRY(take_reserved(h, inode, r, len));
+  XIP_TRY(add_to_tree(h, inode, {lblk, len, first, false}));
+  return mark_inode_dirty_data(h, inode);
 }
 
 std::uint32_t credits_for_one_extent(const ext4_inode_info& inode) noexcept {

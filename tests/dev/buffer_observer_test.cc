@@ -16,6 +16,7 @@ class metadata_log final : public block_observer {
   void on_alloc(pblk_t, std::uint32_t, block_owner, ino_t, std::uint32_t) noexcept override {}
   void on_free(pblk_t, std::uint32_t) noexcept override {}
   void on_commit() noexcept override {}
+  void on_unused(pblk_t, std::uint32_t) noexcept override {}
   void on_access(pblk_t, std::uint32_t, ino_t, std::uint32_t, bool) noexcept override {}
   void on_metadata(pblk_t block, bool write) noexcept override {
     lines_.push_back((write ? "write " : "read ") + std::to_string(block.value()));

@@ -15,6 +15,7 @@ class access_log final : public dev::block_observer {
   void on_alloc(pblk_t, std::uint32_t, dev::block_owner, ino_t, std::uint32_t) noexcept override {}
   void on_free(pblk_t, std::uint32_t) noexcept override {}
   void on_commit() noexcept override {}
+  void on_unused(pblk_t, std::uint32_t) noexcept override {}
   void on_metadata(pblk_t, bool) noexcept override {}
   void on_access(pblk_t first, std::uint32_t count, ino_t ino, std::uint32_t generation, bool write) noexcept override {
     lines.push_back((write ? "write " : "read ") + std::to_string(first.value()) + "+" + std::to_string(count) + " inode " +

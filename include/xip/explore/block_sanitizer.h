@@ -90,6 +90,7 @@ class block_sanitizer final : public dev::block_observer, public point_sink, pub
   void on_alloc(pblk_t first, std::uint32_t count, dev::block_owner owner, ino_t ino, std::uint32_t generation) noexcept override;
   void on_free(pblk_t first, std::uint32_t count) noexcept override;
   void on_commit() noexcept override;
+  void on_unused(pblk_t first, std::uint32_t count) noexcept override;
   void on_access(pblk_t first, std::uint32_t count, ino_t ino, std::uint32_t generation, bool write) noexcept override;
   void on_metadata(pblk_t block, bool write) noexcept override;
 
@@ -116,7 +117,7 @@ class block_sanitizer final : public dev::block_observer, public point_sink, pub
     std::array<std::uint64_t, 3> arguments;
     std::array<char, 16> name;  // of the thread, otherwise
   };
-  enum class deed : std::uint8_t { read, written, allocated, freed };
+  enum class deed : std::uint8_t { read, written, allocated, freed, given_back };
 
   void apply(deed what, pblk_t first, std::uint32_t count, const block_owner_state& who) noexcept;
   [[nodiscard]] std::optional<block_misuse> apply_to(deed what, pblk_t block, const block_owner_state& who) XIP_REQUIRES(lock_);
