@@ -154,6 +154,11 @@ bool buffer_cache::mark_dirty(buffer& b) noexcept {
   return impl_->mark_dirty(b);
 }
 
+bool buffer_cache::mark_dirty_still(buffer& b) noexcept {
+  impl_->observe(b.block(), true);
+  return !b.dirty() && impl_->mark_dirty(b);
+}
+
 void buffer_cache::forget(pblk_t block) noexcept {
   if (impl_ != nullptr) impl_->forget(block);
 }

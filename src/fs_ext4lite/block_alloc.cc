@@ -106,6 +106,7 @@ class group_search {
 
   // The same, but in memory only. A group that was never written has no bitmap to find them in.
   [[nodiscard]] bit_run reserve(const dev::buffer& bitmap, const request& r) {
+    if (const bit_run run = reserve_from_window(r); run.count != 0) return run;
     auto spare = spare_maps(sb_, info_);
     spin_guard guard{info_.lock};
     if ((flags_of(sb_, group_desc(sb_, group_)) & bg_block_uninit) != 0) return {};
@@ -157,6 +158,18 @@ class group_search {
     return run;
   }
 
+  // The blocks of a window are withheld already.
+  [[nodiscard]] bit_run reserve_from_window(const request& r) {
+    spin_guard guard{info_.lock};
+    block_window* w = window_at(r.start);
+    if (w == nullptr) return {};
+    const bit_run run{w->first, std::min(w->count, r.want)};
+    w->first += run.count;
+    w->count -= run.count;
+    if (w->count == 0) sb_.s_windows.fetch_sub(1, std::memory_order_relaxed);
+    return run;
+  }
+
   [[nodiscard]] bit_run find_or_take_from_window(std::span<const std::byte> bits, const request& r) XIP_REQUIRES(info_.lock) {
     const bit_run run = take_from_window(r);
     return run.count != 0 ? run : find(bits, r);
@@ -173,7 +186,7 @@ class group_search {
     const bitmap_view view{bits, blocks_in_group(sb_, group_), info_.withheld()};
     const std::uint32_t first = run.first + run.count;
     const std::uint32_t count = std::min(r.window, view.next_set(first) - std::min(first, view.next_set(first)));
-    if (count == 0) return;
+    if (count == 0 || !data_blocks_valid(sb_, first_block_of(sb_, group_) + first, count)) return;
     sb_.s_windows.fetch_add(info_.windows.keep(inode_.i_ino, {first, count}, info_.withheld()), std::memory_order_relaxed);
     inode_.i_window_group.store(group_.value(), std::memory_order_relaxed);
   }
@@ -356,12 +369,17 @@ result<reserved_blocks> reserve_blocks(handle& h, ext4_inode_info& inode, pblk_t
   if (goal < sb.s_first_data_block || goal.value() >= sb.s_blocks_count || allowance(sb) < want) return reserved_blocks{};
   const group_t g = group_of(sb, goal);
   if (!worth_a_look(*sb.s_groups[g.value()], 1)) return reserved_blocks{};
-  auto bitmap = load_block_bitmap(sb, g);
-  if (!bitmap) return bitmap.error() == ENOMEM ? result<reserved_blocks>{fail(ENOMEM)} : reserved_blocks{};
+  dev::buffer_ref& bitmap = inode.i_bitmap;
+  if (!bitmap || inode.i_bitmap_group != g) {
+    auto loaded = load_block_bitmap(sb, g);
+    if (!loaded) return loaded.error() == ENOMEM ? result<reserved_blocks>{fail(ENOMEM)} : reserved_blocks{};
+    bitmap = std::move(*loaded);
+    inode.i_bitmap_group = g;
+  }
   const request r{static_cast<std::uint32_t>(goal - first_block_of(sb, g)), want, want, window_for(inode, false)};
-  const bit_run run = group_search(h, inode, g, false).reserve(**bitmap, r);
+  const bit_run run = group_search(h, inode, g, false).reserve(*bitmap, r);
   if (run.count == 0) return reserved_blocks{};
-  reserved_blocks got{first_block_of(sb, g) + run.first, run.count, std::move(*bitmap)};
+  reserved_blocks got{first_block_of(sb, g) + run.first, run.count};
   sb.s_freeblocks.fetch_sub(got.count, std::memory_order_relaxed);
   XIP_TRY(note_allocated(inode, got.first, got.count, false));
   return got;
@@ -370,7 +388,7 @@ result<reserved_blocks> reserve_blocks(handle& h, ext4_inode_info& inode, pblk_t
 result<> take_reserved(handle& h, ext4_inode_info& inode, reserved_blocks& r, std::uint32_t count) {
   ext4_sb_info& sb = h.sb();
   const group_t g = group_of(sb, r.first);
-  const std::span<std::byte> bits = XIP_TRY(get_write_access(h, *r.bitmap));
+  const std::span<std::byte> bits = XIP_TRY(get_write_access(h, *inode.i_bitmap));
   dev::buffer& desc = desc_buffer(sb, g);
   const std::span<std::byte> block = XIP_TRY(get_write_access(h, desc));
   {
@@ -383,12 +401,11 @@ result<> take_reserved(handle& h, ext4_inode_info& inode, reserved_blocks& r, st
   r.first += count;
   r.count -= count;
   add_to_i_blocks(inode, count);
-  XIP_TRY(dirty_metadata(h, *r.bitmap));
+  XIP_TRY(dirty_metadata(h, *inode.i_bitmap));
   return dirty_metadata(h, desc);
 }
 
 void unreserve_blocks(ext4_sb_info& sb, reserved_blocks& r) noexcept {
-  r.bitmap.reset();
   const std::uint32_t count = std::exchange(r.count, 0);
   if (count == 0) return;
   const group_t g = group_of(sb, r.first);

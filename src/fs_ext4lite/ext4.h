@@ -210,19 +210,26 @@ struct ext4_sb_info : vfs::super_block {
   }
 };
 
+// Where the inode lies in its table block: s_inode_size bytes at OFFSET.
+struct inode_slot {
+  dev::buffer_ref buffer;
+  std::uint32_t offset = 0;
+};
+
 struct ext4_inode_info : vfs::inode {
   ext4_inode_info(vfs::super_block& sb, ino_t number) noexcept : vfs::inode{sb, number} {}
 
   mutable rw_semaphore<i_data_sem_class> i_data_sem;  // the extent tree, i_disksize
   // i_block as it lies on disk (little endian): extent root, block map, or fast symlink.
   std::uint32_t i_data[15] XIP_GUARDED_BY(i_data_sem) = {};
-  loff_t i_disksize XIP_GUARDED_BY(i_data_sem) = 0;  // the size on disk
-  extent_cache i_es;                                 // what is known of the tree
-  std::atomic<std::uint32_t> i_flags_disk{0};        // EXT4_*_FL
-  std::atomic<std::uint32_t> i_dtime{0};             // deleted at; on the orphan list's chain the next number, changed under s_orphan_lock
-  spin_lock<i_raw_lock_class> i_raw_lock;            // the inode's slot in its table block
-  std::atomic<std::uint64_t> i_file_acl{0};          // xattr block; changed under xattr_sem exclusive
-  mutable rw_semaphore<xattr_sem_class> xattr_sem;   // attributes, in the slot and in the block
+  std::atomic<loff_t> i_disksize{0};                // the size on disk; changed under i_rwsem and a handle
+  extent_cache i_es;                                // what is known of the tree
+  std::atomic<std::uint8_t> i_depth{0};             // of the tree, as its root says; changed under i_data_sem exclusive
+  std::atomic<std::uint32_t> i_flags_disk{0};       // EXT4_*_FL
+  std::atomic<std::uint32_t> i_dtime{0};            // deleted at; on the orphan list's chain the next number, changed under s_orphan_lock
+  spin_lock<i_raw_lock_class> i_raw_lock;           // the inode's slot in its table block
+  std::atomic<std::uint64_t> i_file_acl{0};         // xattr block; changed under xattr_sem exclusive
+  mutable rw_semaphore<xattr_sem_class> xattr_sem;  // attributes, in the slot and in the block
   std::uint16_t i_extra_isize = 0;
   std::uint32_t i_csum_seed = 0;
   std::uint32_t i_projid = 0;
@@ -237,7 +244,11 @@ struct ext4_inode_info : vfs::inode {
   std::atomic<std::uint64_t> i_sync_tid{0};
   std::atomic<std::uint64_t> i_datasync_tid{0};
   std::atomic<std::uint32_t> i_dir_start_lookup{0};
-  std::atomic<std::uint32_t> i_dir_version{0};                   // rises with each change of a directory's blocks
+  std::atomic<std::uint32_t> i_dir_version{0};  // rises with each change of a directory's blocks
+  // What one write after the other needs, held until a writer closes: the inode's slot, and the block bitmap where the last blocks were found, of i_bitmap_group.
+  inode_slot i_slot XIP_GUARDED_BY(i_rwsem);
+  dev::buffer_ref i_bitmap XIP_GUARDED_BY(i_rwsem);
+  group_t i_bitmap_group XIP_GUARDED_BY(i_rwsem);
   struct open_write* i_write XIP_GUARDED_BY(i_rwsem) = nullptr;  // the write_iter under way (file_hooks.h)
 };
 
@@ -289,17 +300,18 @@ inline constexpr std::uint32_t alloc_use_reserved =
 // The bitmap, descriptor, counts, and INODE's i_blocks (in memory: mark_inode_dirty is the caller's) are changed under H; credits: 2.
 [[nodiscard]] result<allocated> alloc_blocks(handle& h, ext4_inode_info& inode, pblk_t goal, std::uint32_t want, std::uint32_t flags = 0);
 // Blocks that are kept for one write while it fills them: free on the medium, and nobody else's. Only between the start and the stop of a handle, so that
-// no commit ever meets one.
+// no commit ever meets one. Their bits are withheld, as a window's are.
 struct reserved_blocks {
   pblk_t first;
   std::uint32_t count = 0;  // 0: none
-  dev::buffer_ref bitmap;   // of their group
 };
 // Up to WANT blocks right at GOAL, or in one run of WANT elsewhere in its group, for the file INODE. None: who needs them asks alloc_blocks, which looks further
 // and says ENOSPC. EUCLEAN, ENOMEM.
-[[nodiscard]] result<reserved_blocks> reserve_blocks(handle& h, ext4_inode_info& inode, pblk_t goal, std::uint32_t want);
+[[nodiscard]] result<reserved_blocks> reserve_blocks(handle& h, ext4_inode_info& inode, pblk_t goal, std::uint32_t want)
+    XIP_REQUIRES(inode.i_rwsem);
 // The first COUNT blocks of R are in use now, as if alloc_blocks had found them, and no longer part of R. credits: 2.
-[[nodiscard]] result<> take_reserved(handle& h, ext4_inode_info& inode, reserved_blocks& r, std::uint32_t count);
+[[nodiscard]] result<> take_reserved(handle& h, ext4_inode_info& inode, reserved_blocks& r, std::uint32_t count)
+    XIP_REQUIRES(inode.i_rwsem);
 // What is left of R is everybody's.
 void unreserve_blocks(ext4_sb_info& sb, reserved_blocks& r) noexcept;
 // Gives them back, i_blocks too; they are not handed out again before the commit of this change is durable. Blocks that held METADATA are forgotten in the
@@ -344,11 +356,6 @@ void release_pending_frees(ext4_sb_info& sb) noexcept;
 // As above where the change is one that fdatasync needs too: i_data and i_disksize are written as well. Under i_data_sem wherever
 // somebody else may change those now.
 [[nodiscard]] result<> mark_inode_dirty_data(handle& h, ext4_inode_info& inode);
-// Where the inode lies in its table block: s_inode_size bytes at OFFSET.
-struct inode_slot {
-  dev::buffer_ref buffer;
-  std::uint32_t offset = 0;
-};
 [[nodiscard]] result<inode_slot> inode_slot_of(ext4_sb_info& sb, ino_t number);
 // mark_inode_dirty_data where SLOT, which is the inode's, was looked up before.
 [[nodiscard]] result<> mark_inode_dirty_data(handle& h, ext4_inode_info& inode, const inode_slot& slot);
@@ -392,10 +399,12 @@ inline constexpr std::uint32_t map_make_unwritten = 1u << 3;    // written becom
 [[nodiscard]] result<extent_map> map_blocks(handle* h, ext4_inode_info& inode, lblk_t lblk, std::uint32_t max, std::uint32_t flags);
 // Up to MAX blocks for the hole at LBLK, which the file keeps until write_reserved: mapped to R, unwritten. None (len 0): as reserve_blocks says.
 // Nobody else may fill the hole meanwhile: i_rwsem exclusive, and the entries of its pages are locked.
-[[nodiscard]] result<extent_map> reserve_hole(handle& h, ext4_inode_info& inode, lblk_t lblk, std::uint32_t max, reserved_blocks& r);
+[[nodiscard]] result<extent_map> reserve_hole(handle& h, ext4_inode_info& inode, lblk_t lblk, std::uint32_t max, reserved_blocks& r)
+    XIP_REQUIRES(inode.i_rwsem);
 // LEN blocks from LBLK, whose bytes are in place in the first of R, become a part of the file, as written ones. ENOSPC: the tree has no room, and they are a hole
 // as before.
-[[nodiscard]] result<> write_reserved(handle& h, ext4_inode_info& inode, lblk_t lblk, std::uint32_t len, reserved_blocks& r);
+[[nodiscard]] result<> write_reserved(handle& h, ext4_inode_info& inode, lblk_t lblk, std::uint32_t len, reserved_blocks& r)
+    XIP_REQUIRES(inode.i_rwsem);
 // Credits for allocating or converting one extent of up to MAX blocks.
 [[nodiscard]] std::uint32_t credits_for_one_extent(const ext4_inode_info& inode) noexcept;
 

@@ -148,6 +148,12 @@ void extent_cache::use_larger(large_table* table) noexcept {
 
 void extent_cache::insert(const extent_map& em, std::pmr::memory_resource& memory) noexcept {
   if (em.len == 0) return;
+  const stretch s{em.lblk.value(), em.len, em.pblk, em.type};
+  {
+    spin_guard guard{lock_};
+    change under_way{*this};
+    if (move_border(s)) return;
+  }
   if (extent_map known;
       lookup(em.lblk, known) && known.len >= em.len && known.type == em.type && (em.type == extent_type::hole || known.pblk == em.pblk))
     return;
@@ -156,11 +162,8 @@ void extent_cache::insert(const extent_map& em, std::pmr::memory_resource& memor
     spin_guard guard{lock_};
     change under_way{*this};
     if (table != nullptr && large_.load(std::memory_order_relaxed) == nullptr) use_larger(std::exchange(table, nullptr));
-    const stretch s{em.lblk.value(), em.len, em.pblk, em.type};
-    if (!move_border(s)) {
-      cut(s.first, s.end());
-      join_or_add(s);
-    }
+    cut(s.first, s.end());
+    join_or_add(s);
   }
   if (table != nullptr) std::pmr::polymorphic_allocator<>{&memory}.delete_object(table);
 }

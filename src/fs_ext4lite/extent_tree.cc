@@ -116,6 +116,11 @@ struct place {
 void init_extent_root(ext4_inode_info& inode) noexcept XIP_NO_THREAD_SAFETY_ANALYSIS {
   std::ranges::fill(inode.i_data, 0u);
   tree_node_writer{reinterpret_cast<std::byte*>(inode.i_data)}.set_header(0, root_capacity, 0);
+  note_depth(inode);
+}
+
+void note_depth(ext4_inode_info& inode) noexcept {
+  inode.i_depth.store(static_cast<std::uint8_t>(tree_node{root_bytes(inode)}.depth()), std::memory_order_relaxed);
 }
 
 result<> check_extent_root(const ext4_inode_info& inode) {

@@ -41,6 +41,8 @@ struct tree_path {
 
 // An empty root in INODE.
 void init_extent_root(ext4_inode_info& inode) noexcept;
+// The root, which is whole, has changed its depth.
+void note_depth(ext4_inode_info& inode) noexcept XIP_REQUIRES(inode.i_data_sem);
 // The root is whole: magic, depth, counts, order. EUCLEAN.
 [[nodiscard]] result<> check_extent_root(const ext4_inode_info& inode);
 // The way to LBLK; every node on it is checked. EUCLEAN, EIO, ENOMEM.

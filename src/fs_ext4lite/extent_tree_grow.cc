@@ -46,6 +46,7 @@ struct fresh_node {
   XIP_TRY(dirty_metadata(h, *fresh.buffer));
   const lblk_t key = root.view().key_at(0);
   root.set_header(0, root_capacity, path.depth + 1);
+  note_depth(inode);
   root.insert_index(0, key, fresh.buffer->block());
   return {};
 }
@@ -124,6 +125,7 @@ result<> shrink_depth(handle& h, ext4_inode_info& inode) {
       block = path.level[1].buffer->block();
       held = XIP_TRY(prepare_to_free(h.sb(), block, 1));
       root.take(child, 0, child.entries(), root_capacity);
+      note_depth(inode);
     }
     XIP_TRY(free_blocks(h, inode, block, 1, true));
   }

@@ -223,7 +223,13 @@ result<> ext4_fsync(vfs::file& f, loff_t, loff_t, bool datasync) {
 
 // Who has written has done so: nobody need keep blocks free behind the file any longer.
 void ext4_release_file(vfs::inode& i, vfs::file& f) noexcept {
-  if ((f.f_mode & vfs::fmode_write) != 0) drop_window(info_of(i));
+  if ((f.f_mode & vfs::fmode_write) == 0) return;
+  ext4_inode_info& inode = info_of(i);
+  drop_window(inode);
+  if (!inode.i_rwsem.try_lock()) return;  // somebody is at it; what is held goes with the inode at the latest
+  exclusive_guard guard{inode.i_rwsem, already_locked};
+  inode.i_slot.buffer.reset();
+  inode.i_bitmap.reset();
 }
 
 const vfs::file_operations ext4_file_operations{

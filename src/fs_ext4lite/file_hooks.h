@@ -22,7 +22,6 @@ extern const xip_ops ext4_xip_ops;
 // A write_iter under way, on its stack; slices keep their handle here.
 struct open_write {
   std::optional<handle> slice_handle;
-  inode_slot slot;                    // the inode's, held while a slice runs, which writes it at its end
   reserved_blocks reserved;           // what the slice fills, if that was a hole
   loff_t converted_end = 0;           // blocks before it (bytes) have been made written by this write
   bool on_orphan_list = false;        // put there by this write

@@ -277,7 +277,7 @@ result<> load_groups(ext4_sb_info& sb, std::string& message) {
 }
 
 void mark_checksums_stale(ext4_sb_info& sb, group_info& g) noexcept {
-  if (g.checksums_stale.exchange(true, std::memory_order_acq_rel)) return;
+  if (g.checksums_stale.load(std::memory_order_relaxed) || g.checksums_stale.exchange(true, std::memory_order_acq_rel)) return;
   g.next_stale = sb.s_stale_groups.load(std::memory_order_relaxed);
   while (!sb.s_stale_groups.compare_exchange_weak(g.next_stale, &g, std::memory_order_release, std::memory_order_relaxed)) {
   }

@@ -131,7 +131,10 @@ void read_device_number(ext4_inode_info& inode) noexcept {
   XIP_TRY(check_file_acl(inode));
   read_times(inode, raw);
   std::memcpy(inode.i_data, raw.i_block, sizeof inode.i_data);
-  if ((raw.i_flags & extents_fl) != 0 && (inode.is_reg() || inode.is_dir() || inode.is_symlink())) XIP_TRY(check_extent_root(inode));
+  if ((raw.i_flags & extents_fl) != 0 && (inode.is_reg() || inode.is_dir() || inode.is_symlink())) {
+    XIP_TRY(check_extent_root(inode));
+    note_depth(inode);
+  }
   read_device_number(inode);
   inode.i_block_group = group_t{(inode.i_ino.value() - 1) / sb.s_inodes_per_group};
   set_aops_and_ops(inode);

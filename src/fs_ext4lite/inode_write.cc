@@ -61,7 +61,7 @@ void write_blocks(ext4_inode_info& inode, ext4_inode& raw) noexcept {
   if (count > sectors_max) {
     inode.i_flags_disk.fetch_or(huge_file_fl, std::memory_order_relaxed);
     count >>= sb.s_blocksize_bits - 9;
-  } else {
+  } else if ((inode.i_flags_disk.load(std::memory_order_relaxed) & huge_file_fl) != 0) {
     inode.i_flags_disk.fetch_and(~huge_file_fl, std::memory_order_relaxed);
   }
   raw.i_blocks_lo = static_cast<std::uint32_t>(count);
@@ -87,7 +87,7 @@ void write_contents(const ext4_inode_info& inode, ext4_inode& raw, slot_parts pa
   }
   if (parts == slot_parts::attributes && (inode.is_reg() || inode.is_dir())) return;
   std::memcpy(raw.i_block, inode.i_data, sizeof raw.i_block);
-  if (inode.is_reg()) write_size(raw, inode.i_disksize);
+  if (inode.is_reg()) write_size(raw, inode.i_disksize.load(std::memory_order_relaxed));
 }
 
 // What lies behind the fields that the inode has is the attributes', who read it without i_raw_lock.

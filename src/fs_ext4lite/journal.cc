@@ -263,7 +263,7 @@ result<std::span<std::byte>> get_create_access(handle& h, dev::buffer& b) {
 }
 
 result<> dirty_metadata(handle& h, dev::buffer& b) {
-  h.use_credit(b, h.sb().s_buffers->mark_dirty(b));
+  h.use_credit(b, h.sb().s_buffers->mark_dirty_still(b));
   return {};
 }
 

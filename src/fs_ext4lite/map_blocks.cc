@@ -181,9 +181,8 @@ result<> write_reserved(handle& h, ext4_inode_info& inode, lblk_t lblk, std::uin
 }
 
 std::uint32_t credits_for_one_extent(const ext4_inode_info& inode) noexcept {
-  shared_guard guard{inode.i_data_sem};
   if (!has_extents(inode)) return credits_for_block_map;
-  const std::uint32_t levels = tree_node{reinterpret_cast<const std::byte*>(inode.i_data)}.depth() + 1u;
+  const std::uint32_t levels = inode.i_depth.load(std::memory_order_relaxed) + 1u;
   // On each level a node, a new one beside it, and that one's bitmap and descriptor; a root that grows; the data's bitmap and descriptor;
   // the inode; a level that goes.
   return 4 * levels + 3 + 2 + credits_inode + 2;

@@ -75,6 +75,7 @@ result<> ext4_ext_migrate(ext4_inode_info& inode) {
   root.set_header(0, root_capacity, 0);
   if (!XIP_TRY(take_runs(inode, root))) return fail(EOPNOTSUPP);
   std::memcpy(inode.i_data, bytes, sizeof inode.i_data);
+  note_depth(inode);
   return write_migrated(h, inode, inode.i_flags_disk.load(std::memory_order_relaxed) | extents_fl);
 }
 

@@ -36,7 +36,7 @@ namespace {
   vfs::inode_touch_mtime_ctime(inode);
   vfs::setattr_copy(inode, attr);
   exclusive_guard guard{inode.i_data_sem};
-  const loff_t old_disksize = std::exchange(inode.i_disksize, attr.ia_size);
+  const loff_t old_disksize = inode.i_disksize.exchange(attr.ia_size, std::memory_order_relaxed);
   if (auto marked = mark_inode_dirty_data(h, inode); !marked.has_value()) {
     inode.i_disksize = old_disksize;
     return marked;

@@ -62,9 +62,9 @@ result<> ext4_start_slice(vfs::inode& i, write_slice& slice) {
 #if XIP_EXHIBITS
     if (XIP_EXHIBIT(one_mutex_for_all_files)) write.sparse.emplace(sbi_of(inode).xip_sparse_mutex);
 #endif
-    write.slot = XIP_TRY(inode_slot_of(sbi_of(i), i.i_ino));
+    if (!inode.i_slot.buffer) inode.i_slot = XIP_TRY(inode_slot_of(sbi_of(i), i.i_ino));
     write.slice_handle.emplace(XIP_TRY(journal_start(sbi_of(i), credits_for_one_extent(inode) + credits_orphan + credits_inode)));
-    write.slice_handle->put_off(inode, write.slot);
+    write.slice_handle->put_off(inode, inode.i_slot);
     slice.handle = &*write.slice_handle;
     return {};
   });
@@ -91,7 +91,6 @@ void ext4_stop_slice(vfs::inode& i, write_slice& slice) noexcept {
   }
   slice.handle = nullptr;
   write.slice_handle.reset();
-  write.slot.buffer.reset();
 #if XIP_EXHIBITS
   write.sparse.reset();
 #endif
@@ -130,12 +129,12 @@ bool ext4_wait_for_space(vfs::inode& i, unsigned attempt) { return should_retry_
 }  // namespace
 
 result<> extend_size(handle& h, ext4_inode_info& inode, loff_t size) {
-  {
-    exclusive_guard guard{inode.i_data_sem};
-    inode.i_disksize = size;
+  inode.i_disksize.store(size, std::memory_order_relaxed);
+  if (!note_put_off(h, inode)) {
+    shared_guard guard{inode.i_data_sem};
     XIP_TRY(mark_inode_dirty_data(h, inode));
-    i_size_write(inode, size);
   }
+  i_size_write(inode, size);
   if (inode.i_write == nullptr || !inode.i_write->on_orphan_list) return {};
   XIP_TRY(orphan_del(h, inode));
   inode.i_write->on_orphan_list = false;

@@ -35,6 +35,11 @@ struct Alloc : testing::TestWithParam<const char*> {
     handle h = *journal_start(m.sb(), 2 * groups);
     return free_blocks(h, m.root(), first, count, false);
   }
+  // Group G has been written to: it has a bitmap.
+  void write_to(std::uint32_t g) {
+    const auto got = alloc(middle_of(g) - 50, 1);
+    ASSERT_TRUE(got && free(got->first, 1));
+  }
   // A stretch of free blocks in the middle of group G.
   [[nodiscard]] pblk_t middle_of(std::uint32_t g) { return first_block_of(m.sb(), group_t{g}) + 700; }
 };
@@ -161,6 +166,97 @@ TEST_P(Alloc, WhatWasAllocatedAndLostIsFoundByE2fsckAlone) {
   EXPECT_FALSE(e2fsck_clean(disk.path(), &output));
   EXPECT_THAT(output, HasSubstr("Block bitmap differences"));
   EXPECT_THAT(output, testing::Not(HasSubstr("checksum")));
+}
+
+// ---- reserved blocks
+
+TEST_P(Alloc, ReservedBlocksAreNobodyElses) {
+  write_to(1);
+  {
+    exclusive_guard guard{m.root().i_rwsem};
+    const std::int64_t free_before = m.sb().s_freeblocks;
+    handle h = *journal_start(m.sb(), 8);
+    auto kept = reserve_blocks(h, m.root(), middle_of(1), 8);
+    ASSERT_TRUE(kept);
+    EXPECT_EQ(kept->first, middle_of(1));
+    EXPECT_EQ(kept->count, 8u);
+    EXPECT_EQ(m.sb().s_freeblocks, free_before - 8);
+    EXPECT_EQ(m.root().i_blocks, blocks_of_root) << "they are not the file's yet";
+
+    const auto other = alloc_blocks(h, m.root(), middle_of(1), 8);
+    ASSERT_TRUE(other);
+    EXPECT_TRUE(other->first >= kept->first + 8 || other->first + 8 <= kept->first);
+    ASSERT_TRUE(free_blocks(h, m.root(), other->first, other->count, false));
+
+    unreserve_blocks(m.sb(), *kept);
+    EXPECT_EQ(m.sb().s_freeblocks, free_before);
+    const auto again = alloc_blocks(h, m.root(), middle_of(1), 8);
+    ASSERT_TRUE(again);
+    EXPECT_EQ(again->first, middle_of(1)) << "without a commit in between";
+    ASSERT_TRUE(free_blocks(h, m.root(), again->first, again->count, false));
+  }
+  m.unmount_and_check(disk);
+}
+
+TEST_P(Alloc, ReservedBlocksAreTakenInPart) {
+  write_to(1);
+  {
+    exclusive_guard guard{m.root().i_rwsem};
+    handle h = *journal_start(m.sb(), 8);
+    auto kept = reserve_blocks(h, m.root(), middle_of(1), 8);
+    ASSERT_TRUE(kept);
+    ASSERT_TRUE(take_reserved(h, m.root(), *kept, 5));
+    EXPECT_EQ(kept->first, middle_of(1) + 5);
+    EXPECT_EQ(kept->count, 3u);
+    EXPECT_EQ(m.root().i_blocks, blocks_of_root + 10);
+    unreserve_blocks(m.sb(), *kept);
+    const auto next = alloc_blocks(h, m.root(), middle_of(1), 3);
+    ASSERT_TRUE(next);
+    EXPECT_EQ(next->first, middle_of(1) + 5);
+    ASSERT_TRUE(free_blocks(h, m.root(), middle_of(1), 8, false));
+  }
+  m.unmount_and_check(disk);
+}
+
+TEST_P(Alloc, ReservesNothingWhereThereIsNoBitmapOrNoRoom) {
+  write_to(1);
+  exclusive_guard guard{m.root().i_rwsem};
+  handle h = *journal_start(m.sb(), 8);
+  std::optional<group_t> untouched;
+  for (std::uint32_t g = 1; g < m.sb().s_groups_count; ++g)
+    if ((flags_of(m.sb(), group_desc(m.sb(), group_t{g})) & bg_block_uninit) != 0) untouched = group_t{g};
+  ASSERT_TRUE(untouched) << "an image with a group that was never written";
+  auto kept = reserve_blocks(h, m.root(), middle_of(untouched->value()), 8);
+  ASSERT_TRUE(kept);
+  EXPECT_EQ(kept->count, 0u);
+  ASSERT_TRUE(alloc_blocks(h, m.root(), middle_of(1), 1));
+  kept = reserve_blocks(h, m.root(), middle_of(1), 900);
+  ASSERT_TRUE(kept);
+  EXPECT_EQ(kept->count, 0u) << "there is no such run";
+}
+
+// A window's blocks are withheld before they are reserved; one that is given back is as free as before.
+TEST_P(Alloc, WindowsAndReservedBlocksShareNothing) {
+  write_to(1);
+  exclusive_guard guard{m.root().i_rwsem};
+  pblk_t goal = middle_of(1);
+  std::set<std::uint64_t> seen;
+  const auto is_new = [&](pblk_t b) { return seen.insert(b.value()).second; };
+  for (int i = 0; i < 40; ++i) {
+    handle h = *journal_start(m.sb(), 8);
+    auto kept = reserve_blocks(h, m.root(), goal, 2);
+    ASSERT_TRUE(kept);
+    ASSERT_EQ(kept->count, 2u);
+    goal = kept->first;
+    const auto other = alloc_blocks(h, m.root(), goal, 1, alloc_metadata);
+    ASSERT_TRUE(other);
+    EXPECT_TRUE(is_new(other->first));
+    EXPECT_FALSE(seen.contains((goal + 1).value()));
+    EXPECT_TRUE(is_new(goal));
+    ASSERT_TRUE(take_reserved(h, m.root(), *kept, 1));
+    unreserve_blocks(m.sb(), *kept);
+    goal += 1u;
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(on, Alloc, testing::Values("^has_journal", "has_journal"),

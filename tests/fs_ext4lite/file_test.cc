@@ -211,6 +211,43 @@ TEST_P(each_kind, a_short_extending_write_covers_what_arrived) {
   f.close_and_check(disk);
 }
 
+// Memory whose pages are there when they are asked for and gone when they are copied from, but for the first GOOD bytes of each piece.
+struct vanishing {
+  std::size_t good;
+  vfs::user_access access() {
+    return {.fault_in = [](void*, const std::byte*, std::size_t bytes, bool) { return bytes; },
+            .copy_in =
+                [](void* c, const std::byte* user, std::size_t bytes, bool nofault, vfs::move_piece move, void* argument) {
+                  const std::size_t n = nofault ? std::min(bytes, static_cast<vanishing*>(c)->good) : bytes;
+                  if (n != 0) move(argument, const_cast<std::byte*>(user), 0, n);
+                  return n;
+                },
+            .copy_out = nullptr,
+            .context = this};
+  }
+};
+
+TEST_P(each_kind, a_slice_gives_back_the_blocks_that_it_has_not_filled) {
+  open_file f{disk, GetParam().mount};
+  const std::string text = pattern(200'000);
+  const auto free_blocks = [&] { return f.t().statfs("/").value().bfree; };
+  ASSERT_EQ(f.put("x", 0), 1u);
+  const auto before = free_blocks();
+  const auto used = f.t().fstat(f.fd)->blocks;
+  for (const std::size_t good : {0u, 1u, 5000u, 70'000u}) {
+    vanishing pages{good};
+    const vfs::user_access access = pages.access();
+    f.t().uaccess = &access;
+    const auto written = f.t().pwrite(f.fd, text.data(), text.size(), static_cast<loff_t>(good) * 100);
+    f.t().uaccess = nullptr;
+    ASSERT_EQ(written.value_or(0), text.size());
+    EXPECT_EQ(f.get(text.size(), static_cast<loff_t>(good) * 100), text);
+    const auto stat = f.t().fstat(f.fd);
+    EXPECT_EQ((before - free_blocks()) * static_cast<std::uint64_t>(stat->blksize), (stat->blocks - used) * 512);
+  }
+  f.close_and_check(disk);
+}
+
 TEST_P(each_kind, a_full_disk_gives_a_short_count_and_then_the_error) {
   open_file f{disk, GetParam().mount};
   const std::string text(32 << 20, 'x');

@@ -131,6 +131,8 @@ class buffer_cache {
 
   // Whether it was clean.
   bool mark_dirty(buffer& b) noexcept;
+  // The same for who keeps every write-back out, as an open handle does: costs less for a block that is dirty already.
+  bool mark_dirty_still(buffer& b) noexcept;
   // The block was freed: what is dirty in it must never be written (Linux: bforget). Its contents are no longer valid.
   void forget(pblk_t block) noexcept;
 

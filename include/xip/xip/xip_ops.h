@@ -23,14 +23,16 @@ struct write_slice {
 
 // The caller (the file system's hook) holds i_rwsem: shared for look-ups of a read, exclusive for all else.
 struct xip_ops {
-  // The mapping of LBLK: at most MAX blocks, beginning exactly at LBLK. SLICE null: look up, never allocate. SLICE given: a hole is allocated
-  // as unwritten under the slice's handle; the answer is unwritten or mapped. ENOSPC, EIO, EUCLEAN.
+  // The mapping of LBLK: at most MAX blocks, beginning exactly at LBLK. SLICE null: look up, never allocate. SLICE given: a hole gets
+  // blocks under the slice's handle. The answer is unwritten, whether the file system knows them so or keeps them apart until convert_unwritten, or mapped.
+  // ENOSPC, EIO, EUCLEAN.
   result<extent_map> (*get_blocks)(vfs::inode& inode, lblk_t lblk, std::uint32_t max, write_slice* slice) = nullptr;
   // Opens the handle. Its credits must do for whatever one extent may need: its blocks, its place in the tree, a split when it is converted, the
   // inode. ENOSPC, EROFS, EIO.
   result<> (*start_slice)(vfs::inode& inode, write_slice& slice) = nullptr;
   void (*stop_slice)(vfs::inode& inode, write_slice& slice) noexcept = nullptr;
-  // The bytes are in place and drained: LEN blocks from LBLK become written. Never fails for lack of space.
+  // The bytes are in place and drained: LEN blocks from LBLK become written. What was not converted when the slice stops reads as zeros. ENOSPC only for what
+  // was a hole, and is one still; EIO, EUCLEAN.
   result<> (*convert_unwritten)(vfs::inode& inode, lblk_t lblk, std::uint32_t len, write_slice& slice) = nullptr;
   // i_size and what the file system has on disk become SIZE, under the slice's handle. Called for the slice that ends an extending write.
   result<> (*set_size)(vfs::inode& inode, loff_t size, write_slice& slice) = nullptr;
