@@ -124,7 +124,7 @@ void read_device_number(ext4_inode_info& inode) noexcept {
   const std::uint64_t size = size_of(sb, raw);
   XIP_TRY(check_size(inode, size));
   inode.i_size.store(static_cast<loff_t>(size), std::memory_order_relaxed);
-  inode.i_disksize = static_cast<loff_t>(size);
+  inode.i_disksize.store(static_cast<loff_t>(size), std::memory_order_relaxed);
   inode.i_blocks.store(blocks_of(sb, raw), std::memory_order_relaxed);
   inode.i_file_acl.store(raw.i_file_acl_lo | (sb.has_incompat(incompat_64bit) ? std::uint64_t{raw.i_file_acl_high} << 32 : 0),
                          std::memory_order_relaxed);
@@ -360,7 +360,7 @@ namespace {
   inode.i_dtime.store(static_cast<std::uint32_t>(vfs::current_time().seconds), std::memory_order_relaxed);
   {
     exclusive_guard guard{inode.i_data_sem};
-    inode.i_disksize = 0;
+    inode.i_disksize.store(0, std::memory_order_relaxed);
     XIP_TRY(mark_inode_dirty_data(h, inode));
   }
   return free_inode_number(h, inode);

@@ -38,7 +38,7 @@ namespace {
   exclusive_guard guard{inode.i_data_sem};
   const loff_t old_disksize = inode.i_disksize.exchange(attr.ia_size, std::memory_order_relaxed);
   if (auto marked = mark_inode_dirty_data(h, inode); !marked.has_value()) {
-    inode.i_disksize = old_disksize;
+    inode.i_disksize.store(old_disksize, std::memory_order_relaxed);
     return marked;
   }
   i_size_write(inode, attr.ia_size);

@@ -45,9 +45,9 @@ struct block_range {
 
 // i_size and i_disksize become SIZE, or stay both.
 [[nodiscard]] result<> store_size(handle& h, ext4_inode_info& inode, loff_t size) XIP_REQUIRES(inode.i_data_sem) {
-  const loff_t old = std::exchange(inode.i_disksize, size);
+  const loff_t old = inode.i_disksize.exchange(size, std::memory_order_relaxed);
   if (auto marked = mark_inode_dirty_data(h, inode); !marked.has_value()) {
-    inode.i_disksize = old;
+    inode.i_disksize.store(old, std::memory_order_relaxed);
     return marked;
   }
   i_size_write(inode, size);
