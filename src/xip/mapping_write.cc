@@ -3,7 +3,7 @@
 //
 // A slice opens the handle before it locks the entries, because the fault path nests them so; it copies with faults disabled, because the
 // source may be a mapping of the very pages that it has locked; it looks the mapping up again under the entry locks, because a fault may have
-// filled a block meanwhile. Drain before convert: a crash between the two leaves the blocks unwritten, so that they read as zeros and
+// filled a block meanwhile. Drain before convert: a crash between the two leaves a hole or unwritten blocks, which read as zeros and
 // never as what they held before. Size after convert, in the same handle: whatever a size on disk covers has been written.
 //
 // Lock chains:
@@ -143,6 +143,8 @@ result<std::size_t> run_slice(write_state& state, vfs::iov_iter& from, write_sli
   XIP_TRY(state.ops.start_slice(state.inode, slice));
   XIP_POINT(xip_slice_started, static_cast<std::uint64_t>(slice.pos), slice.bytes);
   const auto done = fill_slice(state, from, slice, mover);
+  // The blocks of a slice that failed are the file's no more, or were never.
+  if (!done.has_value()) mover.discard();
   state.ops.stop_slice(state.inode, slice);
   XIP_POINT(xip_slice_done, static_cast<std::uint64_t>(slice.pos));
   return done;

@@ -132,6 +132,12 @@ completed batch_mover::complete() noexcept {
   return done;
 }
 
+void batch_mover::discard() noexcept {
+  used_ = 0;
+  settled_bytes_ = 0;
+  failed_ = 0;
+}
+
 completed batch_mover::submit() noexcept {
   std::array<dev::io_piece, max_pieces> wanted;
   std::size_t count = 0;

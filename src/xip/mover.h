@@ -33,6 +33,7 @@ class window_mover {
   // BYTES bytes of zeros into TO, where the file has no contents; the device is not touched.
   [[nodiscard]] std::size_t read_zeros(vfs::iov_iter& to, std::size_t bytes) noexcept { return to.zero(bytes); }
   [[nodiscard]] completed complete() noexcept { return {}; }
+  void discard() noexcept {}
   // Everything written before is durable after it.
   void drain() noexcept {
     XIP_POINT(xip_before_drain);
@@ -59,6 +60,8 @@ class batch_mover {
   [[nodiscard]] std::size_t read_zeros(vfs::iov_iter& to, std::size_t bytes) noexcept;
   // Submits what is noted. On an error the pieces are tried one by one, so that the good bytes before the bad one count.
   [[nodiscard]] completed complete() noexcept;
+  // What is noted is forgotten and moves never.
+  void discard() noexcept;
   void drain() noexcept { XIP_POINT(xip_before_drain); }  // a completed request is all that a block device promises before its flush
   static constexpr bool moves_at_once = false;
 
