@@ -119,6 +119,7 @@ bool extent_cache::move_border(const stretch& s) noexcept {
   if (index < 2) return false;
   const stretch left = at(index - 2), right = at(index - 1);
   if (right.first != s.first || right.len <= s.len || !continues(left, s)) return false;
+  change under_way{*this};
   put(index - 2, {left.first, left.len + s.len, left.pblk, left.type});
   put(index - 1, {right.first + s.len, right.len - s.len, right.pblk + s.len, right.type});
   return true;
@@ -149,14 +150,13 @@ void extent_cache::use_larger(large_table* table) noexcept {
 void extent_cache::insert(const extent_map& em, std::pmr::memory_resource& memory) noexcept {
   if (em.len == 0) return;
   const stretch s{em.lblk.value(), em.len, em.pblk, em.type};
-  {
-    spin_guard guard{lock_};
-    change under_way{*this};
-    if (move_border(s)) return;
-  }
   if (extent_map known;
       lookup(em.lblk, known) && known.len >= em.len && known.type == em.type && (em.type == extent_type::hole || known.pblk == em.pblk))
     return;
+  {
+    spin_guard guard{lock_};
+    if (move_border(s)) return;
+  }
   large_table* table = larger(memory);
   {
     spin_guard guard{lock_};

@@ -56,6 +56,23 @@ TEST(extent_cache, joins_what_continues) {
   EXPECT_EQ(em.len, 12u);
 }
 
+// As when a file grows within what was allocated ahead.
+TEST(extent_cache, moves_the_border_between_two_stretches) {
+  extent_cache cache;
+  cache.insert(mapped(0, 4, 100), heap());
+  cache.insert(unwritten(4, 16, 104), heap());
+  cache.insert(mapped(4, 3, 104), heap());
+  EXPECT_EQ(cache.size(), 2u);
+  extent_map em;
+  ASSERT_TRUE(cache.lookup(lblk_t{0}, em));
+  EXPECT_EQ(em.len, 7u);
+  EXPECT_EQ(em.type, extent_type::mapped);
+  ASSERT_TRUE(cache.lookup(lblk_t{7}, em));
+  EXPECT_EQ(em.len, 13u);
+  EXPECT_EQ(em.pblk, pblk_t{107});
+  EXPECT_EQ(em.type, extent_type::unwritten);
+}
+
 TEST(extent_cache, does_not_join_across_a_jump_on_the_device_or_a_change_of_state) {
   extent_cache cache;
   cache.insert(mapped(0, 4, 100), heap());
