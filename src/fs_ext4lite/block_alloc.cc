@@ -282,18 +282,31 @@ void account(ext4_sb_info& sb, ext4_inode_info& inode, std::int64_t blocks) noex
   add_to_i_blocks(inode, blocks);
 }
 
-// COUNT blocks from FIRST were found for INODE: whoever watches is told, and a bitmap that calls the file system's own blocks free is not believed.
-[[nodiscard]] result<> note_allocated(ext4_inode_info& inode, pblk_t first, std::uint32_t count, bool metadata) {
+// A bitmap calls blocks of the file system's own free, of which COUNT from FIRST were found for INODE: nothing is taken by it any more.
+[[nodiscard]] std::unexpected<error> found_own_blocks(ext4_inode_info& inode, pblk_t first, std::uint32_t count) {
   ext4_sb_info& sb = sbi_of(inode);
-  if (!data_blocks_valid(sb, first, count))
-    return corrupted(inode,
-                     fmt::format("was to get blocks {} to {}, which are the file system's own", first.value(), first.value() + count - 1));
+  sb.s_groups[group_of(sb, first).value()]->corrupt.store(true, std::memory_order_relaxed);
+  return corrupted(inode,
+                   fmt::format("was to get blocks {} to {}, which are the file system's own", first.value(), first.value() + count - 1));
+}
+
+// COUNT blocks from FIRST are INODE's now: whoever watches is told.
+void note_allocated(ext4_inode_info& inode, pblk_t first, std::uint32_t count, bool metadata) {
   XIP_POINT(ext4_block_allocated, first.value(), count);
+  ext4_sb_info& sb = sbi_of(inode);
   if (dev::block_observer* observer = sb.s_bdev.observer(); observer != nullptr) {
     const auto owner = metadata ? dev::block_owner::metadata : dev::block_owner::file;
     observer->on_alloc(first, count, owner, inode.i_ino, inode.i_generation);
   }
-  return {};
+}
+
+void give_back_reserved(ext4_sb_info& sb, const reserved_blocks& r) noexcept {
+  const group_t g = group_of(sb, r.first);
+  group_info& info = *sb.s_groups[g.value()];
+  sb.s_freeblocks.fetch_add(r.count, std::memory_order_relaxed);
+  spin_guard guard{info.lock};
+  fill_words(info.withheld(), static_cast<std::uint32_t>(r.first - first_block_of(sb, g)), r.count, false);
+  info.longest_run.store(~0u, std::memory_order_relaxed);
 }
 
 enum class free_outcome : std::uint8_t { freed, was_free, never_written };
@@ -359,7 +372,8 @@ result<allocated> alloc_blocks(handle& h, ext4_inode_info& inode, pblk_t goal, s
   if (!found && found.error() == ENOSPC && drop_all_windows(sb)) found = search_groups(h, inode, goal, want, metadata);
   const allocated got = XIP_TRY(found);
   account(sb, inode, got.count);
-  XIP_TRY(note_allocated(inode, got.first, got.count, metadata));
+  if (!data_blocks_valid(sb, got.first, got.count)) return found_own_blocks(inode, got.first, got.count);
+  note_allocated(inode, got.first, got.count, metadata);
   return got;
 }
 
@@ -381,7 +395,11 @@ result<reserved_blocks> reserve_blocks(handle& h, ext4_inode_info& inode, pblk_t
   if (run.count == 0) return reserved_blocks{};
   reserved_blocks got{first_block_of(sb, g) + run.first, run.count};
   sb.s_freeblocks.fetch_sub(got.count, std::memory_order_relaxed);
-  XIP_TRY(note_allocated(inode, got.first, got.count, false));
+  if (!data_blocks_valid(sb, got.first, got.count)) {
+    give_back_reserved(sb, got);
+    return found_own_blocks(inode, got.first, got.count);
+  }
+  note_allocated(inode, got.first, got.count, false);
   return got;
 }
 
@@ -406,15 +424,9 @@ result<> take_reserved(handle& h, ext4_inode_info& inode, reserved_blocks& r, st
 }
 
 void unreserve_blocks(ext4_sb_info& sb, reserved_blocks& r) noexcept {
-  const std::uint32_t count = std::exchange(r.count, 0);
-  if (count == 0) return;
-  const group_t g = group_of(sb, r.first);
-  group_info& info = *sb.s_groups[g.value()];
-  if (dev::block_observer* observer = sb.s_bdev.observer(); observer != nullptr) observer->on_unused(r.first, count);
-  sb.s_freeblocks.fetch_add(count, std::memory_order_relaxed);
-  spin_guard guard{info.lock};
-  fill_words(info.withheld(), static_cast<std::uint32_t>(r.first - first_block_of(sb, g)), count, false);
-  info.longest_run.store(~0u, std::memory_order_relaxed);
+  if (r.count == 0) return;
+  if (dev::block_observer* observer = sb.s_bdev.observer(); observer != nullptr) observer->on_unused(r.first, r.count);
+  give_back_reserved(sb, std::exchange(r, {}));
 }
 
 void add_to_i_blocks(ext4_inode_info& inode, std::int64_t blocks) noexcept {

@@ -114,6 +114,7 @@ bool join_with_next(tree_node_writer& leaf, std::uint32_t i) noexcept;
 inline constexpr std::uint32_t most_metadata_freed = 512;
 // A path's nodes, two bitmaps and descriptors for each node or stretch that is freed or allocated, the inode.
 inline constexpr std::uint32_t credits_for_removal = 5 * 3 + 4 + 2 + credits_inode;
+// Beside that, where an extent is cut in two: a node split on each level, or a root that grows, each a new node, its bitmap and descriptor.
 inline constexpr std::uint32_t credits_for_punch = credits_for_removal + 6 * 3;
 // A path's nodes, the inode.
 inline constexpr std::uint32_t credits_for_shift = extent_max_depth + credits_inode;

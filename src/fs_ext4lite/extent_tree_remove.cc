@@ -28,7 +28,10 @@ namespace {
   node.erase(at);
   XIP_TRY(node_written(h, path, level));
   if (level == 0) {
-    if (node.view().entries() == 0) node.set_header(0, root_capacity, 0);
+    if (node.view().entries() == 0) {
+      node.set_header(0, root_capacity, 0);
+      note_depth(inode);
+    }
   } else if (at == 0) {
     XIP_TRY(correct_keys(h, inode, path, level, node.view().key_at(0)));
   }

@@ -1,7 +1,7 @@
 // Which block of the device holds which block of a file, and changing that. Linux: ext4_map_blocks (fs/ext4/inode.c).
 //
 // A crash after the commit of an allocation finds unwritten blocks, which read as zeros; conversion is made only when the bytes are in
-// place.
+// place. A write into a hole has blocks reserved in memory first, and puts them into the tree as written ones.
 //
 // Lock chains:
 //   i_rwsem -> i_data_sem -> i_es_lock
@@ -167,6 +167,7 @@ result<extent_map> map_blocks(handle* h, ext4_inode_info& inode, lblk_t lblk, st
 }
 
 result<extent_map> reserve_hole(handle& h, ext4_inode_info& inode, lblk_t lblk, std::uint32_t max, reserved_blocks& r) {
+  XIP_TRY(start_changing(h));
   const pblk_t goal = XIP_TRY(goal_for(inode, lblk));
   r = XIP_TRY(reserve_blocks(h, inode, goal, std::min(max, max_len_of(false))));
   return answer(inode, {lblk, r.count, r.first, extent_type::unwritten, em_new}, max);

@@ -129,10 +129,13 @@ bool ext4_wait_for_space(vfs::inode& i, unsigned attempt) { return should_retry_
 }  // namespace
 
 result<> extend_size(handle& h, ext4_inode_info& inode, loff_t size) {
-  inode.i_disksize.store(size, std::memory_order_relaxed);
+  const loff_t old = inode.i_disksize.exchange(size, std::memory_order_relaxed);
   if (!note_put_off(h, inode)) {
     shared_guard guard{inode.i_data_sem};
-    XIP_TRY(mark_inode_dirty_data(h, inode));
+    if (const auto marked = mark_inode_dirty_data(h, inode); !marked.has_value()) {
+      inode.i_disksize.store(old, std::memory_order_relaxed);
+      return marked;
+    }
   }
   i_size_write(inode, size);
   if (inode.i_write == nullptr || !inode.i_write->on_orphan_list) return {};
