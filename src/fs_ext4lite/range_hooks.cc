@@ -104,8 +104,8 @@ result<> ext4_fallocate(vfs::file& f, int mode, loff_t offset, loff_t length) {
       exclusive_guard guard{inode.i_rwsem};
       XIP_TRY(fallocate_locked(f, inode, mode, offset, length));
     }
-    if ((f.f_flags.load(std::memory_order_relaxed) & O_SYNC) != O_SYNC) return {};
-    return commit_tid(sbi_of(inode), inode.i_sync_tid.load(std::memory_order_relaxed));
+    const bool sync = (f.f_iocb_flags.load(std::memory_order_relaxed) & vfs::iocb_dsync) != 0 || vfs::is_sync(inode);
+    return sync ? ext4_fsync(f, offset, offset + length, false) : result<>{};
   });
 }
 

@@ -216,9 +216,7 @@ result<> finish_change(handle& h, const ext4_inode_info& inode) {
   ext4_sb_info& sb = h.sb();
   const std::uint64_t tid = h.tid();
   h.stop();
-  const bool sync = (inode.i_flags.load(std::memory_order_relaxed) & vfs::s_sync) != 0 ||
-                    (sb.s_flags.load(std::memory_order_relaxed) & vfs::sb_synchronous) != 0;
-  return sync ? commit_tid(sb, tid) : result<>{};
+  return vfs::is_sync(inode) ? commit_tid(sb, tid) : result<>{};
 }
 
 // ---- the hooks ---------------------------------------------------------------------------------------------------------------------------------

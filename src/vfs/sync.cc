@@ -49,12 +49,14 @@ result<> sync_filesystem(super_block& sb) {
   return sb.s_op->sync_fs != nullptr ? call_hook(hook::sync_fs, sb.s_op->sync_fs, sb, true) : result<>{};
 }
 
+bool is_sync(const inode& i) noexcept {
+  return (i.i_flags.load(std::memory_order_relaxed) & s_sync) != 0 ||
+         (i.i_sb.s_flags.load(std::memory_order_relaxed) & sb_synchronous) != 0;
+}
+
 result<std::size_t> generic_write_sync(kiocb& iocb, loff_t pos, std::size_t bytes) {
   file& f = iocb.ki_filp;
-  const inode& i = *f.f_inode;
-  const bool sync_inode =
-      (i.i_flags.load(std::memory_order_relaxed) & s_sync) != 0 || (i.i_sb.s_flags.load(std::memory_order_relaxed) & sb_synchronous) != 0;
-  if (bytes == 0 || (!sync_inode && (iocb.ki_flags & iocb_dsync) == 0)) return bytes;
+  if (bytes == 0 || ((iocb.ki_flags & iocb_dsync) == 0 && !is_sync(*f.f_inode))) return bytes;
   if (f.f_op->fsync == nullptr) return bytes;
   const bool datasync = (iocb.ki_flags & iocb_sync) == 0;
   XIP_TRY(call_hook(hook::fsync, f.f_op->fsync, f, pos, pos + static_cast<loff_t>(bytes), datasync));

@@ -57,6 +57,8 @@ struct kiocb {
   loff_t ki_fsize_limit;  // RLIMIT_FSIZE of the caller, in bytes
 };
 
+// Each change of INODE is to be durable when its call returns, for the file's or the mount's sake. Linux: IS_SYNC.
+[[nodiscard]] bool is_sync(const inode& i) noexcept;
 // After a write with O_SYNC, O_DSYNC or RWF_DSYNC, with no lock held: make [POS, POS+BYTES) durable; BYTES back, or the error.
 [[nodiscard]] result<std::size_t> generic_write_sync(kiocb& iocb, loff_t pos, std::size_t bytes);
 // Linux's generic_write_checks, under i_rwsem: O_APPEND position, RLIMIT_FSIZE and s_maxbytes (EFBIG), cuts the iterator. Bytes to write; 0: nothing.
