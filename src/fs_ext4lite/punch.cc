@@ -42,9 +42,9 @@ namespace {
   return std::min(end, indirect_max_bytes(inode.i_sb.s_blocksize_bits) - inode.i_sb.s_blocksize);
 }
 
-// The blocks [FIRST, END) become holes.
-[[nodiscard]] result<> remove_blocks(ext4_inode_info& inode, lblk_t first, std::uint64_t end) {
-  step_handle h{sbi_of(inode), credits_for_punch};
+}  // namespace
+
+result<> remove_blocks(step_handle& h, ext4_inode_info& inode, lblk_t first, std::uint64_t end) {
   block_remover remover{h, inode, first, end};
   for (unsigned attempt = 0;;) {
     XIP_TRY(h.restart());
@@ -58,8 +58,6 @@ namespace {
     if (more.error() != ENOSPC || !should_retry_alloc(sbi_of(inode), attempt++)) return fail(more.error());
   }
 }
-
-}  // namespace
 
 result<> prepare_range_change(ext4_inode_info& inode, loff_t, loff_t) {
   inode.i_rwsem.assert_held();
@@ -79,7 +77,9 @@ result<> ext4_punch_hole(vfs::file& f, ext4_inode_info& inode, loff_t offset, lo
   const unsigned bits = inode.i_sb.s_blocksize_bits;
   const auto first = static_cast<std::uint64_t>(round_up(inode, offset)) >> bits;
   const auto last = static_cast<std::uint64_t>(end) >> bits;
-  return first < last ? remove_blocks(inode, lblk_t{static_cast<std::uint32_t>(first)}, last) : result<>{};
+  if (first >= last) return {};
+  step_handle h{sbi_of(inode), credits_for_punch};
+  return remove_blocks(h, inode, lblk_t{static_cast<std::uint32_t>(first)}, last);
 }
 
 result<> ext4_zero_range(vfs::file& f, ext4_inode_info& inode, loff_t offset, loff_t length, bool keep_size) {

@@ -8,12 +8,18 @@
 #include <xip/base/units.h>
 
 #include "fs_ext4lite/file_hooks.h"
+#include "fs_ext4lite/step_handle.h"
 
 namespace xip::ext4lite {
 
 // Before blocks of [OFFSET, END) go, move, or become unwritten: nobody reads, writes or faults there. Mappings that may come are to be unmapped, and the
 // entries of the range dropped, here. The first change of a mount is announced, so that data may be changed next. EIO, ENOSPC, ENOMEM.
 [[nodiscard]] result<> prepare_range_change(ext4_inode_info& inode, loff_t offset, loff_t end)
+    XIP_REQUIRES(inode.i_rwsem, inode.i_mapping.invalidate_lock);
+
+// The blocks [FIRST, END) become holes, in as many transactions of H as it takes; the last of them goes on. credits: credits_for_punch. ENOSPC: an extent that is cut
+// in two needs a block that is not there, also after what was freed has been committed; EIO, EUCLEAN, ENOMEM.
+[[nodiscard]] result<> remove_blocks(step_handle& h, ext4_inode_info& inode, lblk_t first, std::uint64_t end)
     XIP_REQUIRES(inode.i_rwsem, inode.i_mapping.invalidate_lock);
 
 // Linux: ext4_punch_hole. Whole blocks of [OFFSET, OFFSET + LENGTH) become holes, the rest of it zeros; the size stays. Of trees and block maps.

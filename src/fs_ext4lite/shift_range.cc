@@ -1,11 +1,13 @@
 // Collapsing and inserting ranges. Linux: ext4_collapse_range, ext4_insert_range (fs/ext4/extents.c).
 //
-// Small files change in one transaction: a crash finds the old file or the new one. What is too large for that commits in between, and each such state is a
+// Small files change in one transaction: a crash finds the old file or the new one. What takes more than 64 steps, each a stretch of blocks that goes or a leaf that
+// moves, commits in between, and each such state is a
 // file whose extents are in order, of a size that covers them all: for a collapse the range is a hole first, then the hole moves to the right, leaf by leaf,
 // and with the last one the size becomes less; for an insertion the size becomes more with the first, and a hole moves from the end to its place. No byte
 // that belongs to the file is lost or shown twice. What lies between the end and the end of its block is zeroed before, as no state may show it.
 //
-// Before the first change every leaf that will move is looked at: a damaged tree, or one that cannot be read, is left as it is.
+// Before the first change every leaf that will move is looked at: a damaged tree, or one that cannot be read, is left as it is. In the end the move is made
+// durable, before anybody can write over blocks in place: bytes that are written over others must not be found, after a crash, where those had been.
 //
 // Lock chains:
 //   i_rwsem -> invalidate_lock -> jbd2_handle -> i_data_sem
@@ -16,7 +18,6 @@
 
 #include <xip/xip/mapping.h>
 
-#include "fs_ext4lite/block_remover.h"
 #include "fs_ext4lite/extent_tree.h"
 #include "fs_ext4lite/indirect.h"
 #include "fs_ext4lite/punch.h"
@@ -54,13 +55,24 @@ struct block_range {
   return {};
 }
 
-// What must be so before blocks from OFFSET on move.
+// Whether blocks from OFFSET on can move, by GROWTH blocks to the right. EINVAL: what is preallocated behind the end would go too far.
+[[nodiscard]] result<> check_move(ext4_inode_info& inode, loff_t offset, std::uint64_t growth) XIP_REQUIRES(inode.i_rwsem) {
+  shared_guard guard{inode.i_data_sem};
+  XIP_TRY(check_leaves_from(inode, lblk_of(offset, inode.i_sb.s_blocksize_bits)));
+  return XIP_TRY(end_of_tree(inode)) + growth > extent_max_block ? result<>{fail(EINVAL)} : result<>{};
+}
+
 [[nodiscard]] result<> prepare_move(ext4_inode_info& inode, loff_t offset) XIP_REQUIRES(inode.i_rwsem, inode.i_mapping.invalidate_lock) {
   const loff_t size = i_size_read(inode);
   XIP_TRY(prepare_range_change(inode, offset, inode.i_sb.s_maxbytes));
-  XIP_TRY(xip_zero_range(inode, size, -size & (loff_t{inode.i_sb.s_blocksize} - 1), ext4_xip_ops));
-  shared_guard guard{inode.i_data_sem};
-  return check_leaves_from(inode, lblk_of(offset, inode.i_sb.s_blocksize_bits));
+  return xip_zero_range(inode, size, -size & (loff_t{inode.i_sb.s_blocksize} - 1), ext4_xip_ops);
+}
+
+// Blocks have moved, or some of them when MOVED failed. Where they lie is durable before anybody can write over them in place: a crash would find those bytes
+// at the old place else, instead of what had been synced there.
+[[nodiscard]] result<> commit_move(ext4_inode_info& inode, result<> moved) XIP_REQUIRES(inode.i_rwsem, inode.i_mapping.invalidate_lock) {
+  const auto committed = commit_tid(sbi_of(inode), inode.i_sync_tid.load(std::memory_order_relaxed));
+  return moved.has_value() ? committed : moved;
 }
 
 // The tree has changed, DONE says how far: so says the inode, in each case.
@@ -87,9 +99,7 @@ template <class T>
 // The hole goes into the same transaction as what moves over it, if they have room there.
 [[nodiscard]] result<> collapse_blocks(ext4_inode_info& inode, const block_range& range, loff_t new_size) {
   step_handle h{sbi_of(inode), credits_for_punch};
-  XIP_TRY(h.restart());
-  block_remover remover{h, inode, range.first, range.end()};
-  while (XIP_TRY(remover.remove_some())) XIP_TRY(h.restart());
+  XIP_TRY(remove_blocks(h, inode, range.first, range.end()));
   for (std::uint64_t from = range.end();;) {
     if (!XIP_TRY(shift_some_left(h, inode, from, range.count, new_size))) return {};
     XIP_TRY(h.restart());
@@ -98,10 +108,9 @@ template <class T>
 
 // ---- insert
 
-// No extent goes across the place, and the size covers what will move. EINVAL: what is preallocated behind the end would go too far.
+// No extent goes across the place, and the size covers what will move.
 [[nodiscard]] result<> open_gap(handle& h, ext4_inode_info& inode, const block_range& range, loff_t new_size) {
   exclusive_guard guard{inode.i_data_sem};
-  if (XIP_TRY(end_of_tree(inode)) + range.count > extent_max_block) return fail(EINVAL);
   const extent_map em = XIP_TRY(find_extent(inode, range.first));
   if (em.type != extent_type::hole && em.lblk < range.first)
     XIP_TRY(with_inode_written(h, inode, cut_extent(h, inode, range.first, alloc_use_reserved)));
@@ -137,10 +146,11 @@ result<> ext4_collapse_range(vfs::file& f, ext4_inode_info& inode, loff_t offset
   if (!is_aligned(inode, offset, length)) return fail(EINVAL);
   const loff_t size = i_size_read(inode);
   if (offset + length >= size) return fail(EINVAL);
+  XIP_TRY(check_move(inode, offset, 0));
   XIP_TRY(vfs::file_modified(f));
   exclusive_guard guard{inode.i_mapping.invalidate_lock};
   XIP_TRY(prepare_move(inode, offset));
-  return collapse_blocks(inode, blocks_of(inode, offset, length), size - length);
+  return commit_move(inode, collapse_blocks(inode, blocks_of(inode, offset, length), size - length));
 }
 
 result<> ext4_insert_range(vfs::file& f, ext4_inode_info& inode, loff_t offset, loff_t length) {
@@ -149,10 +159,12 @@ result<> ext4_insert_range(vfs::file& f, ext4_inode_info& inode, loff_t offset, 
   const loff_t size = i_size_read(inode);
   if (length > inode.i_sb.s_maxbytes - size) return fail(EFBIG);
   if (offset >= size) return fail(EINVAL);
+  const block_range range = blocks_of(inode, offset, length);
+  XIP_TRY(check_move(inode, offset, range.count));
   XIP_TRY(vfs::file_modified(f));
   exclusive_guard guard{inode.i_mapping.invalidate_lock};
   XIP_TRY(prepare_move(inode, offset));
-  return insert_blocks(inode, blocks_of(inode, offset, length), size + length);
+  return commit_move(inode, insert_blocks(inode, range, size + length));
 }
 
 }  // namespace xip::ext4lite

@@ -1,7 +1,9 @@
 // fallocate in all its modes but plain allocation: holes, zeros, ranges that go and ranges that come.
 #include <cerrno>
+#include <chrono>
 #include <map>
 #include <random>
+#include <utility>
 
 #include <linux/falloc.h>
 #include <linux/fiemap.h>
@@ -11,6 +13,8 @@
 #include <gtest/gtest.h>
 
 #include <fmt/format.h>
+
+#include <xip/locks/clock.h>
 
 #include "fs_ext4lite/journal.h"
 #include "fs_ext4lite/open_file.h"
@@ -316,7 +320,11 @@ TEST_P(trees, an_insertion_that_would_move_blocks_too_far_is_refused) {
   const loff_t most = (loff_t{1} << 32) * block() - block();
   ASSERT_EQ(errno_of(f.t().fallocate(f.fd, FALLOC_FL_KEEP_SIZE, most - 2 * block(), block())), 0);
   EXPECT_EQ(change(insert, 4096, 4096), block() == 1024 ? EINVAL : 0);
+  ASSERT_TRUE(f.t().fchmod(f.fd, 06777).has_value());
+  const vfs::cred root = std::exchange(f.t().who, {.uid = 1000, .real_uid = 1000});
   EXPECT_EQ(change(insert, 4096, 8192), EINVAL);
+  f.t().who = root;
+  EXPECT_EQ(f.t().fstat(f.fd)->mode & 07777u, 06777u) << "who is refused has changed nothing";
   EXPECT_EQ(f.size(), block() == 1024 ? 20'000 : 24'096);
   check();
 }
@@ -392,6 +400,56 @@ TEST_P(trees, the_limit_of_file_sizes_holds_for_zero_range) {
 }
 
 // ---- durability
+
+// Bytes written over others in place need no commit. They are not to be found where those had been when what was moved has come back.
+TEST_P(trees, what_is_written_after_a_move_does_not_destroy_what_was_synced_before) {
+  const auto written_and_crashed = [&](loff_t at) {
+    EXPECT_EQ(f.put("new", at), 3u);
+    store(f.fs.device(), disk);
+    mounted again{disk};
+    EXPECT_TRUE(again.ok()) << again.failure();
+    return read_file(again.task(), "/f");
+  };
+  std::string text = pattern(100'000);
+  ASSERT_EQ(f.put(text, 0), text.size());
+  ASSERT_TRUE(f.t().fsync(f.fd).has_value());
+  ASSERT_EQ(change(collapse, 8192, 8192), 0);
+  text.erase(8192, 8192).replace(8192, 3, "new");
+  EXPECT_TRUE(written_and_crashed(8192) == text);
+  ASSERT_EQ(change(insert, 4096, 4096), 0);
+  text.insert(4096, 4096, '\0').replace(12'288, 3, "new");
+  EXPECT_TRUE(written_and_crashed(12'288) == text);
+  check();
+}
+
+// Whether a hole within a block asks for a flush of the device, when no time of the file has changed either: it changes nothing but the block then.
+[[nodiscard]] bool flushes_without_a_change(const image& disk, const char* mount, int flags) {
+  for (;;) {
+    const auto below = load(disk);
+    const auto device = dev::make_faulty(*below);
+    mounted fs{*device, mount};
+    EXPECT_TRUE(fs.ok()) << fs.failure();
+    vfs::task& t = fs.task();
+    const int fd = t.open("/f", O_RDWR | flags, 0644).value_or(-1);
+    const std::chrono::nanoseconds start = realtime_now_coarse();
+    EXPECT_TRUE(t.fallocate(fd, punch, 10, 5).has_value());
+    (void)device->add({.kind = dev::fault_rule::what::eio_flush});
+    const int answer = errno_of(t.fallocate(fd, punch, 100, 5));
+    const bool one_tick = realtime_now_coarse() == start;
+    (void)t.close(fd);
+    (void)fs.umount();
+    if (one_tick) return answer == EIO;
+  }
+}
+
+TEST_P(trees_and_maps, what_is_zeroed_in_place_is_flushed_if_the_file_is_synchronous) {
+  const std::string text = pattern(20'000);
+  ASSERT_EQ(f.put(text, 0), text.size());
+  check();
+  EXPECT_TRUE(flushes_without_a_change(disk, GetParam().mount, O_SYNC));
+  EXPECT_TRUE(flushes_without_a_change(disk, GetParam().mount, O_DSYNC));
+  EXPECT_FALSE(flushes_without_a_change(disk, GetParam().mount, 0));
+}
 
 TEST_P(trees, a_change_through_a_synchronous_descriptor_is_on_the_medium) {
   const std::string text = pattern(100'000);
