@@ -7,6 +7,25 @@
 #include "crash/play.h"
 
 namespace xip::crash {
+namespace {
+
+// A falloc that was not refused: a collapse ends before the file does, and an insertion begins there.
+void change_range(const step& s, std::vector<std::byte>& c) {
+  const auto from = static_cast<std::size_t>(s.offset), length = static_cast<std::size_t>(s.length);
+  if ((s.flags & flag_collapse) != 0) {
+    c.erase(c.begin() + s.offset, c.begin() + s.offset + s.length);
+    return;
+  }
+  if ((s.flags & flag_insert) != 0) {
+    c.insert(c.begin() + s.offset, length, std::byte{});
+    return;
+  }
+  if ((s.flags & (flag_keep_size | flag_punch)) == 0) c.resize(std::max(c.size(), from + length));
+  if ((s.flags & (flag_punch | flag_zero)) == 0 || from >= c.size()) return;
+  std::fill_n(c.begin() + s.offset, std::min(length, c.size() - from), std::byte{});
+}
+
+}  // namespace
 
 void content_model::start(const tree& t) {
   files_.clear();
@@ -26,8 +45,8 @@ void content_model::apply(const step& s, std::size_t number, bool appends, conte
     for (std::size_t at = from; at < from + length; ++at) c[at] = written_byte(number, static_cast<std::int64_t>(appends ? at - from : at));
   } else if (s.what == verb::truncate) {
     c.resize(static_cast<std::size_t>(s.length));
-  } else if (s.what == verb::falloc && (s.flags & flag_keep_size) == 0) {
-    c.resize(std::max(c.size(), static_cast<std::size_t>(s.offset + s.length)));
+  } else if (s.what == verb::falloc) {
+    change_range(s, c);
   } else if (s.what == verb::open && (s.flags & flag_trunc) != 0) {
     c.clear();
   }

@@ -31,6 +31,16 @@ unsigned rename_flags(std::uint32_t flags) noexcept {
   return of;
 }
 
+// A hole leaves the size alone, and the call asks for both to be said.
+int range_mode(std::uint32_t flags) noexcept {
+  int of = 0;
+  if ((flags & flag_keep_size) != 0) of |= FALLOC_FL_KEEP_SIZE;
+  if ((flags & flag_punch) != 0) of |= FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
+  if ((flags & flag_zero) != 0) of |= FALLOC_FL_ZERO_RANGE;
+  if ((flags & flag_collapse) != 0) of |= FALLOC_FL_COLLAPSE_RANGE;
+  return (flags & flag_insert) != 0 ? of | FALLOC_FL_INSERT_RANGE : of;
+}
+
 std::vector<std::byte> content(std::size_t number, std::int64_t offset, std::int64_t length) {
   std::vector<std::byte> bytes(static_cast<std::size_t>(length));
   for (std::int64_t i = 0; i < length; ++i) bytes[static_cast<std::size_t>(i)] = written_byte(number, offset + i);
@@ -122,10 +132,8 @@ result<> player::call(vfs::task& t, const step& s, std::size_t number) {
       return on_file(t, s, open_flags(s.flags), [&](int fd) { return write_all(t, fd, s, number); });
     case verb::truncate:
       return on_file(t, s, O_RDWR, [&](int fd) { return t.ftruncate(fd, s.length); });
-    case verb::falloc: {
-      const int mode = (s.flags & flag_keep_size) != 0 ? FALLOC_FL_KEEP_SIZE : 0;
-      return on_file(t, s, O_RDWR, [&](int fd) { return t.fallocate(fd, mode, s.offset, s.length); });
-    }
+    case verb::falloc:
+      return on_file(t, s, O_RDWR, [&](int fd) { return t.fallocate(fd, range_mode(s.flags), s.offset, s.length); });
     case verb::setxattr:
       return set_xattr(t, s, number);
     case verb::removexattr:

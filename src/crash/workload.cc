@@ -23,6 +23,7 @@ struct grammar {
 };
 constexpr std::uint32_t rename_flags = flag_noreplace | flag_exchange | flag_whiteout;
 constexpr std::uint32_t write_flags = flag_dsync | flag_sync | flag_direct | flag_append;
+constexpr std::uint32_t falloc_flags = flag_keep_size | flag_punch | flag_zero | flag_collapse | flag_insert;
 constexpr std::array grammars{
     grammar{verb::mkdir, "mkdir", "p"},
     grammar{verb::creat, "creat", "p"},
@@ -34,7 +35,7 @@ constexpr std::array grammars{
     grammar{verb::rename, "rename", "qp", rename_flags},
     grammar{verb::write, "write", "fol", write_flags},
     grammar{verb::truncate, "truncate", "fl"},
-    grammar{verb::falloc, "falloc", "fol", flag_keep_size},
+    grammar{verb::falloc, "falloc", "fol", falloc_flags},
     grammar{verb::setxattr, "setxattr", "fnl"},
     grammar{verb::removexattr, "removexattr", "fn"},
     grammar{verb::chmod, "chmod", "pm"},
@@ -53,10 +54,12 @@ struct flag_name {
   std::string_view name;
 };
 constexpr std::array flag_names{
-    flag_name{flag_dsync, "dsync"},       flag_name{flag_sync, "sync"},           flag_name{flag_direct, "direct"},
-    flag_name{flag_append, "append"},     flag_name{flag_trunc, "trunc"},         flag_name{flag_creat, "creat"},
-    flag_name{flag_tmpfile, "tmpfile"},   flag_name{flag_keep_size, "keep_size"}, flag_name{flag_noreplace, "noreplace"},
-    flag_name{flag_exchange, "exchange"}, flag_name{flag_whiteout, "whiteout"},   flag_name{flag_read, "read"},
+    flag_name{flag_dsync, "dsync"},         flag_name{flag_sync, "sync"},         flag_name{flag_direct, "direct"},
+    flag_name{flag_append, "append"},       flag_name{flag_trunc, "trunc"},       flag_name{flag_creat, "creat"},
+    flag_name{flag_tmpfile, "tmpfile"},     flag_name{flag_punch, "punch"},       flag_name{flag_zero, "zero"},
+    flag_name{flag_collapse, "collapse"},   flag_name{flag_insert, "insert"},     flag_name{flag_keep_size, "keep_size"},
+    flag_name{flag_noreplace, "noreplace"}, flag_name{flag_exchange, "exchange"}, flag_name{flag_whiteout, "whiteout"},
+    flag_name{flag_read, "read"},
 };
 
 const grammar& grammar_of(verb what) noexcept { return *std::ranges::find(grammars, what, &grammar::what); }

@@ -26,6 +26,19 @@ TEST(Workload, IsReadAsItIsWritten) {
   EXPECT_EQ(w->steps[5].length, 02755);
 }
 
+TEST(Workload, KnowsWhatBecomesOfARange) {
+  constexpr std::string_view text =
+      "falloc a 0 1\nfalloc a 0 1 keep_size\nfalloc a 3 5 punch\nfalloc @7 3 5 zero\nfalloc a 3 5 zero keep_size\nfalloc a 0 4096 "
+      "collapse\nfalloc a 4096 "
+      "8192 insert\n";
+  const auto w = parse_workload("w", text);
+  ASSERT_TRUE(w) << w.error();
+  EXPECT_EQ(text_of(*w), text);
+  constexpr std::uint32_t flags[] = {0, flag_keep_size, flag_punch, flag_zero, flag_zero | flag_keep_size, flag_collapse, flag_insert};
+  for (std::size_t i = 0; i < std::size(flags); ++i) EXPECT_EQ(w->steps[i].flags, flags[i]) << i;
+  EXPECT_EQ(text_of(parse_workload("w", "falloc a 0 1 keep_size zero").value()), "falloc a 0 1 zero keep_size\n");
+}
+
 TEST(Workload, MayHaveCommentsAndBlanks) {
   const auto w = parse_workload("w", "\n  # nothing\n\tsync   # all of it\r\n");
   ASSERT_TRUE(w) << w.error();
@@ -54,6 +67,9 @@ TEST(Workload, SaysWhatIsWrongAndWhere) {
   EXPECT_EQ(error_of("chmod a 899"), "line 1: \"899\" is no octal number from 0 to 7777");
   EXPECT_EQ(error_of("write @100 0 1"), "line 1: \"100\" is no number from 0 to 99");
   EXPECT_EQ(error_of("truncate a 0 dsync"), "line 1: truncate takes no \"dsync\"");
+  EXPECT_EQ(error_of("truncate a 0 punch"), "line 1: truncate takes no \"punch\"");
+  EXPECT_EQ(error_of("falloc a 0 1 append"), "line 1: falloc takes no \"append\"");
+  EXPECT_EQ(error_of("falloc a 0 punch"), "line 1: \"punch\" is no number from 0 to 16777216");
   EXPECT_EQ(error_of("sync\n---\nsync\n---\n"), "line 4: one \"---\" alone divides a workload, before any task");
   EXPECT_EQ(error_of("creat a\n---\n"), "there is no call in it");
   for (const char* line : {"task", "task 0:", "task 3:", "task 1", "task one:", "task 1: sync"})

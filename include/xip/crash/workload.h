@@ -37,7 +37,7 @@ enum class verb : std::uint8_t {
   rename,  // PATH PATH
   write,   // FILE OFFSET LENGTH
   truncate,
-  falloc,
+  falloc,    // FILE OFFSET LENGTH, and at most one of punch, zero, collapse, insert
   setxattr,  // FILE NAME LENGTH
   removexattr,
   chmod,   // PATH MODE (octal)
@@ -64,7 +64,11 @@ enum step_flag : std::uint32_t {
   flag_noreplace = 1u << 8,
   flag_exchange = 1u << 9,
   flag_whiteout = 1u << 10,
-  flag_read = 1u << 11,  // of open: for reading, so that it takes a directory too
+  flag_read = 1u << 11,   // of open: for reading, so that it takes a directory too
+  flag_punch = 1u << 12,  // of falloc, as the next three: what becomes of the range. A hole
+  flag_zero = 1u << 13,
+  flag_collapse = 1u << 14,
+  flag_insert = 1u << 15,
 };
 
 struct step {
