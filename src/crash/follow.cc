@@ -25,7 +25,8 @@ durability made_durable(vfs::task& t, const player& p, const step& s) {
     case verb::sync:
     case verb::umount:
       return durability::everything;
-    case verb::write: {
+    case verb::write:
+    case verb::falloc: {
       const auto opened = s.fd == step::by_path ? result<int>{0} : t.fcntl(p.descriptor(s.fd), F_GETFL);
       const int flags = opened.value_or(0);
       if ((s.flags & flag_sync) != 0 || (flags & O_SYNC) == O_SYNC) return durability::file;

@@ -118,6 +118,52 @@ std::vector<entry> entries_of(const tree& t, std::uint64_t file) {
 
 }  // namespace
 
+std::optional<std::size_t> oracle::shift::after(std::size_t place) const noexcept {
+  if (place < at) return place;
+  if (right) return place + bytes;
+  return place - at < bytes ? std::nullopt : std::optional{place - bytes};
+}
+
+std::optional<std::size_t> oracle::shift::before(std::size_t place) const noexcept { return shift{file, at, bytes, !right}.after(place); }
+
+// FILE, as states_[OF] has it, seen from STATE.
+class oracle::content {
+ public:
+  content(const oracle& o, std::uint64_t file, std::size_t of, std::size_t state)
+      : data_{o.states_[of].node(file)->data}, later_{of > state} {
+    for (std::size_t step = std::min(of, state); step < std::max(of, state); ++step)
+      if (const auto& moved = o.steps_[step].moved; moved && moved->file == file) between_.push_back(*moved);
+    if (!later_) std::ranges::reverse(between_);
+  }
+
+  [[nodiscard]] bool is(const std::vector<std::byte>& data) const { return between_.empty() && data_ == data; }
+  // BYTES of them, which STATE has at AT. Nothing: they have no place here, or were written at another one than they would be found at.
+  [[nodiscard]] std::optional<std::uint64_t> word(std::size_t at, std::size_t bytes) const noexcept {
+    const auto there = place(at);
+    return there ? std::optional{word_at(data_, *there, bytes)} : std::nullopt;
+  }
+  [[nodiscard]] std::optional<std::size_t> place(std::size_t at) const noexcept {
+    std::optional<std::size_t> there = at;
+    for (const shift& s : between_)
+      if (there) there = later_ ? s.after(*there) : s.before(*there);
+    return later_ && there != at ? std::nullopt : there;
+  }
+
+ private:
+  const std::vector<std::byte>& data_;
+  bool later_;
+  std::vector<shift> between_;
+};
+
+bool oracle::fits_byte_by_byte(std::span<const content> may, std::size_t at, std::size_t bytes, std::uint64_t word) {
+  std::uint64_t unknown = ~std::uint64_t{0} >> (8 * (word_bytes - bytes));
+  for (const content& c : may)
+    if (const auto one = c.word(at, bytes))
+      for (std::size_t i = 0; i < bytes; ++i)
+        if (((*one ^ word) >> (8 * i) & 0xff) == 0) unknown &= ~(std::uint64_t{0xff} << (8 * i));
+  return unknown == 0;
+}
+
 void oracle::floor::join(const floor& other) {
   names = std::max(names, other.names);
   bytes = std::max(bytes, other.bytes);
@@ -138,9 +184,13 @@ void oracle::add(const step& s, durability made, std::uint64_t file, tree after)
   std::map<std::uint64_t, unsigned> lives = lives_.back();
   for (const auto& [ino, n] : after.nodes)
     if (states_.back().node(ino) == nullptr) ++lives[ino];
+  const std::optional<shift> moved = shift_of(s, file, after);
   states_.push_back(std::move(after));
   lives_.push_back(std::move(lives));
-  steps_.push_back({text_of(s), s.what == verb::write || s.what == verb::falloc, file});
+  taken done{.text = text_of(s), .grows = s.what == verb::write || (s.what == verb::falloc && !moved), .file = file, .moved = moved};
+  if ((s.flags & flag_zero) != 0)
+    done.zeroed_from = static_cast<std::size_t>(s.offset), done.zeroed_to = done.zeroed_from + static_cast<std::size_t>(s.length);
+  steps_.push_back(std::move(done));
   floor promised;
   const std::size_t now = states_.size() - 1;
   if (made == durability::everything) {
@@ -171,6 +221,14 @@ std::optional<oracle::growth> oracle::growth_of(std::size_t state) const {
   const tree_node *before = states_[state - 1].node(file), *after = states_[state].node(file);
   if (before == nullptr || after == nullptr || before->size >= after->size) return {};
   return growth{file, before->size, after->size};
+}
+
+// One that was refused has moved nothing, and leaves the size.
+std::optional<oracle::shift> oracle::shift_of(const step& s, std::uint64_t file, const tree& now) const {
+  if (s.what != verb::falloc || (s.flags & (flag_collapse | flag_insert)) == 0) return {};
+  const tree_node *was = states_.back().node(file), *is = now.node(file);
+  if (was == nullptr || is == nullptr || was->size == is->size) return {};
+  return shift{file, static_cast<std::size_t>(s.offset), static_cast<std::size_t>(s.length), (s.flags & flag_insert) != 0};
 }
 
 std::string oracle::name_of_state(std::size_t state) const {
@@ -263,21 +321,33 @@ std::string oracle::wrong_bytes(const tree& found, std::size_t state, const floo
   return {};
 }
 
+// Zeros that are a change of metadata do not count in STATE, and bytes that were written into them afterwards may be there, in a word with older ones.
+bool oracle::zeroed_behind(std::size_t state, std::uint64_t ino, std::size_t at, std::size_t since, std::size_t begun) const {
+  for (std::size_t later = std::max(state, since) + 1; later <= begun; ++later) {
+    const taken& s = steps_[later - 1];
+    if (s.file == ino && at < s.zeroed_to && at + word_bytes > s.zeroed_from && states_[later].node(ino) != nullptr &&
+        content{*this, ino, later, state}.place(at))
+      return true;
+  }
+  return false;
+}
+
 std::string oracle::wrong_bytes_of(std::uint64_t ino, const tree_node& found, std::size_t state, std::size_t since,
                                    std::size_t begun) const {
-  std::vector<const std::vector<std::byte>*> may;
+  std::vector<content> may;
   for (std::size_t other = since; other <= begun; ++other)
     if (const tree_node* n = states_[other].node(ino); n != nullptr && is_regular(*n) && life_of(other, ino) == life_of(state, ino))
-      may.push_back(&n->data);
-  if (std::ranges::any_of(may, [&](const auto* data) { return *data == found.data; })) return {};
+      may.emplace_back(*this, ino, other, state);
+  if (std::ranges::any_of(may, [&](const content& c) { return c.is(found.data); })) return {};
   for (std::size_t at = 0; at < found.data.size(); at += word_bytes) {
     const std::size_t bytes = std::min(word_bytes, found.data.size() - at);
     const std::uint64_t word = word_at(found.data, at, bytes);
-    if (std::ranges::any_of(may, [&](const auto* data) { return word_at(*data, at, bytes) == word; })) continue;
+    if (std::ranges::any_of(may, [&](const content& c) { return c.word(at, bytes) == word; })) continue;
+    if (zeroed_behind(state, ino, at, since, begun) && fits_byte_by_byte(may, at, bytes, word)) continue;
     std::string expected;
-    for (const auto* data : may)
-      if (const std::string one = hex(word_at(*data, at, bytes), bytes); expected.find(one) == expected.npos)
-        expected += (expected.empty() ? "" : " or ") + one;
+    for (const content& c : may)
+      if (const auto one = c.word(at, bytes); one && expected.find(hex(*one, bytes)) == expected.npos)
+        expected += (expected.empty() ? "" : " or ") + hex(*one, bytes);
     return fmt::format("/{} has {} at byte {}, and since '{}' nothing was there but {}", found.names.front(), hex(word, bytes), at,
                        name_of_state(since), expected);
   }

@@ -4,6 +4,10 @@
 // durable, no later than the step in progress. Bytes go past the journal, in place: each word is one that was there after some step since the file
 // was last synced, up to the step in progress, or zero where one of those steps had nothing there.
 //
+// A step that takes a range out of a file, or puts one in, moves what lies behind it: all at once, with the size, so that what is found is laid out as it was before or
+// as it was after. A word may be what stood at its own place earlier, wherever that was then; what was written there after a move is found where it was written, or not
+// at all. Zeros over a range may be a change of metadata alone: what is written into them before that counts is found among the bytes that were there before, in one word.
+//
 // Steps of several tasks are put in an order first. What may be found is then the same, except that those in progress need not be the last ones.
 #pragma once
 
@@ -74,22 +78,40 @@ class oracle {
     std::uint64_t file;
     std::int64_t least, most;
   };
+  // The bytes of a file behind AT that the step behind a state has moved: by BYTES to the right, or over as many to the left.
+  struct shift {
+    std::uint64_t file;
+    std::size_t at, bytes;
+    bool right;
+
+    // Where a byte is after it that was at PLACE before it, and the other way round; nothing: it was taken out, or put in.
+    [[nodiscard]] std::optional<std::size_t> after(std::size_t place) const noexcept;
+    [[nodiscard]] std::optional<std::size_t> before(std::size_t place) const noexcept;
+  };
+  // What a file had after some step, as it would lie after another one.
+  class content;
 
   [[nodiscard]] std::size_t same_since(std::uint64_t file, durability made) const;
   [[nodiscard]] std::optional<growth> growth_of(std::size_t state) const;
+  // Of S, behind which NOW is there.
+  [[nodiscard]] std::optional<shift> shift_of(const step& s, std::uint64_t file, const tree& now) const;
   [[nodiscard]] std::vector<growth> growing_at(std::size_t state, const floor& sure, std::span<const step_time> times) const;
   [[nodiscard]] tree in_numbers_of(const tree& found, std::size_t state) const;
   // FOUND has the names of STATE.
   [[nodiscard]] std::string wrong_bytes(const tree& found, std::size_t state, const floor& sure, std::size_t begun) const;
   [[nodiscard]] std::string wrong_bytes_of(std::uint64_t ino, const tree_node& found, std::size_t state, std::size_t since,
                                            std::size_t begun) const;
+  [[nodiscard]] bool zeroed_behind(std::size_t state, std::uint64_t ino, std::size_t at, std::size_t since, std::size_t begun) const;
+  [[nodiscard]] static bool fits_byte_by_byte(std::span<const content> may, std::size_t at, std::size_t bytes, std::uint64_t word);
   [[nodiscard]] unsigned life_of(std::size_t state, std::uint64_t ino) const;
   [[nodiscard]] std::string name_of_state(std::size_t state) const;
 
   struct taken {
     std::string text;
-    bool grows;
+    bool grows;  // bit by bit
     std::uint64_t file;
+    std::optional<shift> moved = {};
+    std::size_t zeroed_from = 0, zeroed_to = 0;
   };
   std::vector<tree> states_;  // before the first step, and after each
   // Which file an inode number stands for in each state: a number that is free becomes another's.

@@ -107,6 +107,124 @@ TEST_F(OneFile, MayHaveGrownHalfway) {
   EXPECT_THAT(judge("thirdthisecond", 1, 2), HasSubstr("/a is"));
 }
 
+// A file of four words. Something is put over the second one, a range goes or comes at the first one's end, then over the second one again.
+class MovedFile : public testing::Test {
+ protected:
+  static constexpr const char* old = "firsttwosecondtwthirdtwofourthtw";
+
+  void add(std::string_view text, const std::string& content, durability made = durability::nothing) {
+    o.add(step_of(text), made, 12, tree_of({{"a", 12, content}}));
+  }
+  void collapse(durability made = durability::nothing) {
+    o.start(tree_of({{"a", 12, old}}));
+    add("write a 16 8", "firsttwosecondtwTHIRDTWOfourthtw");
+    add("falloc a 8 8 collapse", "firsttwoTHIRDTWOfourthtw", made);
+    add("write a 0 16", "FIRSTTWOoverthirfourthtw");
+  }
+  void insert() {
+    o.start(tree_of({{"a", 12, old}}));
+    add("write a 16 8", "firsttwosecondtwTHIRDTWOfourthtw");
+    add("falloc a 8 8 insert", "firsttwo" + zeros + "secondtwTHIRDTWOfourthtw");
+    add("write a 0 24", "FIRSTTWOfreshtwooversecoTHIRDTWOfourthtw");
+  }
+  std::string judge(const std::string& content, std::uint32_t finished, std::uint32_t begun) {
+    return o.judge(tree_of({{"a", 12, content}}), finished, begun);
+  }
+  const std::string zeros = std::string(8, '\0');
+  oracle o;
+};
+
+TEST_F(MovedFile, IsLaidOutAsBeforeOrAsBehind) {
+  collapse();
+  EXPECT_EQ(judge(old, 1, 2), "");
+  EXPECT_EQ(judge("firsttwosecondtwTHIRDTWOfourthtw", 1, 2), "");
+  EXPECT_EQ(judge("firsttwoTHIRDTWOfourthtw", 1, 2), "");
+  EXPECT_THAT(judge("firsttwosecondtwTHIRDTWO", 1, 2), HasSubstr("/a has")) << "the size without the move";
+  EXPECT_THAT(judge("firsttwoTHIRDTWOfourthtw" + zeros, 1, 2), HasSubstr("/a has")) << "the move without the size";
+  EXPECT_THAT(judge("firsttwo" + zeros + "THIRDTWOfourthtw", 1, 2), HasSubstr("/a has")) << "the hole alone";
+  EXPECT_THAT(judge("firsttwoTHIRDTWOfour", 1, 2), HasSubstr("/a is")) << "halfway";
+  EXPECT_THAT(judge("firsttwosecondtwTHIRDTWO", 2, 2), HasSubstr("/a has"));
+}
+
+TEST_F(MovedFile, IsMadeLongerAtOnce) {
+  insert();
+  EXPECT_EQ(judge(old, 1, 2), "");
+  EXPECT_EQ(judge("firsttwo" + zeros + "secondtwTHIRDTWOfourthtw", 1, 2), "");
+  EXPECT_THAT(judge("firsttwosecondtwTHIRDTWOfourthtw" + zeros, 1, 2), HasSubstr("/a has")) << "the size without the move";
+  EXPECT_THAT(judge("firsttwo" + zeros + "secondtwTHIRDTWO", 1, 2), HasSubstr("/a has")) << "the move without the size";
+  EXPECT_THAT(judge("firsttwosecondtwTHIRDTWOfourthtw1234", 1, 2), HasSubstr("/a is")) << "halfway";
+}
+
+// What had not arrived when the file moved has moved with it.
+TEST_F(MovedFile, HasAtTheirNewPlaceWordsOfCallsBefore) {
+  collapse();
+  EXPECT_EQ(judge("firsttwothirdtwofourthtw", 2, 2), "");
+  insert();
+  EXPECT_EQ(judge("firsttwo" + zeros + "secondtwthirdtwofourthtw", 2, 2), "");
+  EXPECT_THAT(judge("firsttwosecondtwsecondtwthirdtwofourthtw", 2, 2), HasSubstr("nothing was there but 0000000000000000"));
+}
+
+TEST_F(MovedFile, HasWhatWasWrittenBehindTheMoveWhereItWasWritten) {
+  collapse();
+  EXPECT_EQ(judge("FIRSTTWOTHIRDTWOfourthtw", 3, 3), "");
+  EXPECT_EQ(judge("FIRSTTWOsecondtwTHIRDTWOfourthtw", 3, 3), "") << "before the range nothing has moved";
+  EXPECT_THAT(judge("firsttwosecondtwoverthirfourthtw", 3, 3), HasSubstr("at byte 16")) << "over the third word where it had been";
+  EXPECT_THAT(judge("firsttwooverthirTHIRDTWOfourthtw", 3, 3), HasSubstr("at byte 8")) << "in a block that is gone";
+  insert();
+  EXPECT_THAT(judge("firsttwoovesecoTHIRDTWOfourthtw", 3, 3), HasSubstr("/a is"));
+  EXPECT_THAT(judge("firsttwooversecoTHIRDTWOfourthtw", 3, 3), HasSubstr("at byte 8"));
+}
+
+TEST_F(MovedFile, IsNotMovedBackOnceItWasSynced) {
+  collapse(durability::data);
+  EXPECT_THAT(judge(old, 2, 2), HasSubstr("/a is"));
+  EXPECT_THAT(judge("firsttwothirdtwofourthtw", 2, 2), HasSubstr("at byte 8"));
+}
+
+// A call that was refused has moved nothing.
+TEST(Refused, MovesNothing) {
+  oracle o;
+  o.start(tree_of({{"a", 12, "firsttwosecondtw"}}));
+  o.add(step_of("falloc a 8 8 collapse"), durability::nothing, 12, tree_of({{"a", 12, "firsttwosecondtw"}}));
+  o.add(step_of("write a 8 8"), durability::nothing, 12, tree_of({{"a", 12, "firsttwooverseco"}}));
+  EXPECT_EQ(o.judge(tree_of({{"a", 12, "firsttwooverseco"}}), 2, 2), "");
+}
+
+TEST(Punched, MayBePartlyZeros) {
+  oracle o;
+  o.start(tree_of({{"a", 12, "firsttwosecondtwthirdtwo"}}));
+  const std::string zeros(8, '\0');
+  o.add(step_of("falloc a 0 16 punch"), durability::nothing, 12, tree_of({{"a", 12, zeros + zeros + "thirdtwo"}}));
+  EXPECT_EQ(o.judge(tree_of({{"a", 12, "firsttwo" + zeros + "thirdtwo"}}), 0, 1), "");
+  EXPECT_EQ(o.judge(tree_of({{"a", 12, zeros + "secondtwthirdtwo"}}), 1, 1), "");
+  EXPECT_THAT(o.judge(tree_of({{"a", 12, zeros + zeros + zeros}}), 0, 1), HasSubstr("at byte 16"));
+  EXPECT_THAT(o.judge(tree_of({{"a", 12, zeros + zeros}}), 0, 1), HasSubstr("/a is"));
+}
+
+// The zeros are a change of metadata that a crash takes back, the bytes that were written into them went to the medium at once.
+TEST(Zeroed, MayHaveOldAndNewBytesInAWord) {
+  oracle o;
+  o.start(tree_of({{"a", 12, "firsttwosecondtwthirdtwo"}}));
+  const std::string zeros(16, '\0'), few(4, '\0');
+  o.add(step_of("falloc a 0 16 zero"), durability::nothing, 12, tree_of({{"a", 12, zeros + "thirdtwo"}}));
+  o.add(step_of("write a 0 4"), durability::nothing, 12, tree_of({{"a", 12, "OVER" + few + zeros.substr(8) + "thirdtwo"}}));
+  o.add(step_of("write a 16 4"), durability::nothing, 12, tree_of({{"a", 12, "OVER" + few + zeros.substr(8) + "THIRdtwo"}}));
+  EXPECT_EQ(o.judge(tree_of({{"a", 12, "OVERttwosecondtwthirdtwo"}}), 2, 2), "");
+  EXPECT_EQ(o.judge(tree_of({{"a", 12, "OVER" + few + "secondtwthirdtwo"}}), 2, 2), "");
+  EXPECT_THAT(o.judge(tree_of({{"a", 12, "OVERttwXsecondtwthirdtwo"}}), 2, 2), HasSubstr("at byte 0"));
+  EXPECT_THAT(o.judge(tree_of({{"a", 12, "firsttwosecondtwTHirdtwo"}}), 3, 3), HasSubstr("at byte 16")) << "outside of the range";
+}
+
+TEST(Zeroed, HasWordsOnceItWasSynced) {
+  oracle o;
+  o.start(tree_of({{"a", 12, "firsttwosecondtw"}}));
+  const std::string zeros(8, '\0'), few(4, '\0');
+  o.add(step_of("falloc a 0 8 zero"), durability::data, 12, tree_of({{"a", 12, zeros + "secondtw"}}));
+  o.add(step_of("write a 0 4"), durability::nothing, 12, tree_of({{"a", 12, "OVER" + few + "secondtw"}}));
+  EXPECT_EQ(o.judge(tree_of({{"a", 12, "OVER" + few + "secondtw"}}), 2, 2), "");
+  EXPECT_THAT(o.judge(tree_of({{"a", 12, "OV" + zeros.substr(2) + "secondtw"}}), 2, 2), HasSubstr("at byte 0"));
+}
+
 // Inode 12 is freed and becomes another file: what that one holds is no content of the first.
 TEST(TwoLives, OfOneInodeAreTwoFiles) {
   oracle o;
@@ -173,6 +291,28 @@ TEST(ContentModel, FollowsTheCalls) {
   EXPECT_EQ(m.follow(step_of("falloc a 1 4"), 2, false, 12, tree_of({{"a", 12, grown}})), "");
   EXPECT_EQ(m.follow(step_of("write a 0 2 append"), 3, true, 12, tree_of({{"a", 12, grown + written(3, 0, 2)}})), "");
   EXPECT_EQ(m.follow(step_of("creat b"), 4, false, 13, tree_of({{"a", 12, grown + written(3, 0, 2)}, {"b", 13, ""}})), "");
+}
+
+TEST(ContentModel, FollowsRanges) {
+  content_model m;
+  const auto follows = [&m](const char* text, const std::string& content) {
+    return m.follow(step_of(text), 0, false, 12, tree_of({{"a", 12, content}}));
+  };
+  const auto zeros = [](std::size_t count) { return std::string(count, '\0'); };
+  m.start(tree_of({{"a", 12, "123456789"}}));
+  EXPECT_EQ(follows("falloc a 2 3 punch", "12" + zeros(3) + "6789"), "");
+  EXPECT_EQ(follows("falloc a 7 9 punch", "12" + zeros(3) + "67" + zeros(2)), "") << "the size stays";
+  EXPECT_EQ(follows("falloc a 20 9 punch", "12" + zeros(3) + "67" + zeros(2)), "");
+  EXPECT_EQ(follows("falloc a 1 1 zero", "1" + zeros(4) + "67" + zeros(2)), "");
+  EXPECT_EQ(follows("falloc a 6 9 zero keep_size", "1" + zeros(4) + "6" + zeros(3)), "");
+  EXPECT_EQ(follows("falloc a 5 6 zero", "1" + zeros(10)), "");
+  EXPECT_EQ(follows("falloc a 12 2 zero", "1" + zeros(13)), "") << "from behind the end on";
+  m.start(tree_of({{"a", 12, "123456789"}}));
+  EXPECT_EQ(follows("falloc a 2 3 collapse", "126789"), "");
+  EXPECT_EQ(follows("falloc a 4 2 insert", "1267" + zeros(2) + "89"), "");
+  EXPECT_EQ(follows("falloc a 0 1 insert", zeros(1) + "1267" + zeros(2) + "89"), "");
+  EXPECT_EQ(follows("falloc a 0 1 collapse", "1267" + zeros(1) + "89"),
+            "behind 'falloc a 0 1 collapse', without a crash, /a has 7 bytes in place of 8");
 }
 
 TEST(ContentModel, SeesWhatNobodyWrote) {

@@ -7,9 +7,10 @@
 //
 // What may be found (the contract is the reader's, Linux's ext4 with DAX keeps it):
 //   names, owners, modes, links, sizes, attributes   those of one moment: of everything up to some call, no earlier than the last one that was made
-//                                                     durable; a write or fallocate that grows a file may have got halfway
+//                                                     durable; a write or fallocate that grows a file may have got halfway,
+//                                                     not one that inserts a range
 //   bytes     of a file that was synced: what was written then or later. Each word of 8 bytes is one that some call wrote there, or zero
-//             where none had been; never what the block held for somebody else
+//             where none had been; never what the block held for somebody else. A range that is taken out or put in moves them at once, with the size
 // Then, once for each meaning: every directory takes a new file, everything can be removed, and the file system can be unmounted.
 #pragma once
 
