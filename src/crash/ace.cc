@@ -21,8 +21,9 @@ namespace {
 // One call, or a few that belong together. TEXT: as in a workload, ';' between steps.
 struct ace_call {
   std::string_view text;
-  std::string_view target;      // what is synced behind it
-  std::string_view needs = {};  // paths, blanks between: a file of some bytes, "name/" a directory, "path:name" an attribute of it
+  std::string_view target;  // what is synced behind it
+  std::string_view needs =
+      {};  // paths, blanks between: a file of some bytes, "path+" one of blocks of all kinds, "name/" a directory, "path:name" an attribute
 };
 
 constexpr std::array calls{
@@ -120,6 +121,41 @@ constexpr std::array calls{
     ace_call{"unlink A/foo;creat A/foo;write A/foo 0 4096", "A/foo", "A/foo"},
     ace_call{"creat A/bar;write A/bar 0 6001;rename A/bar A/foo", "A/foo", "A/foo"},
     ace_call{"creat B/foo;write B/foo 0 6001;fsync B/foo;rename B/foo B/bar", "B/bar", "B/bar"},
+    // Ranges
+    ace_call{"falloc A/foo 1000 3000 punch", "A/foo", "A/foo"},
+    ace_call{"falloc A/foo 3001 2500 punch", "A/foo", "A/foo"},
+    ace_call{"falloc A/foo 0 4096 punch", "A/foo", "A/foo"},
+    ace_call{"falloc A/foo 0 10000 punch", "A/foo", "A/foo"},
+    ace_call{"falloc A/foo 4000 20000 punch", "A/foo", "A/foo+"},
+    ace_call{"falloc B/bar 100 9000 punch", "B/bar", "B/bar+"},
+    ace_call{"falloc A/foo 1000 3000 zero", "A/foo", "A/foo"},
+    ace_call{"falloc A/foo 0 4096 zero", "A/foo", "A/foo"},
+    ace_call{"falloc A/foo 3001 7000 zero", "A/foo", "A/foo"},
+    ace_call{"falloc A/foo 3001 7000 zero keep_size", "A/foo", "A/foo"},
+    ace_call{"falloc A/foo 8192 8192 zero keep_size", "A/foo", "A/foo"},
+    ace_call{"falloc A/foo 4000 20000 zero", "A/foo", "A/foo+"},
+    ace_call{"falloc B/bar 100 9000 zero", "B/bar", "B/bar+"},
+    ace_call{"falloc A/foo 0 4096 collapse", "A/foo", "A/foo"},
+    ace_call{"falloc A/foo 4096 8192 collapse", "A/foo", "A/foo+"},
+    ace_call{"falloc B/bar 12288 8192 collapse", "B/bar", "B/bar+"},
+    ace_call{"falloc A/foo 0 4096 insert", "A/foo", "A/foo"},
+    ace_call{"falloc A/foo 4096 8192 insert", "A/foo", "A/foo+"},
+    ace_call{"falloc B/bar 12288 4096 insert", "B/bar", "B/bar+"},
+    ace_call{"falloc A/foo 0 6000 punch;write A/foo 2000 3001", "A/foo", "A/foo"},
+    ace_call{"falloc A/foo 0 8192 punch;write A/foo 8192 4096", "A/foo", "A/foo"},
+    ace_call{"falloc A/foo 0 8192 punch;creat B/foo;write B/foo 0 8192", "B/foo", "A/foo"},
+    ace_call{"falloc A/foo 0 4096 punch;truncate A/foo 100;truncate A/foo 5000", "A/foo", "A/foo"},
+    ace_call{"falloc A/foo 1000 3000 zero;write A/foo 2000 1001", "A/foo", "A/foo"},
+    ace_call{"falloc A/foo 0 10000 zero;write A/foo 3000 3001", "A/foo", "A/foo+"},
+    ace_call{"falloc A/foo 0 4096 collapse;write A/foo 100 1000", "A/foo", "A/foo"},
+    ace_call{"falloc A/foo 4096 8192 collapse;write A/foo 3000 12000", "A/foo", "A/foo+"},
+    ace_call{"write A/foo 0 10000;falloc A/foo 4096 4096 collapse;write A/foo 4000 200", "A", "A/foo"},
+    ace_call{"falloc A/foo 0 4096 collapse;truncate A/foo 5000", "A/foo", "A/foo"},
+    ace_call{"falloc A/foo 0 4096 insert;write A/foo 3000 3001", "A/foo", "A/foo"},
+    ace_call{"falloc B/bar 4096 4096 insert;write B/bar 3000 7000", "B", "B/bar+"},
+    ace_call{"falloc B/bar 0 4096 collapse;falloc B/bar 0 8192 insert;write B/bar 8192 1000", "B/bar", "B/bar"},
+    ace_call{"open 1 A/foo dsync;falloc @1 1000 4000 zero;falloc @1 8192 4096;close 1", "A/foo", "A/foo"},
+    ace_call{"open 1 A/foo sync;falloc @1 0 4096 collapse;write @1 0 1000;close 1", "A/foo", "A/foo"},
     // Attributes
     ace_call{"setxattr A/foo user.a 8", "A/foo", "A/foo"},
     ace_call{"setxattr A/foo user.a 300", "A/foo", "A/foo"},
@@ -229,15 +265,20 @@ step step_of(std::string_view text) {
   return w->steps.front();
 }
 
+std::string_view name_of_need(std::string_view need) {
+  return need.ends_with('/') || need.ends_with('+') ? need.substr(0, need.size() - 1) : need;
+}
+
 // The steps that make what NEED asks for.
 std::vector<step> makers_of(std::string_view need) {
   if (need.ends_with('/')) return {step_of(fmt::format("mkdir {}", need.substr(0, need.size() - 1)))};
   if (const auto colon = need.find(':'); colon != need.npos)
     return {step_of(fmt::format("setxattr {} {} 300", need.substr(0, colon), need.substr(colon + 1)))};
-  return {step_of(fmt::format("creat {}", need)), step_of(fmt::format("write {} 0 6000", need))};
+  if (!need.ends_with('+')) return {step_of(fmt::format("creat {}", need)), step_of(fmt::format("write {} 0 6000", need))};
+  const std::string_view path = name_of_need(need);
+  return {step_of(fmt::format("creat {}", path)), step_of(fmt::format("write {} 0 8192", path)),
+          step_of(fmt::format("falloc {} 8192 8192", path)), step_of(fmt::format("write {} 20480 6000", path))};
 }
-
-std::string_view name_of_need(std::string_view need) { return need.ends_with('/') ? need.substr(0, need.size() - 1) : need; }
 
 class builder {
  public:
