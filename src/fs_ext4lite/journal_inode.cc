@@ -154,7 +154,7 @@ result<> journal_finder::walk_table(std::uint32_t block, unsigned level) {
 }  // namespace
 
 result<jbd2::log_map> find_journal(const ext4_sb_info& sb, const ext4_super_block& es, std::string& message) {
-  if (es.s_journal_inum == 0) {
+  if (es.s_journal_inum == 0 || (es.s_feature_compat & compat_has_journal) == 0) {
     message = es.s_journal_dev != 0 ? "the journal lies on a device of its own, which is not supported" : "there is no journal to recover";
     return fail(es.s_journal_dev != 0 ? EOPNOTSUPP : EUCLEAN);
   }

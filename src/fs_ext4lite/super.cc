@@ -290,7 +290,7 @@ using owned_sb = std::unique_ptr<ext4_sb_info, decltype([](ext4_sb_info* sb) { (
   then->s_id = sb.s_id;
   take_geometry(*then, es);
   const vfs::inode_ref root = XIP_TRY(read_structures(*then, es, message));
-  if (!then->s_journal_protected) return protect_journal(*then, es, message);
+  if (then->s_has_journal && !then->s_journal_protected) return protect_journal(*then, es, message);
   return orphan_check(*then, message);
 }
 

@@ -2,6 +2,7 @@
 #include <cstring>
 #include <vector>
 
+#include "fs_ext4lite/checksum.h"
 #include "hostile/images.h"
 #include "jbd2/format.h"
 
@@ -93,6 +94,7 @@ constexpr hostile_image images[] = {
     {"journal-inode-beyond-last", "journal.0", [](editor& e) { e.super([](ext4_super_block& es) { es.s_journal_inum = 0xFFFFFFFF; }); }, {.refused_rw = "the journal's inode, 4294967295: it is none of the first group's"}},
     {"journal-inode-is-a-file", "journal.0", [](editor& e) { const auto f = e.number("dir/f2"); e.super([&](ext4_super_block& es) { es.s_journal_inum = f; }); }, {.refused_rw = "block 0 is no super block"}},
     {"journal-needs-recovery-from-nothing", "no-journal-1k.0", [](editor& e) { e.super([](ext4_super_block& es) { es.s_feature_incompat = es.s_feature_incompat | incompat_recover; }); }, {.refused_rw = "there is no journal to recover", .told = "the journal needs recovery and is not replayed"}},
+    {"journal-not-among-the-features", "journal.0", [](editor& e) { log l{e}; l.commit(); e.super([](ext4_super_block& es) { es.s_feature_compat = es.s_feature_compat & ~compat_has_journal; }); }, {.refused_rw = "there is no journal to recover", .told = "the journal needs recovery and is not replayed"}},
     {"journal-elsewhere", "journal.0", [](editor& e) { e.super([](ext4_super_block& es) { es.s_journal_dev = 0x12345; es.s_journal_inum = 0; }); }, {.refused_rw = "the journal lies on a device of its own"}},
     {"journal-blocks-are-a-files", "journal.0", [](editor& e) { const auto at = data_block(e, "dir/f2"); first_extent(e, [&](ext4_extent& x) { x.ee_start_lo = at; }); }, {.refused_rw = "block 0 is no super block"}},
     {"journal-in-metadata", "journal.0", [](editor& e) { const auto at = table_block(e); first_extent(e, [&](ext4_extent& x) { x.ee_start_lo = at; }); }, {.refused_rw = "block 0 is no super block"}},
@@ -139,6 +141,18 @@ constexpr hostile_image images[] = {
     {"log-zeroes-the-descriptors", "journal.0", [](editor& e) { log l{e}; l.zeros_for(2); l.commit(); }, {.refused_rw = "group 0"}},
     {"log-zeroes-the-root", "journal.0", [](editor& e) { log l{e}; l.zeros_for(table_block(e)); l.commit(); }, {.refused_rw = "root"}},
     {"log-and-a-reserved-orphan", "journal.0", [](editor& e) { log l{e}; l.commit(); e.super([](ext4_super_block& es) { es.s_last_orphan = 5; }); }, {.refused_rw = "the orphan list holds inode 5, which is reserved"}},
+    // The super block that it brings has no journal any more, and an orphan that cannot be.
+    {"log-ends-the-journal", "journal.0", [](editor& e) {
+       ext4_super_block brought;
+       e.super([&](ext4_super_block& es) { brought = es; });
+       log l{e};
+       l.zeros_for(1);
+       l.commit();
+       brought.s_feature_compat = brought.s_feature_compat & ~compat_has_journal;
+       brought.s_last_orphan = 5;
+       brought.s_checksum = super_block_checksum(brought);
+       e.at<ext4_super_block>(l.own_block(2) * std::uint64_t{1024}, [&](ext4_super_block& es) { es = brought; });
+     }, {.refused_rw = "the orphan list holds inode 5, which is reserved"}},
     {"log-transaction-without-end", "journal.0", [](editor& e) {
        log l{e};
        while (!l.full()) l.header(jbd2::descriptor_block, 1);
