@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include "fs_ext4lite/bitmap.h"
 #include "fs_ext4lite/group.h"
 #include "fs_ext4lite/image.h"
 #include "fs_ext4lite/journal.h"
@@ -233,6 +234,23 @@ TEST_P(Alloc, ReservesNothingWhereThereIsNoBitmapOrNoRoom) {
   kept = reserve_blocks(h, m.root(), middle_of(1), 900);
   ASSERT_TRUE(kept);
   EXPECT_EQ(kept->count, 0u) << "there is no such run";
+}
+
+// A bitmap that has gone bad since it was looked at.
+TEST_P(Alloc, ReservesNothingOfTheFileSystemsOwn) {
+  write_to(0);
+  exclusive_guard guard{m.root().i_rwsem};
+  handle h = *journal_start(m.sb(), 8);
+  const pblk_t own = inode_table_of(m.sb(), group_t{0});
+  const auto bitmap = load_block_bitmap(m.sb(), group_t{0});
+  ASSERT_TRUE(bitmap);
+  fill_bits(*get_write_access(h, **bitmap), static_cast<std::uint32_t>(own - first_block_of(m.sb(), group_t{0})), 1, false);
+  const std::int64_t free = m.sb().s_freeblocks;
+  EXPECT_EQ(reserve_blocks(h, m.root(), own, 1).error(), EUCLEAN);
+  EXPECT_EQ(m.sb().s_freeblocks, free) << "what was refused is not kept";
+  const auto next = reserve_blocks(h, m.root(), own, 1);
+  ASSERT_TRUE(next);
+  EXPECT_EQ(next->count, 0u) << "its group is not asked again";
 }
 
 // A window's blocks are withheld before they are reserved; one that is given back is as free as before.
