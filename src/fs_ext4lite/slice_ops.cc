@@ -30,9 +30,10 @@ void blocks_written(ext4_inode_info& inode, lblk_t end) noexcept XIP_REQUIRES(in
   so_far = std::max(so_far, pos_of(end, inode.i_sb.s_blocksize_bits));
 }
 
-// As planted bugs do, which come back to them later or never.
-[[nodiscard]] bool leaves_blocks_unwritten() noexcept {
-  return XIP_EXHIBIT(conversion_missing) || XIP_EXHIBIT(conversion_deferred) || XIP_EXHIBIT(conversion_unlocked);
+// Planted bugs give the file blocks before there is anything in them, and come back to those later or never.
+[[nodiscard]] bool allocates_unwritten() noexcept {
+  return XIP_EXHIBIT(conversion_missing) || XIP_EXHIBIT(conversion_deferred) || XIP_EXHIBIT(conversion_unlocked) ||
+         XIP_EXHIBIT(extension_not_cleaned_up);
 }
 
 result<extent_map> ext4_get_blocks(vfs::inode& i, lblk_t lblk, std::uint32_t max, write_slice* slice) {
@@ -40,7 +41,7 @@ result<extent_map> ext4_get_blocks(vfs::inode& i, lblk_t lblk, std::uint32_t max
     if (slice == nullptr) return map_blocks(nullptr, info_of(i), lblk, max, 0);
     ext4_inode_info& inode = info_of(i);
     inode.i_rwsem.assert_held();
-    if (has_extents(inode) && !leaves_blocks_unwritten()) {
+    if (has_extents(inode) && !allocates_unwritten()) {
       const extent_map found = XIP_TRY(map_blocks(nullptr, inode, lblk, max, 0));
       if (found.type != extent_type::hole) return found;
       const extent_map kept = XIP_TRY(reserve_hole(handle_of(*slice), inode, lblk, found.len, inode.i_write->reserved));
