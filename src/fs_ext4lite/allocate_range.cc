@@ -39,6 +39,12 @@ namespace {
 
 }  // namespace
 
+result<loff_t> size_to_cover(const ext4_inode_info& inode, loff_t end, bool keep_size) {
+  if (keep_size || end <= i_size_read(inode)) return 0;
+  XIP_TRY(vfs::inode_newsize_ok(inode, end));
+  return end;
+}
+
 result<> allocate_range(ext4_inode_info& inode, loff_t offset, loff_t length, loff_t new_size, std::uint32_t flags) {
   const unsigned bits = inode.i_sb.s_blocksize_bits;
   const std::uint64_t end = blocks_for(static_cast<std::uint64_t>(offset + length), bits);

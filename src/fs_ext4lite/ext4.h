@@ -356,6 +356,8 @@ void release_pending_frees(ext4_sb_info& sb) noexcept;
 // As above where the change is one that fdatasync needs too: i_data and i_disksize are written as well. Under i_data_sem wherever
 // somebody else may change those now.
 [[nodiscard]] result<> mark_inode_dirty_data(handle& h, ext4_inode_info& inode);
+// i_disksize becomes SIZE, and the slot says so, or it stays what it was. i_size is the caller's.
+[[nodiscard]] result<> store_disksize(handle& h, ext4_inode_info& inode, loff_t size);
 [[nodiscard]] result<inode_slot> inode_slot_of(ext4_sb_info& sb, ino_t number);
 // mark_inode_dirty_data where SLOT, which is the inode's, was looked up before.
 [[nodiscard]] result<> mark_inode_dirty_data(handle& h, ext4_inode_info& inode, const inode_slot& slot);

@@ -131,6 +131,13 @@ void note_commit(const handle& h, ext4_inode_info& inode, slot_parts parts) noex
 
 }  // namespace
 
+result<> store_disksize(handle& h, ext4_inode_info& inode, loff_t size) {
+  const loff_t old = inode.i_disksize.exchange(size, std::memory_order_relaxed);
+  auto marked = mark_inode_dirty_data(h, inode);
+  if (!marked.has_value()) inode.i_disksize.store(old, std::memory_order_relaxed);
+  return marked;
+}
+
 result<> mark_inode_dirty(handle& h, ext4_inode_info& inode) { return write_inode(h, inode, slot_parts::attributes); }
 result<> mark_inode_dirty_data(handle& h, ext4_inode_info& inode) {
   if (!note_put_off(h, inode)) return write_inode(h, inode, slot_parts::all);

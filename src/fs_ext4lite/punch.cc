@@ -85,8 +85,7 @@ result<> ext4_punch_hole(vfs::file& f, ext4_inode_info& inode, loff_t offset, lo
 result<> ext4_zero_range(vfs::file& f, ext4_inode_info& inode, loff_t offset, loff_t length, bool keep_size) {
   if (!has_extents(inode)) return fail(EOPNOTSUPP);
   const loff_t end = offset + length;
-  const loff_t new_size = !keep_size && end > i_size_read(inode) ? end : 0;
-  if (new_size != 0) XIP_TRY(vfs::inode_newsize_ok(inode, new_size));
+  const loff_t new_size = XIP_TRY(size_to_cover(inode, end, keep_size));
   XIP_TRY(vfs::file_modified(f));
   exclusive_guard guard{inode.i_mapping.invalidate_lock};
   XIP_TRY(prepare_range_change(inode, offset, end));

@@ -22,8 +22,7 @@ namespace {
 [[nodiscard]] result<> preallocate(vfs::file& f, ext4_inode_info& inode, loff_t offset, loff_t length, bool keep_size)
     XIP_REQUIRES(inode.i_rwsem) {
   if (!has_extents(inode)) return fail(EOPNOTSUPP);
-  const loff_t new_size = !keep_size && offset + length > i_size_read(inode) ? offset + length : 0;
-  if (new_size != 0) XIP_TRY(vfs::inode_newsize_ok(inode, new_size));
+  const loff_t new_size = XIP_TRY(size_to_cover(inode, offset + length, keep_size));
   XIP_TRY(vfs::file_modified(f));
   return allocate_range(inode, offset, length, new_size, map_create_unwritten);
 }

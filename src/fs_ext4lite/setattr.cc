@@ -36,11 +36,7 @@ namespace {
   vfs::inode_touch_mtime_ctime(inode);
   vfs::setattr_copy(inode, attr);
   exclusive_guard guard{inode.i_data_sem};
-  const loff_t old_disksize = inode.i_disksize.exchange(attr.ia_size, std::memory_order_relaxed);
-  if (auto marked = mark_inode_dirty_data(h, inode); !marked.has_value()) {
-    inode.i_disksize.store(old_disksize, std::memory_order_relaxed);
-    return marked;
-  }
+  XIP_TRY(store_disksize(h, inode, attr.ia_size));
   i_size_write(inode, attr.ia_size);
   return {};
 }

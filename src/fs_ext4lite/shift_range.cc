@@ -1,10 +1,10 @@
 // Collapsing and inserting ranges. Linux: ext4_collapse_range, ext4_insert_range (fs/ext4/extents.c).
 //
-// Small files change in one transaction: a crash finds the old file or the new one. What takes more than 64 steps, each a stretch of blocks that goes or a leaf that
-// moves, commits in between, and each such state is a
-// file whose extents are in order, of a size that covers them all: for a collapse the range is a hole first, then the hole moves to the right, leaf by leaf,
-// and with the last one the size becomes less; for an insertion the size becomes more with the first, and a hole moves from the end to its place. No byte
-// that belongs to the file is lost or shown twice. What lies between the end and the end of its block is zeroed before, as no state may show it.
+// Small files change in one transaction: a crash finds the old file or the new one. What takes more than 64 steps, each a stretch of blocks that
+// goes or a leaf that moves, commits in between, and each such state is a file whose extents are in order, of a size that covers them all: for a
+// collapse the range is a hole first, then the hole moves to the right, leaf by leaf, and with the last one the size becomes less; for an insertion
+// the size becomes more with the first, and a hole moves from the end to its place. No byte that belongs to the file is lost or shown twice. What
+// lies between the end and the end of its block is zeroed before, as no state may show it.
 //
 // Before the first change every leaf that will move is looked at: a damaged tree, or one that cannot be read, is left as it is. In the end the move is made
 // durable, before anybody can write over blocks in place: bytes that are written over others must not be found, after a crash, where those had been.
@@ -25,8 +25,8 @@
 namespace xip::ext4lite {
 namespace {
 
-// Others' commits need not wait longer than for so many leaves.
-inline constexpr std::uint32_t leaves_per_handle = 64;
+// Others' commits need not wait longer than for so many steps, stretches that went before counted too.
+inline constexpr std::uint32_t steps_per_handle = 64;
 
 // The range in blocks.
 struct block_range {
@@ -46,11 +46,7 @@ struct block_range {
 
 // i_size and i_disksize become SIZE, or stay both.
 [[nodiscard]] result<> store_size(handle& h, ext4_inode_info& inode, loff_t size) XIP_REQUIRES(inode.i_data_sem) {
-  const loff_t old = inode.i_disksize.exchange(size, std::memory_order_relaxed);
-  if (auto marked = mark_inode_dirty_data(h, inode); !marked.has_value()) {
-    inode.i_disksize.store(old, std::memory_order_relaxed);
-    return marked;
-  }
+  XIP_TRY(store_disksize(h, inode, size));
   i_size_write(inode, size);
   return {};
 }
@@ -89,7 +85,7 @@ template <class T>
                                            loff_t new_size) {
   exclusive_guard guard{inode.i_data_sem};
   result<bool> more = true;
-  while (more.value_or(false) && h.another_step(leaves_per_handle)) more = shift_leaf_left(*h, inode, from, blocks);
+  while (more.value_or(false) && h.another_step(steps_per_handle)) more = shift_leaf_left(*h, inode, from, blocks);
   if (!more.has_value() || *more) return with_inode_written(*h, inode, more);
   XIP_TRY(with_inode_written(*h, inode, shrink_depth(*h, inode)));
   XIP_TRY(store_size(*h, inode, new_size));
@@ -121,7 +117,7 @@ template <class T>
 [[nodiscard]] result<bool> shift_some_right(step_handle& h, ext4_inode_info& inode, const block_range& range, std::uint64_t& end) {
   exclusive_guard guard{inode.i_data_sem};
   result<bool> more = true;
-  while (more.value_or(false) && h.another_step(leaves_per_handle)) more = shift_leaf_right(*h, inode, range.first, end, range.count);
+  while (more.value_or(false) && h.another_step(steps_per_handle)) more = shift_leaf_right(*h, inode, range.first, end, range.count);
   return with_inode_written(*h, inode, more);
 }
 

@@ -130,13 +130,11 @@ bool ext4_wait_for_space(vfs::inode& i, unsigned attempt) { return should_retry_
 }  // namespace
 
 result<> extend_size(handle& h, ext4_inode_info& inode, loff_t size) {
-  const loff_t old = inode.i_disksize.exchange(size, std::memory_order_relaxed);
-  if (!note_put_off(h, inode)) {
+  if (note_put_off(h, inode)) {
+    inode.i_disksize.store(size, std::memory_order_relaxed);
+  } else {
     shared_guard guard{inode.i_data_sem};
-    if (const auto marked = mark_inode_dirty_data(h, inode); !marked.has_value()) {
-      inode.i_disksize.store(old, std::memory_order_relaxed);
-      return marked;
-    }
+    XIP_TRY(store_disksize(h, inode, size));
   }
   i_size_write(inode, size);
   if (inode.i_write == nullptr || !inode.i_write->on_orphan_list) return {};
