@@ -192,6 +192,31 @@ TEST_P(trees, a_full_disk_can_be_punched) {
   check();
 }
 
+// Blocks that were freed can be had when their transaction is durable: who needs one for the tree waits for that.
+TEST_P(trees, a_collapse_waits_for_blocks_that_are_freed) {
+  struct no_space_once final : point_sink {
+    void on_point(point, std::uint64_t, std::uint64_t, std::uint64_t) noexcept override {}
+    int inject(point p, std::uint64_t, std::uint64_t) noexcept override {
+      return p == point::ext4_alloc_blocks && std::exchange(armed, false) ? ENOSPC : 0;
+    }
+    bool armed = true;
+  } sink;
+  const std::string text = pattern(40'960);
+  ASSERT_EQ(f.put(text, 0), text.size());
+  for (const loff_t at : {1 << 20, 2 << 20, 3 << 20}) ASSERT_EQ(f.put("x", at), 1u);  // the root is full
+  const int other = f.t().open("/other", O_RDWR | O_CREAT, 0644).value_or(-1);
+  ASSERT_TRUE(f.t().pwrite(other, text.data(), text.size(), 0).has_value());
+  ASSERT_TRUE(f.t().fsync(other).has_value());
+  ASSERT_TRUE(f.t().ftruncate(other, 0).has_value());
+  ASSERT_TRUE(f.t().close(other).has_value());
+  f.t().context.points = &sink;
+  EXPECT_EQ(change(collapse, 8192, 8192), 0);
+  f.t().context.points = nullptr;
+  EXPECT_FALSE(sink.armed);
+  EXPECT_TRUE(f.get(32'768, 0) == std::string{text}.erase(8192, 8192));
+  check();
+}
+
 // ---- zero range
 
 TEST_P(trees, zeroed_blocks_are_unwritten_and_edges_are_zeroed) {

@@ -157,6 +157,10 @@ class tree_model {
       ASSERT_EQ(found[i].type, blocks_[i].type) << "block " << i;
       ASSERT_EQ(found[i].pblk, blocks_[i].pblk) << "block " << i;
     }
+    if (has_extents(file.inode())) {
+      shared_guard guard{file.inode().i_data_sem};
+      ASSERT_EQ(file.inode().i_depth, tree_node{reinterpret_cast<const std::byte*>(file.inode().i_data)}.depth());
+    }
     for (std::uint32_t i = 0; i < blocks_.size();) {
       const auto em = file.look(i, size() - i);
       ASSERT_TRUE(em.has_value());

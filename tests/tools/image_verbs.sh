@@ -238,6 +238,8 @@ unchanged 'punch nothing' 1 'No such file' "$xip" fallocate -p -l 4K "$img:/fres
 unchanged 'collapse nothing' 1 'No such file' "$xip" fallocate -c -l 4K "$img:/fresh"
 unchanged 'punch a directory' 1 'Is a directory' "$xip" fallocate -p -l 4K "$img:/tree"
 unchanged 'zero more than is free, new' 1 'No space left' "$xip" fallocate -z -l 1G "$img:/fresh"
+expect 'fallocate the last block of all' "$xip" fallocate -n -o 17592186036224 -l 4K "$img:/letters"
+unchanged 'insert before that' 1 'Invalid argument' "$xip" fallocate -i -l 4K "$img:/letters"
 unchanged 'two modes' 2 'excludes' "$xip" fallocate -p -z -l 4K "$img:/letters"
 unchanged 'collapse and keep the size' 2 'excludes' "$xip" fallocate -c -n -l 4K "$img:/letters"
 unchanged 'insert and collapse' 2 'excludes' "$xip" fallocate -i -c -l 4K "$img:/letters"

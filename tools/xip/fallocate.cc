@@ -71,6 +71,7 @@ std::optional<std::string> refusal(vfs::task& task, const std::string& path, con
   if (offset % found->blksize != 0 || length % found->blksize != 0)
     return fmt::format("offset and length have to be multiples of {}, the block size", found->blksize);
   if (asked.collapse) return fmt::format("the range has to end before the file does, at {}; truncate cuts a file", found->size);
+  if (offset < found->size) return std::nullopt;  // what is preallocated behind the end would go too far
   return fmt::format("the offset has to lie before the end of the file, at {}; truncate makes a file longer", found->size);
 }
 
