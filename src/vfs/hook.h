@@ -13,6 +13,7 @@ namespace hook {
 inline constexpr lock_class create{".create", lock_kind::pseudo};
 inline constexpr lock_class evict_inode{".evict_inode", lock_kind::pseudo};
 inline constexpr lock_class fallocate{".fallocate", lock_kind::pseudo};
+inline constexpr lock_class fault{".fault", lock_kind::pseudo};  // and its kin of a mapping
 inline constexpr lock_class fiemap{".fiemap", lock_kind::pseudo};
 inline constexpr lock_class fileattr_get{".fileattr_get", lock_kind::pseudo};
 inline constexpr lock_class fileattr_set{".fileattr_set", lock_kind::pseudo};
@@ -28,6 +29,7 @@ inline constexpr lock_class llseek{".llseek", lock_kind::pseudo};
 inline constexpr lock_class lookup{".lookup", lock_kind::pseudo};
 inline constexpr lock_class mkdir{".mkdir", lock_kind::pseudo};
 inline constexpr lock_class mknod{".mknod", lock_kind::pseudo};
+inline constexpr lock_class mmap{".mmap", lock_kind::pseudo};
 inline constexpr lock_class open{".open", lock_kind::pseudo};
 inline constexpr lock_class read_iter{".read_iter", lock_kind::pseudo};
 inline constexpr lock_class release{".release", lock_kind::pseudo};

@@ -169,6 +169,12 @@ result<> file_modified(file& f) {
   return modified(*f.f_inode);
 }
 
+result<> file_update_time(file& f) {
+  inode& i = *f.f_inode;
+  if (!update_mtime_ctime(i) || i.i_op == nullptr || i.i_op->update_time == nullptr) return {};
+  return call_hook(hook::update_time, i.i_op->update_time, i);
+}
+
 result<> kiocb_modified(kiocb& iocb) {
   inode& i = *iocb.ki_filp.f_inode;
   if ((iocb.ki_flags & iocb_nowait) != 0 && may_have_file_capability(i)) return fail(EAGAIN);

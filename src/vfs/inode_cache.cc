@@ -252,6 +252,49 @@ bool has_unlinked_inodes(super_block& sb) noexcept {
   return false;
 }
 
+namespace {
+
+// Those of the shard, each with a reference.
+[[nodiscard]] std::pmr::vector<inode_ref> collect(super_block& sb, shard& s, bool (*wanted)(const inode& i)) {
+  std::pmr::vector<inode_ref> found{&sb.memory()};
+  mutex_guard guard{s.lock};
+  for (std::uint32_t b = 0; b < s.bucket_count; ++b) {
+    for (inode* i = s.buckets[b]; i != nullptr;) {
+      if ((i->i_state & i_freeing) != 0) {
+        const ino_t number = i->i_ino;
+        s.changed.wait(s.lock, [&]() XIP_NO_THREAD_SAFETY_ANALYSIS {
+          const inode* now = find(s, number);
+          return now == nullptr || (now->i_state & i_freeing) == 0;
+        });
+        i = s.buckets[b];  // the chain has changed: once more from its beginning
+        continue;
+      }
+      const bool known = std::ranges::any_of(found, [i](const inode_ref& r) { return r.get() == i; });
+      if (!known && (i->i_state & (i_new | i_bad)) == 0 && wanted(*i)) {
+        found.reserve(found.size() + 1);
+        ihold(*i);
+        found.emplace_back(i);
+      }
+      i = i->i_hash_next;
+    }
+  }
+  return found;
+}
+
+}  // namespace
+
+result<> for_each_inode(super_block& sb, bool (*wanted)(const inode& i), result<> (*visit)(inode& i)) {
+  result<> done;
+  if (sb.s_inodes == nullptr) return done;
+  for (shard& s : sb.s_inodes->shards) {
+    for (const inode_ref& i : collect(sb, s, wanted)) {
+      const auto visited = visit(*i);
+      if (done && !visited) done = visited;
+    }
+  }
+  return done;
+}
+
 void mark_inode_bad(inode& i) noexcept {
   i.i_nlink.store(0, std::memory_order_relaxed);
   if (i.i_sb.s_inodes == nullptr) return;

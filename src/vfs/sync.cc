@@ -9,21 +9,21 @@
 
 namespace xip::vfs {
 
-namespace {
-
 // What failed in the background since this open file last asked is reported now, once.
-[[nodiscard]] result<> vfs_fsync(file& f, bool datasync) {
+result<> vfs_fsync_range(file& f, loff_t start, loff_t end, bool datasync) {
   if (f.f_op == nullptr || f.f_op->fsync == nullptr) return fail(EINVAL);
-  auto done = call_hook(hook::fsync, f.f_op->fsync, f, 0, INT64_MAX, datasync);
+  auto done = call_hook(hook::fsync, f.f_op->fsync, f, start, end, datasync);
   const int earlier = errseq_check_and_advance(f.f_inode->i_mapping, f.f_wb_err);
   if (done && earlier != 0) return fail(earlier);
   return done;
 }
 
+namespace {
+
 [[nodiscard]] result<> fsync_fd(task& t, int fd, bool datasync) {
   const fd_ref f = t.files->get(fd);
   if (!f || (f->f_mode & fmode_path) != 0) return fail(EBADF);
-  return vfs_fsync(*f, datasync);
+  return vfs_fsync_range(*f, 0, INT64_MAX, datasync);
 }
 
 }  // namespace

@@ -27,6 +27,7 @@ task::~task() {
     files->close_all();
     free_object(owner.memory(), files);
   }
+  if (uaccess != nullptr && uaccess->release != nullptr) uaccess->release(uaccess->context);
   (void)path_ref::adopt(cwd);
   (void)path_ref::adopt(root);
 }
@@ -72,6 +73,7 @@ result<task*> kernel::fork_task(task& parent, const char* name, bool share_files
     t = new_task(*this, parent.who, name);
     t->limits = parent.limits;
     t->uaccess = parent.uaccess;
+    if (t->uaccess != nullptr && t->uaccess->share != nullptr) t->uaccess->share(t->uaccess->context);
     t->mask = parent.mask;
     if (parent.root.mnt != nullptr) {
       t->root = path_ref{parent.root}.release();

@@ -26,6 +26,19 @@
   X(xip_before_set_size)       /* write: converted, i_size not yet stored */                    \
   X(xip_slice_done)            /* write: entries unlocked, handle stopped */                    \
   X(xip_zero_tail)             /* the old EOF block is zeroed before i_size passes it */         \
+  X(xip_zeros_unmapped)        /* write: zero pages of the slice are out of all page tables */   \
+  X(xip_fault_locked)          /* fault: the entry is locked, no mapping looked up: page, pages */ \
+  X(xip_before_entry)          /* fault: the mapping is known, entry and page table are not: page, type */ \
+  X(xip_fault_unlocked)        /* fault of MAP_SYNC: the entry is unlocked, the commit is next: page */ \
+  X(xip_write_protected)       /* fsync: no page table may write the entry: page */              \
+  X(xip_before_clean)          /* fsync: the entry is durable and still DIRTY: page */            \
+  X(xip_entries_dropped)       /* truncate: entries are gone, page tables not looked at again: page */ \
+  X(xip_layout_busy)           /* truncate: a page is pinned, invalidate_lock is dropped: page */ \
+  X(mm_fault)                  /* mmap_lock is held: address, store */                          \
+  X(mm_before_pte)             /* a page table gets an entry: page of the file, pages */         \
+  X(mm_before_zap)             /* page tables lose entries: first page, last page */             \
+  X(mm_before_copy)            /* a private page is made, its contents come next: address */     \
+  X(mm_pinned)                 /* page of the file */                                           \
   X(vfs_before_i_size)         /* i_size_write: inode, new size; the old one still stands */    \
   X(vfs_i_size_stored)         /* i_size_write: inode, new size */                              \
   X(ext4_handle_started)       /* credits */                                                   \

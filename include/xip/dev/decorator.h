@@ -18,6 +18,7 @@ class decorator : public Base {
         name_{std::string{prefix} + std::string{below.name()}} {}
 
   [[nodiscard]] std::string_view name() const noexcept override { return name_; }
+  [[nodiscard]] bool synchronous() const noexcept override { return below_.synchronous(); }
   [[nodiscard]] result<> read_batch(std::span<const io_piece> pieces) noexcept override {
     XIP_TRY(this->check_request(pieces, false));
     return below_.read_batch(pieces);

@@ -67,6 +67,8 @@ class device {
   [[nodiscard]] std::uint64_t size() const noexcept { return size_; }  // bytes
   [[nodiscard]] bool read_only() const noexcept { return read_only_; }
   [[nodiscard]] bool has_direct_access() const noexcept { return mover() != mover_kind::none; }
+  // A store is durable when it has been flushed and drained, without flush_cache. Linux: dax_synchronous.
+  [[nodiscard]] virtual bool synchronous() const noexcept { return has_direct_access(); }
 
   // A window on up to BYTES bytes at byte OFFSET; it may be shorter (poison ahead, end of a contiguous piece), never empty.
   // One to write into has room behind it. EIO: OFFSET is poisoned, or the device is dead. EOPNOTSUPP: no windows here. ERANGE: outside the device.
@@ -116,7 +118,7 @@ class device {
   void store(std::byte* to, const void* from, std::size_t bytes) noexcept {
     if (mover() == mover_kind::decorated) [[unlikely]]
       return window_store(to, from, bytes);
-    std::memcpy(to, from, bytes);
+    copy_file_data(to, from, bytes);
   }
   void flush(const std::byte* from, std::size_t bytes) noexcept {
     if (mover() != mover_kind::cached_memory) window_flush(from, bytes);

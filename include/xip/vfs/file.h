@@ -67,6 +67,10 @@ struct kiocb {
 [[nodiscard]] result<> file_modified(file& f);
 // The same for a write: EAGAIN with iocb_nowait where capabilities would have to be removed, or looked for on the medium. Linux: kiocb_modified.
 [[nodiscard]] result<> kiocb_modified(kiocb& iocb);
+// A store through a mapping: mtime and ctime become now, set-id bits stay; with no lock of the file held. Linux: file_update_time.
+[[nodiscard]] result<> file_update_time(file& f);
+// What fsync does, for bytes [START, END). Reports errors of the background once an open file.
+[[nodiscard]] result<> vfs_fsync_range(file& f, loff_t start, loff_t end, bool datasync);
 // Linux's file_accessed: relatime rules; call with no lock held.
 void file_accessed(file& f) noexcept;
 

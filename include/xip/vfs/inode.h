@@ -15,13 +15,17 @@
 #include <xip/locks/spin_lock.h>
 #include <xip/vfs/lock_classes.h>
 
+namespace xip::mm {
+struct vm_area_struct;
+class page_pin;
+}  // namespace xip::mm
+
 namespace xip::vfs {
 
 struct super_block;
 struct dentry;
 struct inode_operations;
 struct file_operations;
-struct vma_list;           // xip/mm gives it meaning
 struct file_lock_context;  // flock and fcntl locks: locks.cc
 struct posix_acl;
 
@@ -42,13 +46,13 @@ inline constexpr std::uint32_t s_nosec = 1u << 12;  // it has no security.capabi
 inline constexpr std::uint32_t s_dax = 1u << 13;
 inline constexpr std::uint32_t s_linkable = 1u << 30;  // no name yet, but may be given one (O_TMPFILE); set by the VFS
 
-// The pages of a file. The two opaque members belong to rooms above and below: i_mmap to mm, i_pages to the XIP core.
+// The pages of a file. Two members belong to rooms above: i_mmap to mm, i_pages to the XIP core.
 struct address_space {
   rw_semaphore<invalidate_lock_class> invalidate_lock;
   rw_semaphore<i_mmap_rwsem_class> i_mmap_rwsem;
-  vma_list* i_mmap = nullptr;            // guarded by i_mmap_rwsem
-  void* i_pages = nullptr;               // made by the XIP core on first use
-  std::atomic<std::uint32_t> wb_err{0};  // errseq: bumped on each write-back error
+  mm::vm_area_struct* i_mmap XIP_GUARDED_BY(i_mmap_rwsem) = nullptr;  // the first of its mappings (xip/mm)
+  void* i_pages = nullptr;                                            // made by the XIP core on first use
+  std::atomic<std::uint32_t> wb_err{0};                               // errseq: bumped on each write-back error
 };
 
 // Write-back of this mapping failed with ERRNO: each file open now says so once, at its next fsync. Linux: lib/errseq.c.
@@ -194,6 +198,9 @@ void iget_failed(inode_ref ref, error why) noexcept;
 // Puts a freshly made inode (create) into the cache under its number, as new. EEXIST if the number is cached: a corrupt bitmap.
 // Waits for an inode of that number that is being evicted: evict_inode must not wait for anybody once it has given the number back.
 [[nodiscard]] result<> insert_inode_locked(inode& i);
+// Calls VISIT for each inode in memory of SB that WANTED is true of, with a reference held and no lock. WANTED is asked under a lock of the cache: it
+// looks at what it is given and takes none. An inode that is being evicted is waited for. The first error of VISIT, after all were visited. ENOMEM.
+[[nodiscard]] result<> for_each_inode(super_block& sb, bool (*wanted)(const inode& i), result<> (*visit)(inode& i));
 // The last iput will evict it even if it has links (a failed create): its link count becomes 0.
 void mark_inode_bad(inode& i) noexcept;
 

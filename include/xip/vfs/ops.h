@@ -168,6 +168,8 @@ struct file_operations {
   // DATASYNC: only what is needed to read the data back. [START, END) in bytes.
   result<> (*fsync)(file& f, loff_t start, loff_t end, bool datasync) = nullptr;
   result<> (*fallocate)(file& f, int mode, loff_t offset, loff_t length) = nullptr;
+  // A new mapping of F: gives AREA its vm_ops, or refuses (ENODEV: there is nothing to map). mmap_lock held exclusive. EOPNOTSUPP: no MAP_SYNC.
+  result<> (*mmap)(file& f, mm::vm_area_struct& area) = nullptr;
 };
 
 struct super_operations {

@@ -12,6 +12,8 @@
 #include <xip/dev/device.h>
 #include <xip/locks/mutex.h>
 #include <xip/locks/rw_semaphore.h>
+#include <xip/locks/spin_lock.h>
+#include <xip/locks/wait_queue.h>
 #include <xip/vfs/inode.h>
 
 namespace xip::vfs {
@@ -61,6 +63,13 @@ struct super_block {
 
   [[nodiscard]] bool is_rdonly() const noexcept { return (s_flags.load(std::memory_order_relaxed) & sb_rdonly) != 0; }
   [[nodiscard]] std::pmr::memory_resource& memory() const noexcept;
+
+  // Pages of its files that are in use by others than page tables (xip/mm), and who waits until one is not.
+  spin_lock<s_pins_class> s_pins_lock;
+  mm::page_pin* s_pins XIP_GUARDED_BY(s_pins_lock) = nullptr;
+  wait_queue s_unpinned;
+  // How many of its inodes have pages that were stored to through a mapping and are not durable yet.
+  std::atomic<std::uint32_t> s_dirty_mappings{0};
 
   struct inode_cache;
   inode_cache* s_inodes = nullptr;  // made by the first iget or insert (a mount: one thread), destroyed with the super block

@@ -20,6 +20,9 @@ struct user_access {
   std::size_t (*copy_in)(void* context, const std::byte* user, std::size_t bytes, bool nofault, move_piece move, void* argument);
   std::size_t (*copy_out)(void* context, std::byte* user, std::size_t bytes, bool nofault, move_piece move, void* argument);
   void* context;
+  // A task that is forked has the same user memory; a task that ends has it no more. Null: nobody counts.
+  void (*share)(void* context) noexcept = nullptr;
+  void (*release)(void* context) noexcept = nullptr;
 };
 
 // Where lockdep is compiled in; use might_fault.

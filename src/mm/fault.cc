@@ -1,0 +1,194 @@
+// Faults: from an access to the hook that knows what to map there. Linux: handle_mm_fault (mm/memory.c).
+//
+// mmap_lock shared keeps the area. Two tasks may fault on one page at once: what they set is decided under page_table_lock, and whoever comes late takes
+// what is there and has the access tried again.
+//
+// Lock chains:
+//   mmap_lock -> pte_lock
+#include <utility>
+
+#include <xip/base/points.h>
+#include <xip/mm/mm.h>
+
+#include "mm/entries.h"
+#include "vfs/hook.h"
+
+namespace xip::mm {
+
+// One fault of one area.
+class fault_handler {
+ public:
+  fault_handler(mm_struct& mm, const vm_area_struct& area, user_address address, bool write) noexcept
+      : mm_{mm}, area_{area}, address_{address & ~(user_address{page_size} - 1)}, write_{write} {}
+
+  [[nodiscard]] vm_fault_t run() noexcept {
+    if (area_.vm_ops != nullptr)
+      if (const vm_fault_t r = huge(); r != vm_fault_t::fallback) return r;
+    if (!mm_.ensure_slot(address_, fault_order::pte)) return vm_fault_t::oom;
+    const pte now = mm_.translate(address_);
+    if (!now.present()) return area_.vm_ops == nullptr ? anonymous() : missing();
+    if (write_ ? now.write : now.read) return vm_fault_t::nopage;
+    if (!write_) return vm_fault_t::sigbus;  // protection and area agree, so there is no such entry
+    if (!area_.is_shared() || area_.vm_ops == nullptr) return copy(now);
+    return make_writable(now);
+  }
+
+ private:
+  [[nodiscard]] vm_fault fault_of() const noexcept { return {area_, address_, area_.pgoff_of(address_), write_}; }
+
+  template <class Hook, class... More>
+  [[nodiscard]] vm_fault_t ask(Hook function, vm_fault& vmf, More... more) const noexcept {
+    return vfs::call_hook(vfs::hook::fault, function, vmf, more...);
+  }
+
+  // fallback: a table of pages is to be used.
+  [[nodiscard]] vm_fault_t huge() noexcept {
+    if (area_.vm_ops->huge_fault == nullptr || (area_.vm_flags & vm_hugepage) == 0) return vm_fault_t::fallback;
+    if (!mm_.ensure_slot(address_, fault_order::pmd)) return vm_fault_t::oom;
+    pte now;
+    bool has_table = false;
+    {
+      spin_guard guard{mm_.page_table_lock_};
+      if (const page_table::slot* slot = mm_.page_table_.find(address_); slot != nullptr) {
+        now = slot->huge;
+        has_table = slot->entries != nullptr;
+      }
+    }
+    if (has_table) return vm_fault_t::fallback;
+    if (now.present() && (write_ ? now.write : now.read)) return vm_fault_t::nopage;
+    vm_fault vmf = fault_of();
+    const vm_fault_t r = ask(area_.vm_ops->huge_fault, vmf, fault_order::pmd);
+    // Its pages come one by one from here on.
+    if (r == vm_fault_t::fallback && now.present()) mm_.zap(address_, address_ + page_size, false);
+    return r;
+  }
+
+  [[nodiscard]] vm_fault_t missing() noexcept {
+    vm_fault vmf = fault_of();
+    if (write_ && !area_.is_shared()) {
+      vmf.cow_page = allocate_page(mm_.memory());
+      if (vmf.cow_page == nullptr) return vm_fault_t::oom;
+    }
+    const vm_fault_t r = ask(area_.vm_ops->fault, vmf);
+    if (vmf.cow_page != nullptr) put_page(vmf.cow_page);
+    return r;
+  }
+
+  [[nodiscard]] vm_fault_t make_writable(const pte& now) noexcept {
+    const vm_operations_struct& ops = *area_.vm_ops;
+    auto* const hook = now.kind == pte_kind::anon ? ops.page_mkwrite : ops.pfn_mkwrite;
+    vm_fault vmf = fault_of();
+    return ask(hook != nullptr ? hook : ops.fault, vmf);
+  }
+
+  // A store into a private page that was only read until now: it gets a copy of what is mapped, and the file system is not asked. Memory of
+  // nobody's else becomes writable as it is. Linux: do_wp_page.
+  [[nodiscard]] vm_fault_t copy(const pte& now) noexcept {
+    page* fresh = now.kind == pte_kind::anon ? nullptr : allocate_page(mm_.memory());
+    if (now.kind != pte_kind::anon && fresh == nullptr) return vm_fault_t::oom;
+    XIP_POINT(mm_before_copy, address_);
+    {
+      spin_guard guard{mm_.page_table_lock_};
+      // Somebody may have taken it out meanwhile, a truncate above all: then there is nothing to copy any more.
+      if (pte* there = mm_.page_table_.entry(address_); there != nullptr && there->kind == now.kind && there->pfn == now.pfn) {
+        if (fresh == nullptr) {
+          there->write = true;
+        } else {
+          move_page_bytes(*there, 0, fresh->bytes.data(), page_size, false);
+          set_anon(*there, *std::exchange(fresh, nullptr));
+        }
+      }
+    }
+    if (fresh != nullptr) put_page(fresh);
+    return vm_fault_t::nopage;
+  }
+
+  [[nodiscard]] vm_fault_t anonymous() noexcept {
+    vm_fault vmf = fault_of();
+    if (!write_) return insert_zero(vmf, fault_order::pte);
+    vmf.cow_page = allocate_page(mm_.memory());
+    if (vmf.cow_page == nullptr) return vm_fault_t::oom;
+    const vm_fault_t r = finish_cow_fault(vmf);
+    if (vmf.cow_page != nullptr) put_page(vmf.cow_page);
+    return r;
+  }
+
+  static void set_anon(pte& e, page& p) noexcept {
+    e = {.kind = pte_kind::anon, .read = true, .write = true, .memory = p.bytes.data(), .inode = nullptr, .page = &p, .pfn = 0};
+  }
+
+  mm_struct& mm_;
+  const vm_area_struct& area_;
+  const user_address address_;
+  const bool write_;
+};
+
+access_result mm_struct::fault_in(user_address address, bool write) noexcept {
+  const auto signal = [address](access_signal s) { return std::unexpected{access_fault{s, address}}; };
+  shared_guard guard{mmap_lock_};
+  XIP_POINT(mm_fault, address, write);
+  const vm_area_struct* area = find_area(address);
+  if (area == nullptr) return signal(access_signal::segv_maperr);
+  if ((area->vm_flags & (write ? vm_write : vm_read | vm_write | vm_exec)) == 0) return signal(access_signal::segv_accerr);
+  switch (fault_handler{*this, *area, address, write}.run()) {
+    case vm_fault_t::sigbus:
+    case vm_fault_t::fallback:
+      return signal(access_signal::bus_adrerr);
+    case vm_fault_t::oom:
+      return signal(access_signal::killed);
+    case vm_fault_t::major:
+      major_faults_.fetch_add(1, std::memory_order_relaxed);
+      return {};
+    case vm_fault_t::nopage:
+      break;
+  }
+  minor_faults_.fetch_add(1, std::memory_order_relaxed);
+  return {};
+}
+
+std::size_t mm_struct::transfer(const access& what, std::byte* memory, access_result& ended) noexcept {
+  std::size_t done = 0;
+  while (done < what.bytes) {
+    const user_address at = what.address + done;
+    const std::size_t piece = std::min<std::size_t>(what.bytes - done, page_size - (at & (page_size - 1)));
+    if (copy_within_page({at, piece, what.write, what.nofault}, memory + done)) {
+      done += piece;
+      continue;
+    }
+    if (what.nofault) break;
+    ended = fault_in(at, what.write);
+    if (!ended) break;
+  }
+  return done;
+}
+
+access_result mm_struct::pin(user_address address, bool write, page_pin& pin) noexcept {
+  while (true) {
+    {
+      shared_guard guard{mmap_lock_};
+      if (const vm_area_struct* area = find_area(address); area != nullptr) {
+        spin_guard tables{page_table_lock_};
+        if (const pte e = page_table_.translate(address); e.present() && (write ? e.write : e.read)) {
+          pin.pin(e, area->vm_file, area->pgoff_of(address));
+          return {};
+        }
+      }
+    }
+    if (const auto there = fault_in(address, write); !there) return there;
+  }
+}
+
+void mm_struct::populate(user_address start, user_address end) noexcept {
+  for (user_address at = start; at < end; at += page_size) {
+    bool write = false;
+    {
+      shared_guard guard{mmap_lock_};
+      const vm_area_struct* area = find_area(at);
+      if (area == nullptr) return;
+      write = (area->vm_flags & vm_write) != 0 && !area->is_shared();  // a shared one is not made dirty for nothing
+    }
+    if (!is_there(at, write) && !fault_in(at, write)) return;
+  }
+}
+
+}  // namespace xip::mm

@@ -1,0 +1,101 @@
+// An address space as a whole, and as the user memory of its tasks. Linux: kernel/fork.c (mm_alloc, exit_mmap), lib/usercopy.c.
+#include <xip/mm/mm.h>
+
+#include <algorithm>
+#include <array>
+#include <new>
+
+#include <xip/vfs/kernel.h>
+
+#include "mm/areas.h"
+
+namespace xip::mm {
+namespace {
+
+[[nodiscard]] mm_struct& mm_of(void* context) noexcept { return *static_cast<mm_struct*>(context); }
+[[nodiscard]] user_address address_of(const std::byte* user) noexcept { return reinterpret_cast<user_address>(user); }
+
+std::size_t fault_in_user(void* context, const std::byte* user, std::size_t bytes, bool write) {
+  const user_address address = address_of(user);
+  if (address < mmap_base) return bytes;
+  mm_struct& mm = mm_of(context);
+  std::size_t ready = 0;
+  while (ready < bytes) {
+    const user_address at = address + ready;
+    if (!mm.is_there(at, write) && !mm.fault_in(at, write)) break;
+    ready += std::min<std::size_t>(bytes - ready, page_size - (at & (page_size - 1)));
+  }
+  return ready;
+}
+
+// Bytes go through a page of our own: MOVE may stop at a point, and page_table_lock is not held that long.
+template <bool to_user>
+std::size_t copy_user(void* context, std::byte* user, std::size_t bytes, bool nofault, vfs::move_piece move, void* argument) {
+  const user_address address = address_of(user);
+  if (address < mmap_base) {
+    move(argument, user, 0, bytes);
+    return bytes;
+  }
+  mm_struct& mm = mm_of(context);
+  std::array<std::byte, page_size> between;
+  access_result ended;
+  std::size_t done = 0;
+  while (done < bytes) {
+    const user_address at = address + done;
+    const std::size_t piece = std::min<std::size_t>(bytes - done, page_size - (at & (page_size - 1)));
+    if constexpr (to_user) move(argument, between.data(), done, piece);
+    if (mm.transfer({at, piece, to_user, nofault}, between.data(), ended) != piece) break;
+    if constexpr (!to_user) move(argument, between.data(), done, piece);
+    done += piece;
+  }
+  return done;
+}
+
+std::size_t copy_in_user(void* context, const std::byte* user, std::size_t bytes, bool nofault, vfs::move_piece move, void* argument) {
+  return copy_user<false>(context, const_cast<std::byte*>(user), bytes, nofault, move, argument);
+}
+
+}  // namespace
+
+mm_struct::mm_struct(vfs::kernel& owner) noexcept
+    : kernel_{owner},
+      uaccess_{fault_in_user, copy_in_user, copy_user<true>, this, share, release},
+      areas_{&owner.memory()},
+      page_table_{owner.memory()} {}
+
+mm_struct::~mm_struct() {
+  removed_areas removed{*this};
+  exclusive_guard guard{mmap_lock_};
+  remove_range(mmap_base, task_size, removed);
+}
+
+std::pmr::memory_resource& mm_struct::memory() const noexcept { return kernel_.memory(); }
+
+fault_counts mm_struct::faults() const noexcept {
+  return {minor_faults_.load(std::memory_order_relaxed), major_faults_.load(std::memory_order_relaxed)};
+}
+
+void mm_struct::share(void* context) noexcept { mm_of(context).users_.fetch_add(1, std::memory_order_relaxed); }
+
+void mm_struct::release(void* context) noexcept {
+  mm_struct& mm = mm_of(context);
+  if (mm.users_.fetch_sub(1, std::memory_order_acq_rel) == 1) std::pmr::polymorphic_allocator<>{&mm.memory()}.delete_object(&mm);
+}
+
+mm_struct* mm_struct::of(const vfs::task& task) noexcept {
+  return task.uaccess != nullptr && task.uaccess->share == share ? static_cast<mm_struct*>(task.uaccess->context) : nullptr;
+}
+
+result<mm_struct*> mm_struct::make_for(vfs::task& task) {
+  mm_struct* made = nullptr;
+  try {
+    made = std::pmr::polymorphic_allocator<>{&task.owner.memory()}.new_object<mm_struct>(task.owner);
+  } catch (const std::bad_alloc&) {
+    return fail(ENOMEM);
+  }
+  const vfs::user_access* before = std::exchange(task.uaccess, &made->uaccess_);
+  if (before != nullptr && before->release != nullptr) before->release(before->context);
+  return made;
+}
+
+}  // namespace xip::mm
