@@ -41,9 +41,21 @@ class fault_handler {
     return vfs::call_hook(vfs::hook::fault, function, vmf, more...);
   }
 
+  // Linux: thp_vma_suitable_order.
+  [[nodiscard]] bool fits_huge() const noexcept {
+    const user_address start = address_ & ~(user_address{pmd_size} - 1);
+    if (start < area_.vm_start || start + pmd_size > area_.vm_end) return false;
+    return (area_.pgoff_of(start).value() & (pages_per_pmd - 1)) == 0;
+  }
+
   // fallback: a table of pages is to be used.
   [[nodiscard]] vm_fault_t huge() noexcept {
     if (area_.vm_ops->huge_fault == nullptr || (area_.vm_flags & vm_hugepage) == 0) return vm_fault_t::fallback;
+    if (!fits_huge()) {
+      // What is mapped so of an area that was cut since is given up.
+      zap_huge();
+      return vm_fault_t::fallback;
+    }
     if (!mm_.ensure_slot(address_, fault_order::pmd)) return vm_fault_t::oom;
     pte now;
     bool has_table = false;
@@ -59,8 +71,17 @@ class fault_handler {
     vm_fault vmf = fault_of();
     const vm_fault_t r = ask(area_.vm_ops->huge_fault, vmf, fault_order::pmd);
     // Its pages come one by one from here on.
-    if (r == vm_fault_t::fallback && now.present()) mm_.zap(address_, address_ + page_size, false);
+    if (r == vm_fault_t::fallback) zap_huge();
     return r;
+  }
+
+  void zap_huge() noexcept {
+    const auto is_huge = [this] {
+      spin_guard guard{mm_.page_table_lock_};
+      const page_table::slot* slot = mm_.page_table_.find(address_);
+      return slot != nullptr && slot->huge.present();
+    };
+    if (is_huge()) mm_.zap(address_, address_ + page_size, false);
   }
 
   [[nodiscard]] vm_fault_t missing() noexcept {

@@ -4,16 +4,19 @@
 // A slice opens the handle before it locks the entries, because the fault path nests them so; it copies with faults disabled, because the
 // source may be a mapping of the very pages that it has locked; it looks the mapping up again under the entry locks, because a fault may have
 // filled a block meanwhile. Drain before convert: a crash between the two leaves a hole or unwritten blocks, which read as zeros and
-// never as what they held before. Size after convert, in the same handle: whatever a size on disk covers has been written.
+// never as what they held before. A zero page that a fault has mapped there is unmapped before the entries are unlocked: nobody loads
+// zeros when the write has returned. What a fault has mapped of the device stays, and stays DIRTY: bytes may have been stored there
+// that nobody has flushed. Size after convert, in the same handle: whatever a size on disk covers has been written.
 //
 // Lock chains:
-//   i_rwsem -> jbd2_handle -> dax_entry
+//   i_rwsem -> jbd2_handle -> dax_entry -> i_mmap_rwsem
 //   i_rwsem -> mmap_lock
 #include <algorithm>
 #include <array>
 #include <utility>
 
 #include <xip/xip/entry.h>
+#include <xip/xip/mapped.h>
 #include <xip/xip/mapping.h>
 
 #include "xip/mapping_cursor.h"
@@ -105,14 +108,13 @@ bool converts_in_slice() noexcept {
   return !XIP_EXHIBIT(conversion_missing) && !XIP_EXHIBIT(conversion_deferred) && !XIP_EXHIBIT(conversion_unlocked);
 }
 
-// The part of a slice between start_slice and stop_slice, under its entry locks. Bytes that are now written and, if they end the write, covered by i_size.
+// The part of a slice under its entry locks. What was looked up before they were taken does not count: a fault may have filled blocks meanwhile, which are
+// simply overwritten.
 template <class Mover>
-result<std::size_t> fill_slice(write_state& state, vfs::iov_iter& from, write_slice& slice, Mover& mover) noexcept {
+result<std::size_t> fill_locked(write_state& state, vfs::iov_iter& from, write_slice& slice, entry_range_lock& entries,
+                                Mover& mover) noexcept {
   const lblk_t first = lblk_of(slice.pos, state.bits());
   const std::uint32_t wanted = blocks_touched(slice.pos, slice.bytes, state.bits());
-  entry_range_lock entries{state.inode, pgoff_of(slice.pos), pgoff_of(slice.pos + static_cast<loff_t>(slice.bytes) - 1)};
-  XIP_POINT(xip_entries_locked, static_cast<std::uint64_t>(slice.pos), slice.bytes);
-
   XIP_POINT(xip_before_mapping, first.value(), wanted);
   const extent_map em = XIP_TRY(state.ops.get_blocks(state.inode, first, wanted, &slice));
   XIP_TRY(check_extent_map(state.inode, em, first, wanted));
@@ -135,6 +137,17 @@ result<std::size_t> fill_slice(write_state& state, vfs::iov_iter& from, write_sl
     XIP_TRY(state.ops.set_size(state.inode, reached, slice));
   }
   return copied;
+}
+
+// Between start_slice and stop_slice. Bytes that are now written and, if they end the write, covered by i_size. Zero pages go whatever came of it:
+// an error may have come when some blocks were written already.
+template <class Mover>
+result<std::size_t> fill_slice(write_state& state, vfs::iov_iter& from, write_slice& slice, Mover& mover) noexcept {
+  entry_range_lock entries{state.inode, pgoff_of(slice.pos), pgoff_of(slice.pos + static_cast<loff_t>(slice.bytes) - 1)};
+  XIP_POINT(xip_entries_locked, static_cast<std::uint64_t>(slice.pos), slice.bytes);
+  const auto done = fill_locked(state, from, slice, entries, mover);
+  xip_drop_zero_entries(state.inode, entries);
+  return done;
 }
 
 template <class Mover>

@@ -1,9 +1,10 @@
 // Zeroing what is written in a range: the edges of truncate, punch and extension. Linux: dax_zero_range, iomap_zero_range.
 //
 // Lock chains:
-//   i_rwsem -> jbd2_handle -> dax_entry
+//   i_rwsem -> jbd2_handle -> dax_entry -> i_mmap_rwsem
 #include <algorithm>
 
+#include <xip/mm/rmap.h>
 #include <xip/xip/entry.h>
 #include <xip/xip/mapping.h>
 
@@ -56,6 +57,8 @@ result<> xip_zero_tail(vfs::inode& inode, loff_t old_size, loff_t new_pos, const
   const loff_t end = std::min(block_end, new_pos);
   XIP_TRY(entry_table::make(inode));
   entry.emplace(inode, pgoff_of(old_size), pgoff_of(old_size));
+  // Who stores behind the old end from here on faults, and waits for the entry.
+  if (entry->get(pgoff_of(old_size))) mm::unmap_mapping_range(inode, pgoff_of(old_size), pgoff_of(old_size), false);
   XIP_POINT(xip_zero_tail, static_cast<std::uint64_t>(old_size), static_cast<std::uint64_t>(end));
   return zero_range(inode, old_size, end - old_size, ops);
 }

@@ -142,8 +142,26 @@ inline bool wait_for_space(vfs::inode& i, unsigned attempt) {
   return true;
 }
 
+// As P2 has it: allocated, zeroed, converted, and a handle is open.
+inline result<extent_map> get_fault_blocks(vfs::inode& i, lblk_t lblk, std::uint32_t max, void* handle) {
+  toy_inode& t = of(i);
+  if (handle != &i || !t.handle_open) t.log.push_back("no handle");
+  write_slice slice;
+  const bool was_mapped = t.find(lblk, max).type == extent_type::mapped;
+  extent_map em = XIP_TRY(get_blocks(i, lblk, max, &slice));
+  if (!was_mapped) {
+    const std::vector<std::byte> zeros(std::size_t{em.len} << block_bits);
+    XIP_TRY(i.i_sb.s_bdev.write(bytes_of(em.pblk, block_bits), zeros));
+    XIP_TRY(convert_unwritten(i, lblk, em.len, slice));
+    em.type = extent_type::mapped;
+  }
+  if (t.lie) t.lie(em);
+  return em;
+}
+
 inline constexpr xip_ops ops{
     .get_blocks = get_blocks,
+    .get_fault_blocks = get_fault_blocks,
     .start_slice = start_slice,
     .stop_slice = stop_slice,
     .convert_unwritten = convert_unwritten,

@@ -70,7 +70,7 @@ struct vm_fault {
 struct vm_operations_struct {
   // There is no entry.
   vm_fault_t (*fault)(vm_fault& vmf) = nullptr;
-  // The same for all that an entry of ORDER holds around the address; fallback: not so.
+  // The same for all that an entry of ORDER holds around the address: it lies in the area, and at the place in memory that it has in the file. fallback: not so.
   vm_fault_t (*huge_fault)(vm_fault& vmf, fault_order order) = nullptr;
   // There is one that may not be written, of a shared area: of a page, of device memory or zeros. Null: fault is asked.
   vm_fault_t (*page_mkwrite)(vm_fault& vmf) = nullptr;

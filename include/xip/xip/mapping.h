@@ -42,7 +42,7 @@ struct xip_core {
 [[nodiscard]] result<> xip_zero_range(vfs::inode& inode, loff_t pos, loff_t bytes, const xip_ops& ops) noexcept;
 
 // Before i_size goes from OLD_SIZE to beyond the end of its block: zeros from OLD_SIZE to min(that end, NEW_POS) if the block is written, drained. i_rwsem
-// exclusive, a handle open. ENTRY then has the lock of the block's page, for the caller to drop when i_size has been raised: no store into what
+// exclusive, a handle open. ENTRY then has the lock of the block's page, which is in no page table, for the caller to drop when i_size has been raised: no store into what
 // was zeroed comes between. EIO, ENOMEM, or what get_blocks says.
 [[nodiscard]] result<> xip_zero_tail(vfs::inode& inode, loff_t old_size, loff_t new_pos, const xip_ops& ops,
                                      std::optional<entry_range_lock>& entry) noexcept;

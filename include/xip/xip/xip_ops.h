@@ -21,12 +21,15 @@ struct write_slice {
   void* handle = nullptr;  // the file system's
 };
 
-// The caller (the file system's hook) holds i_rwsem: shared for look-ups of a read, exclusive for all else.
+// The caller (the file system's hook) holds i_rwsem: shared for look-ups of a read, exclusive for all else; for a fault invalidate_lock instead.
 struct xip_ops {
   // The mapping of LBLK: at most MAX blocks, beginning exactly at LBLK. SLICE null: look up, never allocate. SLICE given: a hole gets
   // blocks under the slice's handle. The answer is unwritten, whether the file system knows them so or keeps them apart until convert_unwritten, or mapped.
   // ENOSPC, EIO, EUCLEAN.
   result<extent_map> (*get_blocks)(vfs::inode& inode, lblk_t lblk, std::uint32_t max, write_slice* slice) = nullptr;
+  // For a fault that stores, under HANDLE, which its hook has opened, and the lock of the entry: the mapping of LBLK as above, and written. What was a hole
+  // or unwritten has been allocated, zeroed, drained and converted. ENOSPC: with nothing held, wait_for_space and fault again.
+  result<extent_map> (*get_fault_blocks)(vfs::inode& inode, lblk_t lblk, std::uint32_t max, void* handle) = nullptr;
   // Opens the handle. Its credits must do for whatever one extent may need: its blocks, its place in the tree, a split when it is converted, the
   // inode. ENOSPC, EROFS, EIO.
   result<> (*start_slice)(vfs::inode& inode, write_slice& slice) = nullptr;
