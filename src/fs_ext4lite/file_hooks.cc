@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <xip/xip/mapped.h>
 #include <xip/xip/mapping.h>
 
 #include "fs_ext4lite/file_hooks.h"
@@ -202,11 +203,12 @@ result<loff_t> ext4_llseek(vfs::file& f, loff_t offset, int whence) {
 
 }  // namespace
 
-result<> ext4_fsync(vfs::file& f, loff_t, loff_t, bool datasync) {
+result<> ext4_fsync(vfs::file& f, loff_t start, loff_t end, bool datasync) {
   return without_exceptions([&]() -> result<> {
-    const ext4_inode_info& inode = info_of(*f.f_inode);
+    ext4_inode_info& inode = info_of(*f.f_inode);
     ext4_sb_info& sb = sbi_of(inode);
     if (sb.s_shutdown.load(std::memory_order_relaxed)) return fail(EIO);
+    XIP_TRY(xip_writeback_range(inode, start, end));  // first: a commit that begins later flushes the device
     if (sb.is_rdonly()) return sb.changes_lost() ? result<>{fail(EROFS)} : result<>{};
     if (XIP_EXHIBIT(conversion_deferred) && inode.is_reg()) XIP_TRY(convert_all(info_of(*f.f_inode)));
     if (XIP_EXHIBIT(directory_sync_ignored) && inode.is_dir()) return {};
@@ -240,6 +242,7 @@ const vfs::file_operations ext4_file_operations{
     .release = ext4_release_file,
     .fsync = ext4_fsync,
     .fallocate = ext4_fallocate,
+    .mmap = ext4_file_mmap,
 };
 
 const vfs::inode_operations ext4_file_inode_operations{

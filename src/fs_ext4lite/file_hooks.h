@@ -1,4 +1,4 @@
-// Between file_hooks.cc, slice_ops.cc, range_hooks.cc, setattr.cc and truncate.cc.
+// Between file_hooks.cc, fault_hooks.cc, slice_ops.cc, range_hooks.cc, setattr.cc and truncate.cc.
 #pragma once
 
 #include <new>
@@ -39,5 +39,12 @@ struct open_write {
 
 // Also a directory's fsync.
 [[nodiscard]] result<> ext4_fsync(vfs::file& f, loff_t start, loff_t end, bool datasync);
+
+// ---- fault_hooks.cc -------------------------------------------------------------------------------------------------------------------
+
+// OF is the handle. What was a hole or unwritten is allocated, zeroed, drained and converted under it. For want of a block for the tree it fails: the whole extent
+// is not zeroed for it, somebody may be filling another block of it.
+[[nodiscard]] result<extent_map> ext4_get_fault_blocks(vfs::inode& i, lblk_t lblk, std::uint32_t max, void* of);
+[[nodiscard]] result<> ext4_file_mmap(vfs::file& f, mm::vm_area_struct& area);
 
 }  // namespace xip::ext4lite

@@ -54,7 +54,9 @@ namespace {
   const std::uint32_t changed = (old & flags_modifiable) ^ wanted;
   XIP_TRY(check_supported(changed));
   XIP_TRY(write_flags(inode, wanted));
-  return (changed & extents_fl) != 0 ? migrate(inode) : result<>{};
+  if ((changed & extents_fl) == 0) return {};
+  exclusive_guard guard{inode.i_mapping.invalidate_lock};  // a fault knows which of the two it is at work on
+  return migrate(inode);
 }
 
 [[nodiscard]] std::uint32_t visible_flags(const ext4_inode_info& inode) noexcept {

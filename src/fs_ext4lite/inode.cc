@@ -13,6 +13,7 @@
 
 #include <xip/vfs/ops.h>
 #include <xip/xip/entry.h>
+#include <xip/xip/mapped.h>
 
 #include "fs_ext4lite/block_claims.h"
 #include "fs_ext4lite/checksum.h"
@@ -387,9 +388,13 @@ namespace {
 void evict_inode(vfs::inode& i) noexcept {
   ext4_inode_info& inode = info_of(i);
   ext4_sb_info& sb = sbi_of(inode);
+  const bool linked = i.i_nlink.load(std::memory_order_relaxed) != 0;
+  // What was stored through mappings that are gone, and nobody has synced.
+  if (linked && !xip_writeback_range(i, 0, INT64_MAX))
+    sb.s_kernel.printk(vfs::log_level::warning,
+                       fmt::format("ext4 ({}): what was stored into inode {} is lost", sb.s_id, inode.i_ino.value()));
   entry_table::release(i);
   drop_window(inode);
-  const bool linked = i.i_nlink.load(std::memory_order_relaxed) != 0;
   if (linked && !on_orphan_list(inode)) return;
   if (sb.is_rdonly() || sb.s_shutdown.load(std::memory_order_relaxed)) return orphan_forget(inode);
   result<> done = fail(ENOMEM);

@@ -98,7 +98,8 @@ namespace {
 }
 
 // No block is left for the tree: the rest of the unwritten extent around [LBLK, LBLK + LEN) is zeroed and all of it becomes written. A
-// crash before the commit leaves it unwritten, which reads the same. Linux: ext4_ext_zeroout.
+// crash before the commit leaves it unwritten, which reads the same. For slices of a write only: i_rwsem keeps a second one out of those blocks, and a fault that is at
+// work on one has stored nothing there yet. Linux: ext4_ext_zeroout.
 [[nodiscard]] result<> convert_with_surroundings(handle& h, ext4_inode_info& inode, lblk_t lblk, std::uint32_t len)
     XIP_REQUIRES(inode.i_data_sem) {
   const extent_map whole = XIP_TRY(find_extent(inode, lblk));
@@ -112,9 +113,11 @@ namespace {
 }
 
 // What is known of EM may be several extents of the tree joined: the first of them is converted.
-[[nodiscard]] result<extent_map> convert(handle& h, ext4_inode_info& inode, extent_map em) XIP_REQUIRES(inode.i_data_sem) {
+[[nodiscard]] result<extent_map> convert(handle& h, ext4_inode_info& inode, extent_map em, std::uint32_t flags)
+    XIP_REQUIRES(inode.i_data_sem) {
   auto done = convert_extent(h, inode, em.lblk, em.len);
-  if (!done.has_value() && done.error() == ENOSPC) done = convert_with_surroundings(h, inode, em.lblk, em.len);
+  const bool exactly = (flags & map_convert_exactly) != 0;
+  if (!done.has_value() && done.error() == ENOSPC && !exactly) done = convert_with_surroundings(h, inode, em.lblk, em.len);
   XIP_TRY(mark_inode_dirty_data(h, inode));
   if (!done.has_value()) return fail(done.error());
   em.type = extent_type::mapped;
@@ -143,7 +146,7 @@ namespace {
   const extent_map em = XIP_TRY(look_up(inode, lblk, max));
   if (em.type == extent_type::hole && (flags & (map_create_unwritten | map_create_written)) != 0)
     return has_extents(inode) ? allocate(h, inode, em, flags) : allocate_in_block_map(h, inode, em, flags);
-  if (em.type == extent_type::unwritten && (flags & map_convert) != 0) return convert(h, inode, em);
+  if (em.type == extent_type::unwritten && (flags & map_convert) != 0) return convert(h, inode, em, flags);
   if (em.type == extent_type::mapped && (flags & map_make_unwritten) != 0) return make_unwritten(h, inode, em);
   return em;
 }

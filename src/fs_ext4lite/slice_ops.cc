@@ -145,6 +145,7 @@ result<> extend_size(handle& h, ext4_inode_info& inode, loff_t size) {
 
 const xip_ops ext4_xip_ops{
     .get_blocks = ext4_get_blocks,
+    .get_fault_blocks = ext4_get_fault_blocks,
     .start_slice = ext4_start_slice,
     .stop_slice = ext4_stop_slice,
     .convert_unwritten = ext4_convert_unwritten,

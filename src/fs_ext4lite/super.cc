@@ -15,6 +15,8 @@
 #include <xip/locks/clock.h>
 #include <xip/locks/thread_context.h>
 #include <xip/vfs/ops.h>
+#include <xip/xip/entry.h>
+#include <xip/xip/mapped.h>
 
 #include "fs_ext4lite/block_validity.h"
 #include "fs_ext4lite/checksum.h"
@@ -371,10 +373,21 @@ using owned_sb = std::unique_ptr<ext4_sb_info, decltype([](ext4_sb_info* sb) { (
   return done;
 }
 
+// What was stored through mappings, of all files.
+[[nodiscard]] result<> write_back_mapped(ext4_sb_info& sb) {
+  if (sb.s_dirty_mappings.load(std::memory_order_acquire) == 0) return {};
+  const auto has_dirty = [](const vfs::inode& i) {
+    const entry_table* table = entry_table::find(i);
+    return table != nullptr && table->has_dirty();
+  };
+  return vfs::for_each_inode(sb, has_dirty, [](vfs::inode& i) { return xip_writeback_range(i, 0, INT64_MAX); });
+}
+
 [[nodiscard]] result<> sync_fs(vfs::super_block& s, bool) {
   auto& sb = static_cast<ext4_sb_info&>(s);
   if (sb.s_shutdown.load(std::memory_order_relaxed)) return fail(EIO);
   if (sb.is_rdonly()) return sb.changes_lost() ? result<>{fail(EROFS)} : result<>{};
+  XIP_TRY(write_back_mapped(sb));
   return force_commit(sb);
 }
 
@@ -406,7 +419,8 @@ void vfs_found_corruption(const vfs::inode& i, std::string_view what) { (void)co
 
 [[nodiscard]] result<> become_readonly(ext4_sb_info& sb) {
   sb.s_flags.fetch_or(vfs::sb_rdonly, std::memory_order_relaxed);
-  auto done = mark_clean(sb);
+  auto done = write_back_mapped(sb);
+  if (done) done = mark_clean(sb);
   if (!done) sb.s_flags.fetch_and(~vfs::sb_rdonly, std::memory_order_relaxed);
   return done;
 }

@@ -172,6 +172,13 @@ access_result store(vfs::task& me, user_address address, const void* from, std::
   return access_user(me, address, static_cast<std::byte*>(const_cast<void*>(from)), bytes, true);
 }
 
+access_result persist(vfs::task& me, user_address address, std::size_t bytes) {
+  const vfs::syscall_scope scope{me};
+  mm_struct* mm = mm_struct::of(me);
+  if (mm == nullptr) return std::unexpected{access_fault{access_signal::segv_maperr, address}};
+  return mm->persist_user(address, bytes);
+}
+
 result<> pin_user_page(vfs::task& me, user_address address, bool write, page_pin& pin) {
   return vfs::system_call(me, [&]() -> result<> {
     mm_struct* mm = mm_struct::of(me);

@@ -9,6 +9,7 @@
 
 #include <xip/base/points.h>
 #include <xip/mm/mm.h>
+#include <xip/vfs/super_block.h>
 
 #include "mm/entries.h"
 #include "vfs/hook.h"
@@ -181,6 +182,30 @@ std::size_t mm_struct::transfer(const access& what, std::byte* memory, access_re
     if (!ended) break;
   }
   return done;
+}
+
+access_result mm_struct::persist_user(user_address address, std::size_t bytes) noexcept {
+  dev::device* stored_to = nullptr;
+  for (std::size_t done = 0; done < bytes;) {
+    const user_address at = address + done;
+    const std::size_t piece = std::min<std::size_t>(bytes - done, page_size - (at & (page_size - 1)));
+    bool there = false;
+    {
+      spin_guard guard{page_table_lock_};
+      const pte e = page_table_.translate(at);
+      there = e.present() && e.read;
+      if (there && e.kind == pte_kind::pfn) {
+        stored_to = &e.inode->i_sb.s_bdev;
+        stored_to->flush(e.memory + (at & (page_size - 1)), piece);
+      }
+    }
+    if (there)
+      done += piece;
+    else if (const auto brought = fault_in(at, false); !brought)
+      return brought;
+  }
+  if (stored_to != nullptr) stored_to->drain();
+  return {};
 }
 
 access_result mm_struct::pin(user_address address, bool write, page_pin& pin) noexcept {

@@ -61,11 +61,10 @@ result<> entry_range_lock::put(const dax_entry& e) noexcept {
   mutex_guard guard{table_->lock_};
   try {
     dax_entry& there = table_->entries_[e.index.value()];
-    const bool was_dirty = there.dirty;
-    const bool stays_dirty = was_dirty && there.same_place(e);
+    const dax_entry was = there;
     there = e;
-    there.dirty = e.dirty || stays_dirty;
-    table_->count_dirty(int{there.dirty} - int{was_dirty});
+    there.dirty = e.dirty || (was.dirty && was.same_place(e));
+    table_->count(was, there);
     return {};
   } catch (const std::bad_alloc&) {
     return fail(ENOMEM);
@@ -76,16 +75,17 @@ void entry_range_lock::remove(pgoff_t index) noexcept {
   mutex_guard guard{table_->lock_};
   const auto at = table_->entries_.find(index.value());
   if (at == table_->entries_.end()) return;
-  table_->count_dirty(-int{at->second.dirty});
+  table_->count(at->second, {});
   table_->entries_.erase(at);
 }
 
 void entry_range_lock::clean(pgoff_t index) noexcept {
   mutex_guard guard{table_->lock_};
   const auto at = table_->entries_.find(index.value());
-  if (at == table_->entries_.end() || !at->second.dirty) return;
+  if (at == table_->entries_.end()) return;
+  const dax_entry was = at->second;
   at->second.dirty = false;
-  table_->count_dirty(-1);
+  table_->count(was, at->second);
 }
 
 entry_table::entry_table(vfs::inode& inode) noexcept : inode_{inode}, entries_{&inode.i_sb.memory()} {}
@@ -120,12 +120,15 @@ void entry_table::widen(entry_range_lock& range) noexcept {
 }
 
 // A sync that looks for what was stored before it began finds it here: the store came back after its entry was DIRTY.
-void entry_table::count_dirty(int change) noexcept {
-  const std::uint64_t before = dirty_.load(std::memory_order_relaxed);
-  const std::uint64_t now = before + static_cast<std::uint64_t>(change);
-  dirty_.store(now, std::memory_order_release);
-  if (before == 0 && now != 0) inode_.i_sb.s_dirty_mappings.fetch_add(1, std::memory_order_relaxed);
-  if (before != 0 && now == 0) inode_.i_sb.s_dirty_mappings.fetch_sub(1, std::memory_order_relaxed);
+void entry_table::count(const dax_entry& was, const dax_entry& now) noexcept {
+  const auto add = [](std::atomic<std::uint64_t>& counter, bool before, bool after) {
+    counter.store(counter.load(std::memory_order_relaxed) + std::uint64_t{after} - std::uint64_t{before}, std::memory_order_release);
+  };
+  const bool had_dirty = has_dirty();
+  add(dirty_, was.dirty, now.dirty);
+  add(zeros_, was.kind == entry_kind::zero, now.kind == entry_kind::zero);
+  if (!had_dirty && has_dirty()) inode_.i_sb.s_dirty_mappings.fetch_add(1, std::memory_order_relaxed);
+  if (had_dirty && !has_dirty()) inode_.i_sb.s_dirty_mappings.fetch_sub(1, std::memory_order_relaxed);
 }
 
 std::optional<dax_entry> entry_table::next_dirty(pgoff_t index) noexcept {

@@ -71,6 +71,13 @@ void settle(write_state& state, vfs::iov_iter& from, Mover& mover) noexcept {
   state.settled = state.pos;
 }
 
+// A zero page that is mapped where a block was written all along, since the file system has zeroed it together with others, shows the same bytes only until now.
+void drop_late_zeros(vfs::inode& inode, loff_t pos, loff_t end) noexcept {
+  if (entry_table* table = entry_table::find(inode); table == nullptr || !table->has_zeros() || pos == end) return;
+  entry_range_lock entries{inode, pgoff_of(pos), pgoff_of(end - 1)};
+  xip_drop_zero_entries(inode, entries);
+}
+
 // Blocks that are written already: in place, with faults allowed, no handle and no entry lock.
 template <class Mover>
 void overwrite(write_state& state, vfs::iov_iter& from, const extent_map& em, Mover& mover) noexcept {
@@ -78,6 +85,7 @@ void overwrite(write_state& state, vfs::iov_iter& from, const extent_map& em, Mo
   const auto bytes = static_cast<std::size_t>(std::min(state.end, mapped_end) - state.pos);
   const auto moved = copy_to_blocks(from, em, state.pos, bytes, state.bits(), mover);
   if (!moved.has_value()) return state.stop(moved.error());
+  drop_late_zeros(state.inode, state.pos, state.pos + static_cast<loff_t>(*moved));
   state.pos += static_cast<loff_t>(*moved);
   if (*moved == 0) state.failure = EFAULT;
 }

@@ -62,6 +62,17 @@ TEST_F(MappedTest, AWriteReplacesZeroPagesAndLeavesStoredPagesDirty) {
   EXPECT_EQ(entry(2)->kind, entry_kind::zero);
 }
 
+// The block was converted as the neighbour of another, for want of space in the tree.
+TEST_F(MappedTest, AnOverwriteTakesAZeroPageThatIsThereAllTheSame) {
+  const mm::user_address at = map(0, 8);
+  EXPECT_EQ(word_at(at + block), 0u);
+  put_extent(0, 4, 50, extent_type::mapped);
+  const std::uint32_t word = 8;
+  ASSERT_EQ(file.write(block, &word, sizeof word), sizeof word);
+  EXPECT_EQ(word_at(at + block), 8u);
+  EXPECT_FALSE(entry_table::of(file.inode).has_zeros());
+}
+
 TEST_F(MappedTest, APrivateStoreCopiesWithoutAHandle) {
   put_extent(0, 1, 50, extent_type::mapped);
   const mm::user_address at = map(0, 8, 0);

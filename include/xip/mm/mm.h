@@ -59,6 +59,8 @@ result<> madvise(vfs::task& me, user_address address, std::size_t length, int ad
 // Loads and stores, page by page: what lies before a page that faults in vain has been moved.
 access_result load(vfs::task& me, user_address address, void* to, std::size_t bytes);
 access_result store(vfs::task& me, user_address address, const void* from, std::size_t bytes);
+// What was stored there has left the CPU's caches: clwb and sfence. With MAP_SYNC it is durable then. Loads what is not there.
+access_result persist(vfs::task& me, user_address address, std::size_t bytes);
 // PIN gets the page at ADDRESS, for reading, or for writing too. EFAULT. Linux: pin_user_pages.
 result<> pin_user_page(vfs::task& me, user_address address, bool write, page_pin& pin);
 
@@ -112,6 +114,7 @@ class mm_struct {
     bool nofault;
   };
   [[nodiscard]] std::size_t transfer(const access& what, std::byte* memory, access_result& ended) noexcept;
+  [[nodiscard]] access_result persist_user(user_address address, std::size_t bytes) noexcept;
   // Brings in the page for the access; the signal if it cannot be.
   [[nodiscard]] access_result fault_in(user_address address, bool write) noexcept;
   // The page is there for this kind of access.

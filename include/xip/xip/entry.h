@@ -26,12 +26,12 @@ inline constexpr lock_class dax_entry_class{"dax_entry", lock_kind::pseudo, true
 
 class entry_table;
 
-enum class entry_kind : std::uint8_t { zero, pfn };
+enum class entry_kind : std::uint8_t { none, zero, pfn };
 
 struct dax_entry {
   pgoff_t index;  // of its first page
   mm::fault_order order = mm::fault_order::pte;
-  entry_kind kind = entry_kind::zero;
+  entry_kind kind = entry_kind::none;
   bool dirty = false;
   std::uint64_t pfn = 0;        // which page of the device
   std::byte* memory = nullptr;  // in a window of it
@@ -96,6 +96,7 @@ class entry_table {
   [[nodiscard]] std::optional<dax_entry> next_dirty(pgoff_t index) noexcept;
   // No lock is needed to ask.
   [[nodiscard]] bool has_dirty() const noexcept { return dirty_.load(std::memory_order_acquire) != 0; }
+  [[nodiscard]] bool has_zeros() const noexcept { return zeros_.load(std::memory_order_acquire) != 0; }
   // How many entries there are; for tests.
   [[nodiscard]] std::size_t size() noexcept;
   [[nodiscard]] std::optional<dax_entry> peek(pgoff_t index) noexcept;
@@ -109,14 +110,16 @@ class entry_table {
   [[nodiscard]] map::iterator at_or_behind(pgoff_t index) noexcept XIP_REQUIRES(lock_);
   [[nodiscard]] std::optional<dax_entry> holding(pgoff_t index) noexcept XIP_REQUIRES(lock_);
   void widen(entry_range_lock& range) noexcept XIP_REQUIRES(lock_);
-  void count_dirty(int change) noexcept XIP_REQUIRES(lock_);
+  // The entry WAS is NOW; either may be none.
+  void count(const dax_entry& was, const dax_entry& now) noexcept XIP_REQUIRES(lock_);
 
   vfs::inode& inode_;
   mutex<i_pages_class> lock_;
   wait_queue unlocked_;
   entry_range_lock* locked_ XIP_GUARDED_BY(lock_) = nullptr;
   map entries_ XIP_GUARDED_BY(lock_);    // by first page
-  std::atomic<std::uint64_t> dirty_{0};  // changed under lock_
+  std::atomic<std::uint64_t> dirty_{0};  // how many are; changed under lock_
+  std::atomic<std::uint64_t> zeros_{0};  // likewise
 };
 
 }  // namespace xip
