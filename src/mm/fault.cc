@@ -209,16 +209,20 @@ access_result mm_struct::persist_user(user_address address, std::size_t bytes) n
 }
 
 access_result mm_struct::pin(user_address address, bool write, page_pin& pin) noexcept {
+  const auto pin_present = [&] {
+    shared_guard guard{mmap_lock_};
+    const vm_area_struct* area = find_area(address);
+    if (area == nullptr) return false;
+    spin_guard tables{page_table_lock_};
+    const pte e = page_table_.translate(address);
+    if (!e.present() || !(write ? e.write : e.read)) return false;
+    pin.pin(e, area->vm_file, area->pgoff_of(address));
+    return true;
+  };
   while (true) {
-    {
-      shared_guard guard{mmap_lock_};
-      if (const vm_area_struct* area = find_area(address); area != nullptr) {
-        spin_guard tables{page_table_lock_};
-        if (const pte e = page_table_.translate(address); e.present() && (write ? e.write : e.read)) {
-          pin.pin(e, area->vm_file, area->pgoff_of(address));
-          return {};
-        }
-      }
+    if (pin_present()) {
+      XIP_POINT(mm_pinned, address);
+      return {};
     }
     if (const auto there = fault_in(address, write); !there) return there;
   }

@@ -7,6 +7,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <xip/mm/mm.h>
+
 namespace xip::scenario {
 namespace {
 
@@ -37,8 +39,11 @@ class fsx {
   void open() {
     fd_ = t_.must(t_->open(options_.path, O_RDWR | O_CREAT | options_.open_flags, 0644));
     append_ = t_.must(t_->open(options_.path, O_WRONLY | O_APPEND | options_.open_flags));
+    map();
   }
   void close() {
+    if (mapped_ != 0) t_.must(mm::munmap(t_.task(), mapped_, mapped_bytes()));
+    mapped_ = 0;
     t_.must(t_->close(fd_));
     t_.must(t_->close(append_));
   }
@@ -51,6 +56,8 @@ class fsx {
 
   [[nodiscard]] stamp stamp_now() const { return {.file = 1 + (now_ >> 11), .generation = now_ & 0x7ff}; }
   [[nodiscard]] std::size_t random_length() { return chance_.one_in(4) ? chance_.between(1, 64) : chance_.between(1, options_.max_io); }
+  [[nodiscard]] std::size_t mapped_bytes() const { return (options_.max_size + page_size - 1) & ~(page_size - 1); }
+  [[nodiscard]] std::size_t end_of_last_page() const { return (model_.size() + page_size - 1) & ~(page_size - 1); }
   // Positions like block borders.
   [[nodiscard]] std::size_t random_position(std::size_t end) {
     const std::size_t at = chance_.below(end + 1);
@@ -70,6 +77,10 @@ class fsx {
   void insert();
   void seek();
   void sync();
+  void map();
+  void load();
+  void store();
+  void copy_within();
   void cycle();
   void compare_all();
   void grow_to(std::size_t end) {
@@ -91,6 +102,7 @@ class fsx {
   unsigned now_ = 0;
   unsigned mounts_ = 0;
   int fd_ = -1, append_ = -1;
+  mm::user_address mapped_ = 0;  // all that the file can become; 0: it cannot be mapped
 };
 
 void fsx::read() {
@@ -216,6 +228,55 @@ void fsx::sync() {
   t_.must(chance_.one_in(2) ? t_->fsync(fd_) : t_->fdatasync(fd_));
 }
 
+void fsx::map() {
+  if (!options_.mapped) return;
+  const auto at = mm::mmap(t_.task(), 0, mapped_bytes(), PROT_READ | PROT_WRITE, MAP_SHARED, fd_, 0);
+  if (at) mapped_ = *at;
+  if (!at) t_.expect_errno(at, ENODEV);
+}
+
+// Up to the end of the page in which the file ends there are zeros, behind that a signal.
+void fsx::load() {
+  if (mapped_ == 0) return;
+  const std::size_t at = random_position(options_.max_size - 1);
+  const std::size_t bytes = std::min(random_length(), options_.max_size - at);
+  note("load {} bytes at {} (size {})", bytes, at, model_.size());
+  std::vector<std::byte> found(bytes, std::byte{0xee});
+  const auto loaded = mm::load(t_.task(), mapped_ + at, found.data(), bytes);
+  t_.expect_equal(loaded.has_value(), at + bytes <= end_of_last_page(), "all of it can be loaded");
+  const std::size_t there = at < model_.size() ? std::min(bytes, model_.size() - at) : 0;
+  t_.expect_same(
+      compare_bytes(std::span{found}.first(there), static_cast<loff_t>(at), std::span{model_}.subspan(std::min(at, model_.size()), there)));
+}
+
+// What is stored behind the end, in the last page, is in no file and comes to light in none.
+void fsx::store() {
+  if (mapped_ == 0 || model_.empty()) return;
+  const std::size_t at = random_position(model_.size() - 1);
+  const std::size_t bytes = std::min(random_length(), end_of_last_page() - at);
+  note("store {} bytes at {} (size {})", bytes, at, model_.size());
+  std::vector<std::byte> data(bytes);
+  fill(data, static_cast<loff_t>(at), stamp_now());
+  t_.expect(mm::store(t_.task(), mapped_ + at, data.data(), bytes).has_value(), "all of it can be stored");
+  data.resize(std::min(bytes, model_.size() - at));
+  std::ranges::copy(data, model_.begin() + static_cast<std::ptrdiff_t>(at));
+}
+
+// A write whose source is the mapping. Where the two overlap the bytes are those of a copy forward or not, as the pages lie: so they do not.
+void fsx::copy_within() {
+  if (mapped_ == 0 || model_.empty()) return;
+  const std::size_t from = random_position(model_.size() - 1);
+  const std::size_t bytes = std::min({random_length(), model_.size() - from, options_.max_size / 2});
+  const std::size_t to = from >= bytes && chance_.one_in(2) ? chance_.below(from - bytes + 1) : from + bytes;
+  if (to + bytes > options_.max_size) return;
+  note("write {} bytes at {} from the mapping at {} (size {})", bytes, to, from, model_.size());
+  t_.expect_answer(t_->pwrite(fd_, mm::user_pointer(mapped_ + from), bytes, static_cast<loff_t>(to)), bytes, "bytes written");
+  const std::vector<std::byte> data(model_.begin() + static_cast<std::ptrdiff_t>(from),
+                                    model_.begin() + static_cast<std::ptrdiff_t>(from + bytes));
+  grow_to(to + bytes);
+  std::ranges::copy(data, model_.begin() + static_cast<std::ptrdiff_t>(to));
+}
+
 void fsx::cycle() {
   note("unmount and mount");
   close();
@@ -237,7 +298,7 @@ void fsx::compare_all() {
 
 void fsx::one() {
   if (options_.cycle_every != 0 && chance_.one_in(options_.cycle_every)) return cycle();
-  switch (chance_.below(20)) {
+  switch (chance_.below(mapped_ != 0 ? 27 : 20)) {
     case 0:
     case 1:
     case 2:
@@ -268,8 +329,18 @@ void fsx::one() {
       return collapse();
     case 18:
       return insert();
-    default:
+    case 19:
       return sync();
+    case 20:
+    case 21:
+    case 22:
+      return load();
+    case 23:
+    case 24:
+    case 25:
+      return store();
+    default:
+      return copy_within();
   }
 }
 

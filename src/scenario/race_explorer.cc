@@ -12,8 +12,8 @@ namespace {
 
 // Beginnings of what those say who judge. An expectation says where it stands in the source instead.
 constexpr std::string_view lockdep_says = "lockdep: ", log_says = "error log: ", e2fsck_says = "e2fsck: ";
-constexpr std::array<std::string_view, 6> judges{"crash state: ", lockdep_says,        log_says,
-                                                 e2fsck_says,     "block sanitizer: ", "linearizability: "};
+constexpr std::array<std::string_view, 7> judges{"crash state: ",     lockdep_says,    log_says,           e2fsck_says,
+                                                 "block sanitizer: ", "page tables: ", "linearizability: "};
 
 // What BODY throws becomes what the explorer reports.
 template <class Body>
@@ -59,10 +59,11 @@ race_explorer::race_explorer(const scenario& s, const vfs::file_system_type& typ
       sanitizer_{device()},
       parts_{*s.race},
       histories_{parts_},
+      page_tables_{parts_, sanitizer_},
       judge_{ground.use} {
   static_cast<void>(memory_.write(0, ground.image));
   program_.name = name_of(s, conditions);
-  program_.state = {&arena_, &memory_, &sanitizer_, &histories_};
+  program_.state = {&arena_, &memory_, &sanitizer_, &histories_, &page_tables_};
   if (crashes_) program_.state.push_back(&*crashes_);
   program_.setup = [this](explore::scheduler& sched) { told([&] { set_up(sched); }); };
   for (std::size_t i = 0; i < s.race->tasks.size(); ++i)
@@ -115,13 +116,15 @@ void race_explorer::set_up(explore::scheduler& sched) {
   parts_.set_up(arena_.allocate(what_.race->bytes, what_.race->alignment));
   ready_ = true;
   if (crashes_) watch_power(sched);
+  sanitizer_.pass_points_to(&page_tables_);
+  page_tables_.watch(sched);
   plant(sched);
 }
 
 // What the setup made has arrived. Without that it would be unknown how much of it a crash leaves.
 void race_explorer::watch_power(explore::scheduler& sched) {
   if (const auto synced = kernel_->sync(); !synced) throw explore::failure{"the setup cannot be made durable"};
-  sanitizer_.pass_points_to(&*crashes_);
+  page_tables_.pass_points_to(&*crashes_);
   parts_.power_may_fail = [this] { crashes_->power_may_fail(); };
   crashes_->medium().tell_data(
       [this](std::uint64_t offset) { return sanitizer_.owner_of(pblk_t{offset / page_size}).state == explore::block_state::file; });
@@ -142,6 +145,7 @@ void race_explorer::plant(explore::scheduler& sched) {
 
 // Every schedule ends with an unmounted image that e2fsck has accepted, now or when it saw the same bytes before.
 void race_explorer::check() {
+  page_tables_.stop();
   if (crashes_)
     if (const std::string wrong = crashes_->judge(); !wrong.empty()) throw explore::failure{wrong};
   parts_.judge();

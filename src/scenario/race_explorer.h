@@ -14,6 +14,7 @@
 #include <xip/explore/snapshot_device.h>
 #include <xip/scenario/planted_bug.h>
 
+#include "scenario/page_tables.h"
 #include "scenario/race_crashes.h"
 #include "scenario/race_image.h"
 #include "scenario/race_parts.h"
@@ -26,7 +27,7 @@ struct race_conditions {
   bool check_locks = true;           // false: what lockdep reports fails nothing
 };
 
-// Who found out that a schedule fails: "lockdep", "block sanitizer", "linearizability", "e2fsck", "error log", "crash state", "expectation", or what kind of
+// Who found out that a schedule fails: "lockdep", "block sanitizer", "page tables", "linearizability", "e2fsck", "error log", "crash state", "expectation", or what kind of
 // failure it is where nobody had to look ("deadlock").
 [[nodiscard]] std::string_view oracle_of(const explore::schedule_report& failed);
 
@@ -82,6 +83,7 @@ class race_explorer {
   explore::block_sanitizer sanitizer_;
   race_parts parts_;
   histories histories_;
+  page_table_checker page_tables_;
   image_judge judge_;
   explore::program program_;
   vfs::kernel* kernel_ = nullptr;  // in the arena

@@ -25,8 +25,8 @@ std::expected<std::unique_ptr<dev::device>, std::string> memory_of(std::uint64_t
 
 }  // namespace
 
-std::expected<std::vector<std::byte>, std::string> make_race_image(const tools& use) {
-  const auto device = memory_of(race_image_bytes);
+std::expected<std::vector<std::byte>, std::string> make_race_image(const tools& use, std::uint64_t size) {
+  const auto device = memory_of(size);
   if (!device) return std::unexpected{device.error()};
   const auto ran =
       run_tool(use.mke2fs,
@@ -36,7 +36,7 @@ std::expected<std::vector<std::byte>, std::string> make_race_image(const tools& 
                {image_time});
   if (!ran) return std::unexpected{fmt::format("{}: {}", use.mke2fs, ran.error().message())};
   if (ran->status != 0) return std::unexpected{fmt::format("mke2fs failed with exit code {}: {}", ran->status, ran->output)};
-  std::vector<std::byte> bytes(race_image_bytes);
+  std::vector<std::byte> bytes(size);
   if (const auto read = (*device)->read(0, bytes); !read) return std::unexpected{std::string{read.error().message()}};
   return bytes;
 }

@@ -16,8 +16,8 @@ namespace xip::scenario {
 
 inline constexpr std::uint64_t race_image_bytes = 1 * mib;
 
-// Of race_image_bytes: blocks of 4 KiB, 32 inodes, no journal; identity, hash seed and times are fixed. The error: what is missing or failed.
-[[nodiscard]] std::expected<std::vector<std::byte>, std::string> make_race_image(const tools& use);
+// SIZE bytes: blocks of 4 KiB, 32 inodes, no journal; identity, hash seed and times are fixed. The error: what is missing or failed.
+[[nodiscard]] std::expected<std::vector<std::byte>, std::string> make_race_image(const tools& use, std::uint64_t size = race_image_bytes);
 [[nodiscard]] std::uint32_t checksum_of(std::span<const std::byte> image) noexcept;
 
 // What the explorations of a process begin with.

@@ -18,6 +18,9 @@ POINTS = (
     "vfs_before_i_size", "vfs_i_size_stored", "ext4_handle_started", "ext4_handle_stopped", "ext4_map_blocks", "ext4_extent_inserted",
     "ext4_extent_converted", "ext4_extent_removed", "ext4_block_allocated", "ext4_before_free", "ext4_block_freed", "ext4_orphan_add",
     "ext4_orphan_del", "ext4_commit_start", "ext4_before_reuse", "ext4_commit_done", "dev_fence", "dev_flush",
+    # Of a fault, and of what takes its work back.
+    "xip_fault_locked", "xip_before_entry", "xip_fault_unlocked", "xip_write_protected", "xip_before_clean", "xip_entries_dropped",
+    "xip_zeros_unmapped", "mm_fault", "mm_before_pte", "mm_before_zap", "mm_before_copy", "mm_pinned",
 )
 PARTS = 3  # of a campaign
 

@@ -22,10 +22,11 @@ struct fsx_options {
   std::string_view mount = {};        // options for every second of these mounts
   int open_flags = 0;                 // O_DIRECT, O_DSYNC ...
   bool preallocate = true;            // and zero, collapse and insert ranges
+  bool mapped = true;                 // loads and stores through mappings, too, where the file can be mapped
   std::uint64_t stream = 0;           // which stream of the run's chance
 };
-// Reads, writes, appends, truncates, preallocates, punches, zeros, collapses, inserts, seeks and syncs one file; every byte that comes back is
-// compared with the model. A failure lists the operations before it.
+// Reads, writes, appends, truncates, preallocates, punches, zeros, collapses, inserts, seeks and syncs one file, and loads and stores through mappings of it; every
+// byte that comes back is compared with the model. A failure lists the operations before it.
 void run_fsx(run& t, const fsx_options& options);
 
 // A tree below ROOT, made and changed by one task. Several may work side by side on trees of their own.

@@ -1,0 +1,48 @@
+// After each step of a race: no page table maps a block that is not its file's. An access through such an entry would be caught by the block sanitizer;
+// this finds the entry, whether somebody uses it or not.
+#pragma once
+
+#include <string>
+
+#include <xip/base/points.h>
+#include <xip/explore/block_sanitizer.h>
+#include <xip/explore/resettable.h>
+#include <xip/explore/scheduler.h>
+#include <xip/mm/mm.h>
+
+#include "scenario/race_parts.h"
+
+namespace xip::scenario {
+
+class page_table_checker final : public point_sink, public explore::resettable {
+ public:
+  page_table_checker(const race_parts& parts, const explore::block_sanitizer& owners) noexcept : parts_{parts}, owners_{owners} {}
+
+  // From now on, until the schedule's tasks have ended.
+  void watch(explore::scheduler& sched) noexcept { scheduler_ = &sched, watching_ = true; }
+  void stop() noexcept { watching_ = false; }
+  // Who else hears the points. Null: nobody.
+  void pass_points_to(point_sink* next) noexcept { next_ = next; }
+
+  void on_point(point p, std::uint64_t a, std::uint64_t b, std::uint64_t c) noexcept override {
+    if (next_ != nullptr) next_->on_point(p, a, b, c);
+    if (watching_) check();
+  }
+  int inject(point p, std::uint64_t a, std::uint64_t b) noexcept override { return next_ != nullptr ? next_->inject(p, a, b) : 0; }
+
+  [[nodiscard]] result<> save() override { return {}; }
+  void restore() noexcept override { watching_ = scheduler_ != nullptr; }
+
+ private:
+  void check() noexcept;
+  void check(const mm::pte& e, mm::user_address address, mm::fault_order order) noexcept;
+
+  const race_parts& parts_;
+  const explore::block_sanitizer& owners_;
+  explore::scheduler* scheduler_ = nullptr;
+  point_sink* next_ = nullptr;
+  bool watching_ = false;
+  std::string text_;  // not on the stack of a task that fails: that is given up with all it owns
+};
+
+}  // namespace xip::scenario
