@@ -190,7 +190,7 @@ void mm_struct::release_tables(user_address start, user_address end) noexcept {
   while (true) {
     const page_table::spare_slot taken = take();
     if (taken.empty()) return;
-    page_table_.free_tables(taken);
+    page_table::free_tables(memory(), taken);
   }
 }
 

@@ -60,7 +60,7 @@ result<> mm_struct::ensure_slot(user_address address, fault_order order) noexcep
   }
   page_table::spare_slot spare;
   try {
-    spare = page_table_.make_slot(address, order);
+    spare = page_table::make_slot(memory(), address, order);
   } catch (const std::bad_alloc&) {
     return fail(ENOMEM);
   }
@@ -68,7 +68,7 @@ result<> mm_struct::ensure_slot(user_address address, fault_order order) noexcep
     spin_guard guard{page_table_lock_};
     page_table_.insert(spare);
   }
-  page_table_.free_tables(spare);
+  page_table::free_tables(memory(), spare);
   return {};
 }
 

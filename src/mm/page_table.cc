@@ -22,16 +22,16 @@ page_table::~page_table() {
     if (s.entries != nullptr) std::pmr::polymorphic_allocator<>{&memory_}.delete_object(s.entries);
 }
 
-page_table::spare_slot page_table::make_slot(user_address address, fault_order order) {
-  slots one{&memory_};
+page_table::spare_slot page_table::make_slot(std::pmr::memory_resource& memory, user_address address, fault_order order) {
+  slots one{&memory};
   const auto at = one.try_emplace(address >> pmd_shift).first;
-  if (order == fault_order::pte) at->second.entries = std::pmr::polymorphic_allocator<>{&memory_}.new_object<table>();
+  if (order == fault_order::pte) at->second.entries = std::pmr::polymorphic_allocator<>{&memory}.new_object<table>();
   return one.extract(at);
 }
 
-void page_table::free_tables(const spare_slot& spare) noexcept {
+void page_table::free_tables(std::pmr::memory_resource& memory, const spare_slot& spare) noexcept {
   if (spare.empty() || spare.mapped().entries == nullptr) return;
-  std::pmr::polymorphic_allocator<>{&memory_}.delete_object(spare.mapped().entries);
+  std::pmr::polymorphic_allocator<>{&memory}.delete_object(spare.mapped().entries);
 }
 
 page_table::slot* page_table::find(user_address address) noexcept {

@@ -164,6 +164,22 @@ TEST_F(HugeRace, ALoadOfZerosAndAWriteIntoThem) {
       [](actor& me) { expect(me.load(me.whole) == 0, "zeros"); });
 }
 
+// A page is stored to while others load the zeros around it.
+TEST_F(HugeRace, AStoreIntoAPageOfZerosThatAreMappedAsAWhole) {
+  explore_two(
+      true, [](actor& me) { me.store(me.part, 1); },
+      [](actor& me) {
+        const std::uint64_t word = me.load(me.whole + 8 * page);
+        expect(word == 0 || word == 1, "zero or what was stored");
+      },
+      [this](actor& me) {
+        expect(me.load(me.whole + 8 * page) == 1 && me.read(from_ + 8 * page) == 1, "what was stored");
+        expect(me.task->fsync(me.fd).has_value(), "fsync");
+        expect(me.load(me.whole + 9 * page) == 0, "zeros beside it");
+      },
+      [](actor& me) { expect(me.load(me.whole) == 0 && me.has_huge(), "zeros in one entry"); });
+}
+
 // Linux 23c84eb78375: who waits for a page of a whole waits for the whole.
 TEST_F(HugeRace, ASyncOfTheWholeAndStoresIntoItsPages) {
   explore_two(

@@ -86,10 +86,10 @@ class page_table {
   page_table(const page_table&) = delete;
   page_table& operator=(const page_table&) = delete;
 
-  // With no lock held: memory for the slot of ADDRESS, with a table unless it is to be one entry. bad_alloc.
-  [[nodiscard]] spare_slot make_slot(user_address address, fault_order order);
+  // With no lock held: a slot for ADDRESS in MEMORY, with a table unless it is to be one entry. bad_alloc.
+  [[nodiscard]] static spare_slot make_slot(std::pmr::memory_resource& memory, user_address address, fault_order order);
   // What a slot has, which lies in no page_table, with no lock held. It may be empty.
-  void free_tables(const spare_slot& spare) noexcept;
+  static void free_tables(std::pmr::memory_resource& memory, const spare_slot& spare) noexcept;
 
   // The slot of ADDRESS; null: nothing was ever mapped there.
   [[nodiscard]] slot* find(user_address address) noexcept;

@@ -19,6 +19,7 @@ struct scene : race {
     put(task(), fd, 0, block(), {.file = 1, .generation = 1});
     must(task().fsync(fd));
     at = map_file(*this, task(), fd, block());
+    expect(load_word(task(), at).has_value(), "what was written is mapped, to be read");
   }
   // The setup is durable when the tasks begin: the store is made by the one of them that comes first.
   void sync(vfs::task& me) {
