@@ -23,10 +23,9 @@ result<> mm_struct::move_entries(const vm_area_struct& area, user_address from, 
   // A zap that comes through the list of the file's mappings finds each entry at its old place or at the new one, never at neither.
   const mapping_guard guard{area};
   spin_guard tables{page_table_lock_};
-  page_table& table = page_table_;
-  table.for_each(from, from + bytes, [&](pte& e, user_address at, fault_order order) {
+  page_table_.for_each(from, from + bytes, [&](pte& e, user_address at, fault_order order) XIP_NO_THREAD_SAFETY_ANALYSIS {
     const pte moved = std::exchange(e, {});
-    pte* there = order == fault_order::pmd ? nullptr : table.entry(to + (at - from));
+    pte* there = order == fault_order::pmd ? nullptr : page_table_.entry(to + (at - from));
     if (there != nullptr) *there = moved;
   });
   return {};

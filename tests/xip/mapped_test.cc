@@ -243,6 +243,18 @@ TEST_F(MappedTest, MapSyncMapsOnlyWhenWhatLeadsThereIsDurable) {
   };
   ASSERT_TRUE(put_word(at + block, 2));
   EXPECT_EQ(std::ranges::count(file.inode.log, "sync"), 3);
+  // Or it is of another block by then.
+  syncs = 0;
+  file.inode.on_get_blocks = [&] {
+    if (file.inode.log.back() != "sync" || syncs++ != 0) return;
+    entry_range_lock lock{file.inode, pgoff_t{2}, pgoff_t{2}};
+    dax_entry other = lock.get(pgoff_t{2}).value();
+    ++other.pfn;
+    other.memory += block;
+    ASSERT_TRUE(lock.put(other));
+  };
+  ASSERT_TRUE(put_word(at + 2 * block, 3));
+  EXPECT_EQ(word_on_device(file.inode.find(lblk_t{2}, 1).pblk.value()), 3u);
   file.inode.on_get_blocks = nullptr;
   file.inode.lie = nullptr;
   file.inode.log.clear();
