@@ -5,13 +5,18 @@
 // zeroed in place and drained first; whole blocks go in steps, each a change of the tree that is good by itself. A block that goes is not
 // handed out again before that is durable, so that what a crash brings back has its bytes still.
 //
+// Pages that lose their blocks are in no page table before the first of them goes, and cannot come back before the last has gone. At the edges, where a block stays, its page may
+// stay mapped: it is zeroed under whoever stores there, as two writes would meet.
+//
 // Lock chains:
 //   i_rwsem -> invalidate_lock -> jbd2_handle -> dax_entry -> i_data_sem
 //   i_rwsem -> invalidate_lock -> i_data_sem
+//   i_rwsem -> invalidate_lock -> dax_entry -> i_mmap_rwsem
 #include "fs_ext4lite/punch.h"
 
 #include <algorithm>
 
+#include <xip/xip/mapped.h>
 #include <xip/xip/mapping.h>
 
 #include "fs_ext4lite/allocate_range.h"
@@ -59,20 +64,29 @@ result<> remove_blocks(step_handle& h, ext4_inode_info& inode, lblk_t first, std
   }
 }
 
-result<> prepare_range_change(ext4_inode_info& inode, loff_t, loff_t) {
+// What is DIRTY is flushed although much of it goes: blocks that only move keep their bytes, and so do those that stay because a change fails in its middle. Nobody would know
+// any more that they were stored to. An fsync that finds no entry need not wait for this: the entry goes when its bytes have arrived.
+result<> prepare_range_change(ext4_inode_info& inode, const page_range& pages) {
   inode.i_rwsem.assert_held();
   inode.i_mapping.invalidate_lock.assert_held();
   drop_window(inode);
-  handle h = XIP_TRY(journal_start(sbi_of(inode), credits_inode));
-  return start_changing(h);
+  {
+    handle h = XIP_TRY(journal_start(sbi_of(inode), credits_inode));
+    XIP_TRY(start_changing(h));
+  }
+  if (pages.empty()) return {};
+  XIP_TRY(xip_writeback_range(inode, pages.start(), pages.end()));
+  xip_drop_range(inode, pages.first, pages.last, false);
+  return {};
 }
 
 result<> ext4_punch_hole(vfs::file& f, ext4_inode_info& inode, loff_t offset, loff_t length) {
   XIP_TRY(vfs::file_modified(f));
   const loff_t end = hole_end(inode, offset + length);
   if (offset >= std::min(end, i_size_read(inode))) return {};
-  exclusive_guard guard{inode.i_mapping.invalidate_lock};
-  XIP_TRY(prepare_range_change(inode, offset, end));
+  const page_range pages = pages_within(offset, end);
+  const layouts_guard guard{inode, pages};
+  XIP_TRY(prepare_range_change(inode, pages));
   XIP_TRY(zero_partial_blocks(inode, offset, end));
   const unsigned bits = inode.i_sb.s_blocksize_bits;
   const auto first = static_cast<std::uint64_t>(round_up(inode, offset)) >> bits;
@@ -87,8 +101,9 @@ result<> ext4_zero_range(vfs::file& f, ext4_inode_info& inode, loff_t offset, lo
   const loff_t end = offset + length;
   const loff_t new_size = XIP_TRY(size_to_cover(inode, end, keep_size));
   XIP_TRY(vfs::file_modified(f));
-  exclusive_guard guard{inode.i_mapping.invalidate_lock};
-  XIP_TRY(prepare_range_change(inode, offset, end));
+  const page_range pages = pages_within(offset, end);
+  const layouts_guard guard{inode, pages};
+  XIP_TRY(prepare_range_change(inode, pages));
   XIP_TRY(zero_partial_blocks(inode, offset, end));
   const loff_t whole = std::min(round_up(inode, offset), end);
   const loff_t whole_end = std::max(round_down(inode, end), whole);

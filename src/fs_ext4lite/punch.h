@@ -8,13 +8,14 @@
 #include <xip/base/units.h>
 
 #include "fs_ext4lite/file_hooks.h"
+#include "fs_ext4lite/layouts.h"
 #include "fs_ext4lite/step_handle.h"
 
 namespace xip::ext4lite {
 
-// Before blocks of [OFFSET, END) go, move, or become unwritten: nobody reads, writes or faults there. Mappings that may come are to be unmapped, and the
-// entries of the range dropped, here. The first change of a mount is announced, so that data may be changed next. EIO, ENOSPC, ENOMEM.
-[[nodiscard]] result<> prepare_range_change(ext4_inode_info& inode, loff_t offset, loff_t end)
+// Before the blocks of PAGES go, move, or become unwritten, with a layouts_guard of the same pages: what was stored there through mappings is made durable, and their
+// entries are dropped. The first change of a mount is announced, so that data may be changed next. EIO, ENOSPC, ENOMEM.
+[[nodiscard]] result<> prepare_range_change(ext4_inode_info& inode, const page_range& pages)
     XIP_REQUIRES(inode.i_rwsem, inode.i_mapping.invalidate_lock);
 
 // The blocks [FIRST, END) become holes, in as many transactions of H as it takes; the last of them goes on. credits: credits_for_punch. ENOSPC: an extent that is cut

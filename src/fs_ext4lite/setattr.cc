@@ -11,12 +11,12 @@
 //   i_rwsem -> invalidate_lock -> i_mmap_rwsem
 #include <optional>
 
-#include <xip/mm/rmap.h>
 #include <xip/xip/mapped.h>
 #include <xip/xip/mapping.h>
 
 #include "fs_ext4lite/file_hooks.h"
 #include "fs_ext4lite/indirect.h"
+#include "fs_ext4lite/layouts.h"
 #include "fs_ext4lite/name_hooks.h"
 #include "fs_ext4lite/xattr.h"
 
@@ -44,9 +44,6 @@ namespace {
   return {};
 }
 
-// The first page that has no byte of a file of SIZE.
-[[nodiscard]] pgoff_t first_page_behind(loff_t size) noexcept { return pgoff_t{blocks_for(static_cast<std::uint64_t>(size), page_shift)}; }
-
 // The size moves before pages are unmapped, and pages are unmapped before a block is freed: a fault that comes before finds its page taken away again, and one
 // that waits for invalidate_lock finds the end of the file.
 [[nodiscard]] result<> change_size_locked(ext4_inode_info& inode, const vfs::iattr& attr)
@@ -61,22 +58,16 @@ namespace {
   XIP_TRY(store_size(inode, attr));
   if (attr.ia_size > old) return {};
   // Also with the size it had: what was preallocated past it goes. What fails here leaves it on the orphan list, and the next one goes on.
-  xip_drop_range(inode, first_page_behind(attr.ia_size), mm::last_pgoff, true);
+  const page_range behind = pages_behind(attr.ia_size);
+  xip_drop_range(inode, behind.first, behind.last, true);
   return truncate_blocks(inode);
 }
 
-// A page that is pinned keeps its block. It is waited for without invalidate_lock: who has it may fault before he lets it go. Meanwhile others may be pinned.
 [[nodiscard]] result<> change_size(ext4_inode_info& inode, const vfs::iattr& attr) XIP_REQUIRES(inode.i_rwsem) {
   XIP_TRY(check_new_size(inode, attr.ia_size));
-  const pgoff_t first = first_page_behind(attr.ia_size);
-  while (true) {
-    {
-      exclusive_guard guard{inode.i_mapping.invalidate_lock};
-      if (attr.ia_size >= i_size_read(inode) || !xip_layout_busy(inode, first, mm::last_pgoff)) return change_size_locked(inode, attr);
-    }
-    XIP_POINT(xip_layout_busy, first.value());
-    mm::wait_until_unpinned(inode, first, mm::last_pgoff);
-  }
+  const bool shrinks = attr.ia_size < i_size_read(inode);
+  const layouts_guard guard{inode, shrinks ? pages_behind(attr.ia_size) : no_pages};
+  return change_size_locked(inode, attr);
 }
 
 // All but the size. A list says of owner, group and others what the mode says: both change under one handle.

@@ -6,6 +6,9 @@
 // the size becomes more with the first, and a hole moves from the end to its place. No byte that belongs to the file is lost or shown twice. What
 // lies between the end and the end of its block is zeroed before, as no state may show it.
 //
+// Pages from the range on are in no page table meanwhile, and what was stored through them is durable before they lose their entries: they come back by faults, at other places.
+// Private copies stay at theirs, but behind the end there are none.
+//
 // Before the first change every leaf that will move is looked at: a damaged tree, or one that cannot be read, is left as it is. In the end the move is made
 // durable, before anybody can write over blocks in place: bytes that are written over others must not be found, after a crash, where those had been.
 //
@@ -16,6 +19,7 @@
 
 #include <utility>
 
+#include <xip/xip/mapped.h>
 #include <xip/xip/mapping.h>
 
 #include "fs_ext4lite/extent_tree.h"
@@ -58,9 +62,10 @@ struct block_range {
   return XIP_TRY(end_of_tree(inode)) + growth > extent_max_block ? result<>{fail(EINVAL)} : result<>{};
 }
 
+// The pages of what will move have a layouts_guard.
 [[nodiscard]] result<> prepare_move(ext4_inode_info& inode, loff_t offset) XIP_REQUIRES(inode.i_rwsem, inode.i_mapping.invalidate_lock) {
   const loff_t size = i_size_read(inode);
-  XIP_TRY(prepare_range_change(inode, offset, inode.i_sb.s_maxbytes));
+  XIP_TRY(prepare_range_change(inode, pages_behind(offset)));
   return xip_zero_range(inode, size, -size & (loff_t{inode.i_sb.s_blocksize} - 1), ext4_xip_ops);
 }
 
@@ -144,9 +149,12 @@ result<> ext4_collapse_range(vfs::file& f, ext4_inode_info& inode, loff_t offset
   if (offset + length >= size) return fail(EINVAL);
   XIP_TRY(check_move(inode, offset, 0));
   XIP_TRY(vfs::file_modified(f));
-  exclusive_guard guard{inode.i_mapping.invalidate_lock};
+  const layouts_guard guard{inode, pages_behind(offset)};
   XIP_TRY(prepare_move(inode, offset));
-  return commit_move(inode, collapse_blocks(inode, blocks_of(inode, offset, length), size - length));
+  XIP_TRY(commit_move(inode, collapse_blocks(inode, blocks_of(inode, offset, length), size - length)));
+  const page_range behind = pages_behind(size - length);
+  xip_drop_range(inode, behind.first, behind.last, true);
+  return {};
 }
 
 result<> ext4_insert_range(vfs::file& f, ext4_inode_info& inode, loff_t offset, loff_t length) {
@@ -158,7 +166,7 @@ result<> ext4_insert_range(vfs::file& f, ext4_inode_info& inode, loff_t offset, 
   const block_range range = blocks_of(inode, offset, length);
   XIP_TRY(check_move(inode, offset, range.count));
   XIP_TRY(vfs::file_modified(f));
-  exclusive_guard guard{inode.i_mapping.invalidate_lock};
+  const layouts_guard guard{inode, pages_behind(offset)};
   XIP_TRY(prepare_move(inode, offset));
   return commit_move(inode, insert_blocks(inode, range, size + length));
 }

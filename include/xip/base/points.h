@@ -32,8 +32,8 @@
   X(xip_fault_unlocked)        /* fault of MAP_SYNC: the entry is unlocked, the commit is next: page */ \
   X(xip_write_protected)       /* fsync: no page table may write the entry: page */              \
   X(xip_before_clean)          /* fsync: the entry is durable and still DIRTY: page */            \
-  X(xip_entries_dropped)       /* truncate: entries are gone, page tables not looked at again: page */ \
-  X(xip_layout_busy)           /* truncate: a page is pinned, invalidate_lock is dropped: page */ \
+  X(xip_entries_dropped)       /* truncate, punch: entries are gone, page tables not looked at again: pages */ \
+  X(xip_layout_busy)           /* truncate, punch: a page is pinned, invalidate_lock is dropped: pages */ \
   X(mm_fault)                  /* mmap_lock is held: address, store */                          \
   X(mm_before_pte)             /* a page table gets an entry: page of the file, pages */         \
   X(mm_before_zap)             /* page tables lose entries: first page, last page */             \
