@@ -396,7 +396,8 @@ inline constexpr std::uint32_t map_create_unwritten = 1u << 0;  // allocate hole
 inline constexpr std::uint32_t map_convert = 1u << 1;           // unwritten becomes written
 inline constexpr std::uint32_t map_create_written = 1u << 2;    // allocate holes as written (directories, slow symlinks)
 inline constexpr std::uint32_t map_make_unwritten = 1u << 3;    // written becomes unwritten (or, if the tree has no room to say so, zeros)
-inline constexpr std::uint32_t map_convert_exactly = 1u << 4;   // with map_convert: ENOSPC rather than the whole extent
+inline constexpr std::uint32_t map_convert_zeroed = 1u
+                                                    << 4;  // with map_convert: they are zeroed before; ENOSPC rather than the whole extent
 // Linux: ext4_map_blocks. At most MAX blocks from LBLK. With H null it only looks up; the extent cache answers first, then the tree under i_data_sem
 // shared. With a flag it changes the tree under H and i_data_sem exclusive. ENOSPC, EFBIG, EUCLEAN, EIO.
 [[nodiscard]] result<extent_map> map_blocks(handle* h, ext4_inode_info& inode, lblk_t lblk, std::uint32_t max, std::uint32_t flags);

@@ -69,6 +69,13 @@ vm_fault_t ext4_dax_huge_fault(mm::vm_fault& vmf, fault_order order) {
 
 vm_fault_t ext4_dax_fault(mm::vm_fault& vmf) { return ext4_dax_huge_fault(vmf, fault_order::pte); }
 
+// ENOSPC: 2 MiB would take the last blocks, of which one page needs only one.
+[[nodiscard]] result<> room_for_all(ext4_inode_info& inode, lblk_t lblk, std::uint32_t max) {
+  if (max == 1 || sbi_of(inode).s_freeblocks.load(std::memory_order_relaxed) >= std::int64_t{2} * max) return {};
+  const extent_map em = XIP_TRY(map_blocks(nullptr, inode, lblk, max, 0));
+  return em.type == extent_type::hole ? result<>{fail(ENOSPC)} : result<>{};
+}
+
 constexpr mm::vm_operations_struct ext4_dax_vm_ops{
     .fault = ext4_dax_fault,
     .huge_fault = ext4_dax_huge_fault,
@@ -82,11 +89,12 @@ result<extent_map> ext4_get_fault_blocks(vfs::inode& i, lblk_t lblk, std::uint32
   return without_exceptions([&]() -> result<extent_map> {
     ext4_inode_info& inode = info_of(i);
     handle& h = *static_cast<handle*>(of);
+    XIP_TRY(room_for_all(inode, lblk, max));
     const extent_map em = XIP_TRY(map_blocks(&h, inode, lblk, max, map_create_unwritten));
     if (em.type == extent_type::mapped) return em;
-    // Nobody can see them: they are unwritten, and who would write them waits for the entry.
-    XIP_TRY(zero_blocks(inode, em.pblk, em.len));
-    extent_map written = XIP_TRY(map_blocks(&h, inode, lblk, em.len, map_convert | map_convert_exactly));
+    XIP_POINT(ext4_fault_unwritten, i.i_ino.value(), lblk.value());
+    // Who would write them waits for the entry, but a slice may make them written together with others: they are zeroed only if they are unwritten still.
+    extent_map written = XIP_TRY(map_blocks(&h, inode, lblk, em.len, map_convert | map_convert_zeroed));
     if (written.type != extent_type::mapped) return corrupted(i, "a block that was being mapped has become a hole");
     written.flags |= em.flags & em_new;
     return written;

@@ -98,8 +98,8 @@ namespace {
 }
 
 // No block is left for the tree: the rest of the unwritten extent around [LBLK, LBLK + LEN) is zeroed and all of it becomes written. A
-// crash before the commit leaves it unwritten, which reads the same. For slices of a write only: i_rwsem keeps a second one out of those blocks, and a fault that is at
-// work on one has stored nothing there yet. Linux: ext4_ext_zeroout.
+// crash before the commit leaves it unwritten, which reads the same. For slices of a write only: i_rwsem keeps a second one out of those blocks, and a fault that has
+// found one unwritten looks again, under i_data_sem, before it zeroes it, and a load after it has put its entry. Linux: ext4_ext_zeroout.
 [[nodiscard]] result<> convert_with_surroundings(handle& h, ext4_inode_info& inode, lblk_t lblk, std::uint32_t len)
     XIP_REQUIRES(inode.i_data_sem) {
   const extent_map whole = XIP_TRY(find_extent(inode, lblk));
@@ -115,9 +115,10 @@ namespace {
 // What is known of EM may be several extents of the tree joined: the first of them is converted.
 [[nodiscard]] result<extent_map> convert(handle& h, ext4_inode_info& inode, extent_map em, std::uint32_t flags)
     XIP_REQUIRES(inode.i_data_sem) {
+  const bool zeroed = (flags & map_convert_zeroed) != 0;
+  if (zeroed) XIP_TRY(zero_blocks(inode, em.pblk, em.len));
   auto done = convert_extent(h, inode, em.lblk, em.len);
-  const bool exactly = (flags & map_convert_exactly) != 0;
-  if (!done.has_value() && done.error() == ENOSPC && !exactly) done = convert_with_surroundings(h, inode, em.lblk, em.len);
+  if (!done.has_value() && done.error() == ENOSPC && !zeroed) done = convert_with_surroundings(h, inode, em.lblk, em.len);
   XIP_TRY(mark_inode_dirty_data(h, inode));
   if (!done.has_value()) return fail(done.error());
   em.type = extent_type::mapped;

@@ -104,7 +104,7 @@ result<> ext4_fallocate(vfs::file& f, int mode, loff_t offset, loff_t length) {
       XIP_TRY(fallocate_locked(f, inode, mode, offset, length));
     }
     const bool sync = (f.f_iocb_flags.load(std::memory_order_relaxed) & vfs::iocb_dsync) != 0 || vfs::is_sync(inode);
-    return sync ? ext4_fsync(f, offset, offset + length, false) : result<>{};
+    return sync ? vfs::vfs_fsync_range(f, offset, offset + length, false) : result<>{};
   });
 }
 

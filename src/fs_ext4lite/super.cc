@@ -27,6 +27,7 @@
 #include "fs_ext4lite/journal_inode.h"
 #include "fs_ext4lite/statfs.h"
 #include "fs_ext4lite/super.h"
+#include "fs_ext4lite/without_exceptions.h"
 #include "jbd2/journal.h"
 #include "jbd2/recovery.h"
 #include "jbd2/superblock.h"
@@ -387,8 +388,9 @@ using owned_sb = std::unique_ptr<ext4_sb_info, decltype([](ext4_sb_info* sb) { (
   auto& sb = static_cast<ext4_sb_info&>(s);
   if (sb.s_shutdown.load(std::memory_order_relaxed)) return fail(EIO);
   if (sb.is_rdonly()) return sb.changes_lost() ? result<>{fail(EROFS)} : result<>{};
-  XIP_TRY(write_back_mapped(sb));
-  return force_commit(sb);
+  const auto written = write_back_mapped(sb);
+  const auto committed = force_commit(sb);
+  return written.has_value() ? committed : written;
 }
 
 void vfs_found_corruption(const vfs::inode& i, std::string_view what) { (void)corrupted(i, what); }
@@ -419,7 +421,7 @@ void vfs_found_corruption(const vfs::inode& i, std::string_view what) { (void)co
 
 [[nodiscard]] result<> become_readonly(ext4_sb_info& sb) {
   sb.s_flags.fetch_or(vfs::sb_rdonly, std::memory_order_relaxed);
-  auto done = write_back_mapped(sb);
+  auto done = without_exceptions([&] { return write_back_mapped(sb); });
   if (done) done = mark_clean(sb);
   if (!done) sb.s_flags.fetch_and(~vfs::sb_rdonly, std::memory_order_relaxed);
   return done;

@@ -238,9 +238,19 @@ result<> mm_struct::unmap(user_address start, user_address end) {
 result<> mm_struct::protect(user_address start, user_address end, std::uint32_t prot) {
   removed_areas removed{*this};
   exclusive_guard guard{mmap_lock_};
-  if (!is_mapped(start, end)) return fail(ENOMEM);
-  for (std::size_t i = index_of(start); i < areas_.size() && areas_[i]->vm_start < end; ++i)
-    if ((prot & ~(areas_[i]->vm_flags / vm_mayread)) != 0) return fail(EACCES);
+  // What lies before a gap, or before what may not be, is changed all the same.
+  result<> done;
+  user_address reached = start;
+  for (std::size_t i = index_of(start); reached < end; ++i) {
+    if (i == areas_.size() || areas_[i]->vm_start > reached)
+      done = fail(ENOMEM);
+    else if ((prot & ~(areas_[i]->vm_flags / vm_mayread)) != 0)
+      done = fail(EACCES);
+    if (!done) break;
+    reached = areas_[i]->vm_end;
+  }
+  end = std::min(end, reached);
+  if (start == end) return done;
   XIP_TRY(split_at(start));
   XIP_TRY(split_at(end));
   for (std::size_t i = index_of(start); i < areas_.size() && areas_[i]->vm_start < end; ++i) {
@@ -252,7 +262,12 @@ result<> mm_struct::protect(user_address start, user_address end, std::uint32_t 
     set_protection(area.vm_start, area.vm_end, prot);
   }
   merge_around(start, end, removed);
-  return {};
+  return done;
+}
+
+result<> mm_struct::check_mapped(user_address start, user_address end) {
+  shared_guard guard{mmap_lock_};
+  return is_mapped(start, end) ? result<>{} : fail(ENOMEM);
 }
 
 result<> mm_struct::drop_pages(user_address start, user_address end) {

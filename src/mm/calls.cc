@@ -11,7 +11,8 @@
 namespace xip::mm {
 namespace {
 
-inline constexpr int always_known = MAP_TYPE | MAP_FIXED | MAP_FIXED_NOREPLACE | MAP_ANONYMOUS | MAP_POPULATE | MAP_NORESERVE;
+inline constexpr int always_known = MAP_TYPE | MAP_FIXED | MAP_FIXED_NOREPLACE | MAP_ANONYMOUS | MAP_POPULATE | MAP_NORESERVE | MAP_LOCKED |
+                                    MAP_NONBLOCK | MAP_STACK | MAP_DENYWRITE | MAP_EXECUTABLE;
 inline constexpr std::uint32_t protections = PROT_READ | PROT_WRITE | PROT_EXEC;
 static_assert(vm_read == PROT_READ && vm_write == PROT_WRITE && vm_exec == PROT_EXEC);
 
@@ -21,11 +22,11 @@ struct range {
   user_address start, end;
 };
 
-// EINVAL: START is no page. A range that lies outside of all address spaces: ENOMEM.
-[[nodiscard]] result<range> range_of(const vfs::task& me, user_address start, std::size_t length) {
+// EINVAL: START is no page. No address space has so many bytes: TOO_LONG.
+[[nodiscard]] result<range> range_of(const vfs::task& me, user_address start, std::size_t length, int too_long) {
   if (!is_page_aligned(start)) return fail(EINVAL);
   const user_address end = start + page_align(length);
-  if (end < start || page_align(length) < length) return fail(ENOMEM);
+  if (end < start || page_align(length) < length) return fail(too_long);
   return range{mm_struct::of(me), start, end};
 }
 
@@ -87,11 +88,12 @@ struct request {
 result<user_address> mmap(vfs::task& me, user_address address, std::size_t length, int prot, int flags, int fd, loff_t offset) {
   return vfs::system_call(me, [&]() -> result<user_address> {
     const int type = flags & MAP_TYPE;
-    if (!is_page_aligned(static_cast<user_address>(offset)) || offset < 0 || length == 0) return fail(EINVAL);
-    if ((prot & ~static_cast<int>(protections)) != 0) return fail(EINVAL);
+    if (!is_page_aligned(static_cast<user_address>(offset)) || offset < 0) return fail(EINVAL);
+    if ((flags & MAP_ANONYMOUS) == 0 && !me.files->get(fd)) return fail(EBADF);
+    if (length == 0) return fail(EINVAL);
     if (type != MAP_SHARED && type != MAP_PRIVATE && type != MAP_SHARED_VALIDATE) return fail(EINVAL);
     if (page_align(length) == 0) return fail(ENOMEM);
-    const request r{address, page_align(length), prot, flags, offset};
+    const request r{address, page_align(length), prot & static_cast<int>(protections), flags, offset};
     mm_struct& mm = *XIP_TRY(mm_for(me));
     const user_address start = XIP_TRY((flags & MAP_ANONYMOUS) != 0 ? map_anonymous(mm, r) : map_file(me, mm, r, fd));
     if ((flags & MAP_POPULATE) != 0) mm.populate(start, start + r.length);
@@ -101,7 +103,7 @@ result<user_address> mmap(vfs::task& me, user_address address, std::size_t lengt
 
 result<> munmap(vfs::task& me, user_address address, std::size_t length) {
   return vfs::system_call(me, [&]() -> result<> {
-    const range r = XIP_TRY(range_of(me, address, length));
+    const range r = XIP_TRY(range_of(me, address, length, EINVAL));
     if (r.start == r.end || !inside(r)) return fail(EINVAL);
     return r.mm->unmap(r.start, r.end);
   });
@@ -109,7 +111,7 @@ result<> munmap(vfs::task& me, user_address address, std::size_t length) {
 
 result<> mprotect(vfs::task& me, user_address address, std::size_t length, int prot) {
   return vfs::system_call(me, [&]() -> result<> {
-    const range r = XIP_TRY(range_of(me, address, length));
+    const range r = XIP_TRY(range_of(me, address, length, ENOMEM));
     if ((prot & ~static_cast<int>(protections)) != 0) return fail(EINVAL);
     if (r.start == r.end) return {};
     if (!inside(r)) return fail(ENOMEM);
@@ -122,9 +124,16 @@ result<user_address> mremap(vfs::task& me, user_address old_address, std::size_t
   return vfs::system_call(me, [&]() -> result<user_address> {
     if ((flags & ~(MREMAP_MAYMOVE | MREMAP_FIXED)) != 0) return fail(EINVAL);
     if ((flags & MREMAP_FIXED) != 0 && (flags & MREMAP_MAYMOVE) == 0) return fail(EINVAL);
-    const range from = XIP_TRY(range_of(me, old_address, old_size));
+    const range from = XIP_TRY(range_of(me, old_address, old_size, EFAULT));
     if (page_align(new_size) == 0 || from.start == from.end) return fail(EINVAL);
     if (!inside(from)) return fail(EFAULT);
+    constexpr std::size_t all = task_size - mmap_base;
+    if ((flags & MREMAP_FIXED) != 0) {
+      const bool fits = page_align(new_size) <= all && new_address >= mmap_base && new_address <= task_size - page_align(new_size);
+      if (!fits || !is_page_aligned(new_address)) return fail(EINVAL);
+    } else if (new_size > all) {
+      return fail(ENOMEM);
+    }
     return from.mm->remap(from.start, from.end - from.start, page_align(new_size), flags, new_address);
   });
 }
@@ -133,7 +142,7 @@ result<> msync(vfs::task& me, user_address address, std::size_t length, int flag
   return vfs::system_call(me, [&]() -> result<> {
     if ((flags & ~(MS_ASYNC | MS_INVALIDATE | MS_SYNC)) != 0) return fail(EINVAL);
     if ((flags & MS_ASYNC) != 0 && (flags & MS_SYNC) != 0) return fail(EINVAL);
-    const range r = XIP_TRY(range_of(me, address, length));
+    const range r = XIP_TRY(range_of(me, address, length, ENOMEM));
     if (r.start == r.end) return {};
     if (r.mm == nullptr) return fail(ENOMEM);
     return r.mm->sync(r.start, r.end, (flags & MS_SYNC) != 0);
@@ -144,10 +153,10 @@ result<> madvise(vfs::task& me, user_address address, std::size_t length, int ad
   return vfs::system_call(me, [&]() -> result<> {
     const bool hint = advice == MADV_NORMAL || advice == MADV_RANDOM || advice == MADV_SEQUENTIAL || advice == MADV_WILLNEED;
     if (advice != MADV_DONTNEED && !hint) return fail(EINVAL);
-    const range r = XIP_TRY(range_of(me, address, length));
-    if (r.start == r.end || hint) return {};
+    const range r = XIP_TRY(range_of(me, address, length, EINVAL));
+    if (r.start == r.end) return {};
     if (!inside(r)) return fail(ENOMEM);
-    return r.mm->drop_pages(r.start, r.end);
+    return hint ? r.mm->check_mapped(r.start, r.end) : r.mm->drop_pages(r.start, r.end);
   });
 }
 

@@ -88,10 +88,14 @@ void mm_struct::zap(user_address start, user_address end, bool even_cows) noexce
   while (gone != nullptr) put_page(std::exchange(gone, gone->next));
 }
 
-// Rights that are new come with the next fault, which asks the file system.
+// Rights that are new come with the next fault, which asks the file system. 2 MiB that have different rights now are mapped page by page then.
 void mm_struct::set_protection(user_address start, user_address end, std::uint32_t vm_flags) noexcept {
   spin_guard guard{page_table_lock_};
-  page_table_.for_each(start, end, [&](pte& e, user_address, fault_order) {
+  page_table_.for_each(start, end, [&](pte& e, user_address at, fault_order order) {
+    if (order == fault_order::pmd && (at < start || at + pmd_size > end)) {
+      e = {};
+      return;
+    }
     e.read = (vm_flags & (vm_read | vm_write | vm_exec)) != 0;
     e.write = e.write && (vm_flags & vm_write) != 0;
   });

@@ -37,6 +37,8 @@ result<user_address> mm_struct::remap(user_address old_address, std::size_t old_
   exclusive_guard guard{mmap_lock_};
   vm_area_struct* area = find_area(old_address);
   if (area == nullptr || area->vm_end < old_address + old_size) return fail(EFAULT);
+  if (area->vm_file != nullptr && new_size > static_cast<std::uint64_t>(INT64_MAX) - (area->pgoff_of(old_address).value() << page_shift))
+    return fail(EINVAL);
   if ((flags & MREMAP_FIXED) == 0) {
     if (new_size <= old_size) {
       XIP_TRY(split_at(old_address + new_size));
@@ -49,7 +51,7 @@ result<user_address> mm_struct::remap(user_address old_address, std::size_t old_
       return old_address;
     }
     if ((flags & MREMAP_MAYMOVE) == 0) return fail(ENOMEM);
-  } else if (!is_page_aligned(new_address) || (new_address < old_address + old_size && old_address < new_address + new_size)) {
+  } else if (new_address < old_address + old_size && old_address < new_address + new_size) {
     return fail(EINVAL);
   }
   vm_area_struct wanted = *area;

@@ -59,7 +59,7 @@ result<std::size_t> generic_write_sync(kiocb& iocb, loff_t pos, std::size_t byte
   if (bytes == 0 || ((iocb.ki_flags & iocb_dsync) == 0 && !is_sync(*f.f_inode))) return bytes;
   if (f.f_op->fsync == nullptr) return bytes;
   const bool datasync = (iocb.ki_flags & iocb_sync) == 0;
-  XIP_TRY(call_hook(hook::fsync, f.f_op->fsync, f, pos, pos + static_cast<loff_t>(bytes), datasync));
+  XIP_TRY(vfs_fsync_range(f, pos, pos + static_cast<loff_t>(bytes), datasync));
   return bytes;
 }
 

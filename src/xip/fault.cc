@@ -9,6 +9,7 @@
 //   dax_entry -> i_pages
 //   dax_entry -> pte_lock
 #include <algorithm>
+#include <atomic>
 
 #include <xip/base/points.h>
 #include <xip/dev/block_observer.h>
@@ -89,9 +90,10 @@ class mapping_fault {
   }
 
   [[nodiscard]] fault_outcome failed(error why) const noexcept {
+    if (is_huge()) return ended(vm_fault_t::fallback);
     if (why == ENOSPC && vmf_.changes_file()) return {.state = fault_outcome::what::no_space, .code = vm_fault_t::sigbus};
     if (why == ENOMEM) return ended(vm_fault_t::oom);
-    return ended(is_huge() ? vm_fault_t::fallback : vm_fault_t::sigbus);
+    return ended(vm_fault_t::sigbus);
   }
 
   // All of the pages, in one piece of memory. Of 2 MiB that do not lie on a border of the device no entry can be made.
@@ -126,9 +128,21 @@ class mapping_fault {
     entries.remove(there->index);
   }
 
+  // Without the entry's lock a file system may make blocks written that it has zeroed, and an overwrite then looks for zeros that are mapped there. Either it
+  // sees the entry, which was put before, or this look-up sees that they are written.
+  [[nodiscard]] bool stays_unwritten() const noexcept {
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+    const auto em = checked(ops_.get_blocks(inode_, lblk(), pages_, nullptr));
+    return em.has_value() && em->type != extent_type::mapped && em->len >= pages_;
+  }
+
   [[nodiscard]] fault_outcome map_zeros(entry_range_lock& entries) noexcept {
     split_zeros(entries);
     if (!entries.put({.index = first_, .order = order_, .kind = entry_kind::zero})) return ended(vm_fault_t::oom);
+    if (!stays_unwritten()) {
+      entries.remove(first_);
+      return ended(vm_fault_t::nopage);
+    }
     return ended(mm::insert_zero(vmf_, order_));
   }
 

@@ -13,6 +13,7 @@
 //   i_rwsem -> mmap_lock
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <utility>
 
 #include <xip/xip/entry.h>
@@ -73,7 +74,10 @@ void settle(write_state& state, vfs::iov_iter& from, Mover& mover) noexcept {
 
 // A zero page that is mapped where a block was written all along, since the file system has zeroed it together with others, shows the same bytes only until now.
 void drop_late_zeros(vfs::inode& inode, loff_t pos, loff_t end) noexcept {
-  if (entry_table* table = entry_table::find(inode); table == nullptr || !table->has_zeros() || pos == end) return;
+  const entry_table* const table = entry_table::find(inode);
+  if (table == nullptr || pos == end) return;
+  std::atomic_thread_fence(std::memory_order_seq_cst);  // a load that finds blocks unwritten puts its entry first, and then looks again
+  if (!table->has_zeros()) return;
   entry_range_lock entries{inode, pgoff_of(pos), pgoff_of(end - 1)};
   xip_drop_zero_entries(inode, entries);
 }

@@ -19,8 +19,10 @@ namespace {
 void give_up_whole(vfs::inode& inode, entry_range_lock& entries, const dax_entry& e) noexcept {
   mm::unmap_mapping_range(inode, e.index, e.last(), false);
   if (e.dirty) {
-    inode.i_sb.s_bdev.flush(e.memory, e.bytes());
-    inode.i_sb.s_bdev.drain();
+    dev::device& device = inode.i_sb.s_bdev;
+    device.flush(e.memory, e.bytes());
+    device.drain();
+    if (device.killed()) vfs::mapping_set_error(inode.i_mapping, EIO);
   }
   entries.remove(e.index);
 }

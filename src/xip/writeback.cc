@@ -25,11 +25,12 @@ result<> write_back(vfs::inode& inode, const dax_entry& seen) noexcept {
   entry_range_lock entries{inode, seen.index, seen.last()};
   const auto now = entries.get(seen.index);
   if (!now || !now->dirty || !now->same_place(seen)) return {};
-  if (now->kind != entry_kind::pfn || device.killed()) return fail(EIO);
+  if (now->kind != entry_kind::pfn) return fail(EIO);
   mm::write_protect_mapping_range(inode, now->index, now->last());
   XIP_POINT(xip_write_protected, now->index.value());
   device.flush(now->memory, now->bytes());
   device.drain();
+  if (device.killed()) return fail(EIO);
   XIP_POINT(xip_before_clean, now->index.value());
   entries.clean(now->index);
   return {};

@@ -1,5 +1,7 @@
 // Mapped files of ext4lite: what loads and stores do to the file, and what the file's own calls do to its mappings.
 #include <cerrno>
+#include <thread>
+#include <utility>
 
 #include <fcntl.h>
 #include <linux/falloc.h>
@@ -299,6 +301,80 @@ TEST_F(mapped_file, keeps_its_kind_of_map_while_it_is_mapped) {
   EXPECT_EQ(load(at, 6), "Direct");
   EXPECT_EQ(get(6, 2 * page), "mapped");
   end();
+}
+
+// ---- a slice that converts more than its own
+
+// At a point, once, another task writes two pages: first the one before PAGE_NUMBER, for whose conversion the tree finds no block, then that one.
+class meddler final : public point_sink {
+ public:
+  meddler(point where, vfs::task& other, int fd, loff_t page_number) : where_{where}, other_{other}, fd_{fd}, page_{page_number} {
+    other_.context.points = &no_space_;
+  }
+  ~meddler() { other_.context.points = nullptr; }
+  void on_point(point p, std::uint64_t, std::uint64_t, std::uint64_t) noexcept override {
+    if (p != where_ || std::exchange(done_, true)) return;
+    std::thread{[this] {
+      const std::string text(page, 'n');
+      for (const loff_t at : {page_ - 1, page_})
+        wrote_ += other_.pwrite(fd_, text.data(), page, at * static_cast<loff_t>(page)).value_or(0);
+    }}.join();
+  }
+  int inject(point, std::uint64_t, std::uint64_t) noexcept override { return 0; }
+  [[nodiscard]] std::size_t wrote() const noexcept { return wrote_; }
+
+ private:
+  struct no_space final : point_sink {
+    void on_point(point, std::uint64_t, std::uint64_t, std::uint64_t) noexcept override {}
+    int inject(point p, std::uint64_t, std::uint64_t) noexcept override { return p == point::ext4_alloc_blocks ? ENOSPC : 0; }
+  } no_space_;
+  const point where_;
+  vfs::task& other_;
+  const int fd_;
+  const loff_t page_;
+  bool done_ = false;
+  std::size_t wrote_ = 0;
+};
+
+class converted_together : public mapped_file {
+ protected:
+  // Three preallocated pages in a root that is full.
+  void SetUp() override {
+    mount();
+    ASSERT_TRUE(t().fallocate(fd, 0, 0, 3 * page));
+    for (const loff_t at : {10, 20, 30}) put("x", at * static_cast<loff_t>(page));
+    at = map(31);
+    other = *fs->kernel().make_task();
+    other_fd = other->open("/f", O_RDWR).value_or(-1);
+    ASSERT_GE(other_fd, 0);
+  }
+  void finish() {
+    EXPECT_EQ(get(page, 2 * page), std::string(page, 'n')) << "what was written last";
+    EXPECT_EQ(load(at + 2 * page, page), std::string(page, 'n'));
+    fs->kernel().exit_task(other);
+    end();
+  }
+  user_address at = 0;
+  vfs::task* other = nullptr;
+  int other_fd = -1;
+};
+
+TEST_F(converted_together, a_load_that_found_them_unwritten_maps_no_zeros_over_what_was_written) {
+  meddler m{point::xip_before_entry, *other, other_fd, 2};
+  t().context.points = &m;
+  (void)load(at + 2 * page, 1);
+  t().context.points = nullptr;
+  ASSERT_EQ(m.wrote(), 2 * page);
+  finish();
+}
+
+TEST_F(converted_together, a_store_that_found_them_unwritten_zeroes_nothing_that_was_written) {
+  meddler m{point::ext4_fault_unwritten, *other, other_fd, 2};
+  t().context.points = &m;
+  ASSERT_TRUE(store(at + 2 * page, "n"));
+  t().context.points = nullptr;
+  ASSERT_EQ(m.wrote(), 2 * page);
+  finish();
 }
 
 }  // namespace

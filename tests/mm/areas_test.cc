@@ -101,6 +101,36 @@ TEST_F(AreasTest, KeepWhatTheyHoldWhenRemapped) {
   EXPECT_EQ(mremap(*task, at, 2 * page_size, page_size, MREMAP_MAYMOVE | MREMAP_FIXED, at + page_size).error(), EINVAL);
 }
 
+TEST_F(AreasTest, DoNotGrowPastTheEndOfTheAddressSpace) {
+  const user_address at = map_memory(2);
+  for (const std::size_t size : {std::size_t{0xFF00'0000'0000'1000}, task_size - at + page_size, ~std::size_t{0} & ~(page_size - 1)}) {
+    EXPECT_EQ(mremap(*task, at, 2 * page_size, size, 0).error(), ENOMEM);
+    EXPECT_EQ(mremap(*task, at, 2 * page_size, size, MREMAP_MAYMOVE).error(), ENOMEM);
+  }
+  EXPECT_EQ(mremap(*task, at, 2 * page_size, page_size, MREMAP_MAYMOVE | MREMAP_FIXED, task_size).error(), EINVAL);
+  EXPECT_EQ(mremap(*task, at, 2 * page_size, 2 * page_size, MREMAP_MAYMOVE | MREMAP_FIXED, at & (pmd_size - 1)).error(), EINVAL);
+  const user_address file = map_file(0, 1);
+  EXPECT_EQ(mremap(*task, file, page_size, task_size - mmap_base, MREMAP_MAYMOVE).error(), ENOMEM);
+  put_word(at, 1);
+  EXPECT_EQ(word_at(at), 1u);
+}
+
+TEST_F(AreasTest, AnswerForRangesAsLinuxDoes) {
+  const user_address at = map_memory(1);
+  constexpr std::size_t too_long = ~std::size_t{0} - 100;
+  EXPECT_EQ(munmap(*task, at, too_long).error(), EINVAL);
+  EXPECT_EQ(madvise(*task, at, too_long, MADV_DONTNEED).error(), EINVAL);
+  EXPECT_EQ(madvise(*task, at, 2 * page_size, MADV_WILLNEED).error(), ENOMEM);
+  EXPECT_EQ(mprotect(*task, at, too_long, PROT_READ).error(), ENOMEM);
+  EXPECT_EQ(mremap(*task, at, too_long, page_size, 0).error(), EFAULT);
+  EXPECT_EQ(mmap(*task, 0, 0, PROT_READ, MAP_SHARED, 77, 0).error(), EBADF);
+  EXPECT_TRUE(mmap(*task, 0, page_size, PROT_READ | 0x40, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0));
+  // What lies before a gap has its new rights all the same.
+  EXPECT_EQ(mprotect(*task, at, 1024 * page_size, PROT_READ).error(), ENOMEM);
+  EXPECT_FALSE(touch(at, true));
+  EXPECT_TRUE(touch(at, false));
+}
+
 TEST_F(AreasTest, MoveTheEntriesOfAFileAlong) {
   const user_address at = map_file(0, 2);
   put_word(at, 5);

@@ -103,6 +103,7 @@ class mm_struct {
   [[nodiscard]] result<user_address> remap(user_address old_address, std::size_t old_size, std::size_t new_size, int flags,
                                            user_address new_address);
   [[nodiscard]] result<> sync(user_address start, user_address end, bool wait);
+  [[nodiscard]] result<> check_mapped(user_address start, user_address end);  // ENOMEM: not all of it is
   [[nodiscard]] result<> drop_pages(user_address start, user_address end);
   void populate(user_address start, user_address end) noexcept;
 

@@ -2,7 +2,7 @@
 //
 // An entry is one page, or 2 MiB as a whole. It says that the zero page is mapped there (ZERO) or device memory (PFN), and of the latter whether a store
 // went through a mapping that is not durable yet (DIRTY). It does not say where blocks are: that is the file system's to know, and while no task holds an
-// entry, what is ZERO has no written block.
+// entry, what is ZERO has no written block, or one of zeros that nobody has written since.
 //
 // Entries change under their lock only. Ranges are locked whole, and whoever overlaps waits; an entry of 2 MiB is one lock, so a range that touches one
 // holds all of it.
