@@ -9,6 +9,7 @@
 namespace xip::ext4lite {
 
 layouts_guard::layouts_guard(ext4_inode_info& inode, const page_range& range) noexcept {
+  inode.i_rwsem.assert_held();
   held_.emplace(inode.i_mapping.invalidate_lock);
   while (!range.empty() && xip_layout_busy(inode, range.first, range.last)) {
     held_.reset();

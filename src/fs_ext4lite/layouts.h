@@ -38,10 +38,10 @@ inline constexpr page_range no_pages{pgoff_t{1}, pgoff_t{0}};
 
 // invalidate_lock of INODE exclusive, and no page of RANGE in a page table, nor pinned: whoever would put one there waits. A pinned page is waited for without
 // invalidate_lock, since who has it may fault before he lets it go; then all of RANGE is looked at again, for others may have been pinned.
+// i_rwsem exclusive, which is kept.
 class XIP_SCOPED_CAPABILITY layouts_guard {
  public:
-  layouts_guard(ext4_inode_info& inode, const page_range& range) noexcept XIP_REQUIRES(inode.i_rwsem)
-      XIP_ACQUIRE(inode.i_mapping.invalidate_lock);
+  layouts_guard(ext4_inode_info& inode, const page_range& range) noexcept XIP_ACQUIRE(inode.i_mapping.invalidate_lock);
   ~layouts_guard() XIP_RELEASE() {}
   layouts_guard(const layouts_guard&) = delete;
   layouts_guard& operator=(const layouts_guard&) = delete;

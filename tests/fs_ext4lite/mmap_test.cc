@@ -1,6 +1,6 @@
 // Mapped files of ext4lite: what loads and stores do to the file, and what the file's own calls do to its mappings.
+#include <algorithm>
 #include <cerrno>
-#include <thread>
 #include <utility>
 
 #include <fcntl.h>
@@ -9,6 +9,7 @@
 
 #include <gtest/gtest.h>
 
+#include <xip/locks/kthread.h>
 #include <xip/mm/mm.h>
 
 #include "fs_ext4lite/image.h"
@@ -303,6 +304,118 @@ TEST_F(mapped_file, keeps_its_kind_of_map_while_it_is_mapped) {
   end();
 }
 
+// Of pages 0 to 7 each begins with its digit.
+class range_of_mapped_file : public mapped_file {
+ protected:
+  void make() {
+    mount();
+    std::string text;
+    for (char digit = '0'; digit < '8'; ++digit) text += std::string(page, digit);
+    put(text, 0);
+    ASSERT_TRUE(t().fsync(fd));
+    at = map(9);
+    copy = map(9, PROT_READ | PROT_WRITE, MAP_PRIVATE);
+    for (std::size_t i = 0; i < 8; ++i) {
+      ASSERT_TRUE(store(at + i * page + 1, "stored"));
+      EXPECT_EQ(load(copy + i * page, 7), first_of(i) + "stored");
+    }
+  }
+  void change(int mode, loff_t offset, loff_t bytes) { ASSERT_TRUE(t().fallocate(fd, mode, offset, bytes)); }
+  [[nodiscard]] static std::string first_of(std::size_t i) { return std::string(1, static_cast<char>('0' + i)); }
+  // How the pages begin: in the mapping, and in the file.
+  [[nodiscard]] std::string digits(std::size_t pages) {
+    std::string mapped, read;
+    for (std::size_t i = 0; i < pages; ++i) {
+      mapped += load(at + i * page, 1);
+      read += get(1, static_cast<loff_t>(i * page));
+      std::string whole = get(page, static_cast<loff_t>(i * page));
+      whole.resize(page);
+      EXPECT_TRUE(load(at + i * page, page) == whole) << "page " << i;
+    }
+    EXPECT_EQ(mapped, read);
+    std::ranges::replace(mapped, '\0', '.');
+    return mapped;
+  }
+  [[nodiscard]] bool has_dirty() { return t().node_of(fd).value().get_inode().i_sb.s_dirty_mappings != 0; }
+
+  user_address at = 0, copy = 0;
+};
+
+TEST_F(range_of_mapped_file, has_no_page_where_it_was_punched) {
+  make();
+  ASSERT_TRUE(store(copy + 2 * page, "private"));
+  change(FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, page + 100, 3 * page);
+  EXPECT_EQ(digits(8), "01...567");
+  EXPECT_EQ(blocks(), 6u);
+  EXPECT_EQ(load(at + page + 98, 4), std::string("11\0\0", 4));
+  EXPECT_EQ(load(at + 4 * page + 98, 4), std::string(2, '\0') + "44");
+  EXPECT_EQ(load(copy + 2 * page, 7), "private");
+  EXPECT_EQ(load(copy + 3 * page, 1), std::string(1, '\0'));
+  ASSERT_TRUE(store(at + 3 * page, "3"));
+  put("2", 2 * page);
+  EXPECT_EQ(digits(8), "0123.567");
+  EXPECT_EQ(blocks(), 8u);
+  end();
+}
+
+TEST_F(range_of_mapped_file, is_zero_where_it_was_zeroed) {
+  make();
+  ASSERT_TRUE(store(copy + 2 * page, "private"));
+  change(FALLOC_FL_ZERO_RANGE, page + 100, 3 * page);
+  EXPECT_EQ(digits(8), "01...567");
+  EXPECT_EQ(blocks(), 8u);
+  EXPECT_EQ(load(copy + 2 * page, 7), "private");
+  ASSERT_TRUE(store(at + 3 * page, "3"));
+  put("2", 2 * page);
+  EXPECT_EQ(digits(8), "0123.567");
+  ASSERT_TRUE(store(at + 7 * page + page - 1, "x"));
+  change(FALLOC_FL_ZERO_RANGE, 8 * page - 50, 60);
+  EXPECT_EQ(digits(9), "0123.567.");
+  EXPECT_EQ(load(at + 8 * page - 50, 60), std::string(60, '\0'));
+  end();
+}
+
+TEST_F(range_of_mapped_file, moves_its_pages_when_it_collapses) {
+  make();
+  ASSERT_TRUE(store(copy + 3 * page, "private"));
+  ASSERT_TRUE(store(copy + 7 * page, "private"));
+  change(FALLOC_FL_COLLAPSE_RANGE, 2 * page, 2 * page);
+  EXPECT_EQ(digits(6), "014567");
+  EXPECT_EQ(load(at + 5 * page, 7), "7stored");
+  EXPECT_EQ(signal_of(store(at + 6 * page, "x")), access_signal::bus_adrerr);
+  EXPECT_EQ(load(copy + 3 * page, 7), "private");
+  EXPECT_EQ(load(copy + 4 * page, 7), "6stored");
+  EXPECT_EQ(signal_of(store(copy + 7 * page, "x")), access_signal::bus_adrerr);
+  ASSERT_TRUE(store(at + 5 * page, "S"));
+  EXPECT_EQ(digits(6), "01456S");
+  end();
+}
+
+TEST_F(range_of_mapped_file, moves_its_pages_when_a_range_is_inserted) {
+  make();
+  change(FALLOC_FL_INSERT_RANGE, 3 * page, page);
+  EXPECT_EQ(digits(9), "012.34567");
+  EXPECT_EQ(load(at + 8 * page, 7), "7stored");
+  EXPECT_EQ(load(copy + 4 * page, 7), "3stored");
+  ASSERT_TRUE(store(at + 3 * page, "new"));
+  ASSERT_TRUE(store(at + 4 * page, "S"));
+  EXPECT_EQ(digits(9), "012nS4567");
+  end();
+}
+
+// Nobody would know of them behind the change.
+TEST_F(range_of_mapped_file, has_its_stores_durable_before_pages_move) {
+  make();
+  EXPECT_TRUE(has_dirty());
+  change(FALLOC_FL_COLLAPSE_RANGE, 0, page);
+  EXPECT_FALSE(has_dirty());
+  ASSERT_TRUE(store(at + 6 * page, "x"));
+  EXPECT_TRUE(has_dirty());
+  change(FALLOC_FL_INSERT_RANGE, 6 * page, page);
+  EXPECT_FALSE(has_dirty());
+  end();
+}
+
 // ---- a slice that converts more than its own
 
 // At a point, once, another task writes two pages: first the one before PAGE_NUMBER, for whose conversion the tree finds no block, then that one.
@@ -314,11 +427,12 @@ class meddler final : public point_sink {
   ~meddler() { other_.context.points = nullptr; }
   void on_point(point p, std::uint64_t, std::uint64_t, std::uint64_t) noexcept override {
     if (p != where_ || std::exchange(done_, true)) return;
-    std::thread{[this] {
+    auto meanwhile = kthread::run("meddler", *std::pmr::new_delete_resource(), [this] {
       const std::string text(page, 'n');
       for (const loff_t at : {page_ - 1, page_})
         wrote_ += other_.pwrite(fd_, text.data(), page, at * static_cast<loff_t>(page)).value_or(0);
-    }}.join();
+    });
+    if (meanwhile) meanwhile->join();
   }
   int inject(point, std::uint64_t, std::uint64_t) noexcept override { return 0; }
   [[nodiscard]] std::size_t wrote() const noexcept { return wrote_; }
