@@ -247,6 +247,17 @@ constinit const exhibit all[] = {
      "a block that one task has freed is another's before the commit under way is durable",
      "ext4_journal_commit_callback",
      ""},
+    // What a crash leaves of ranges in the middle of a file.
+    {{57, "move-not-committed", exhibit_bit(move_not_committed), nullptr,
+      "creat /a\nwrite /a 0 12288\n---\nfalloc /a 0 4096 collapse\nwrite /a 0 64\n"},
+     "a collapse is not durable yet, and what is written over its blocks is found where they were before",
+     "ext4_collapse_range",
+     ""},
+    {{58, "punched-block-reused", exhibit_bit(freed_block_reused), nullptr,
+      "creat /a\nwrite /a 0 8192\n---\nfalloc /a 0 8192 punch\nwrite /a 8192 4096\n"},
+     "a block that a hole has freed holds other bytes before the hole is durable",
+     "ext4_punch_hole",
+     ""},
 };
 #else
 constexpr std::span<const exhibit> all{};

@@ -72,6 +72,7 @@ struct block_range {
 // Blocks have moved, or some of them when MOVED failed. Where they lie is durable before anybody can write over them in place: a crash would find those bytes
 // at the old place else, instead of what had been synced there.
 [[nodiscard]] result<> commit_move(ext4_inode_info& inode, result<> moved) XIP_REQUIRES(inode.i_rwsem, inode.i_mapping.invalidate_lock) {
+  if (XIP_EXHIBIT(move_not_committed)) return moved;
   const auto committed = commit_tid(sbi_of(inode), inode.i_sync_tid.load(std::memory_order_relaxed));
   return moved.has_value() ? committed : moved;
 }

@@ -56,7 +56,8 @@
   X(link_not_counted)           /* a new name is logged, its link count is not */              \
   X(commit_trusted_early)       /* a commit that another task has begun is taken for done */   \
   X(commit_number_early)        /* which commit carries a change is noted before its handle is open */ \
-  X(freed_at_freeze)            /* freed blocks may be had when their transaction ends, not when it is durable */
+  X(freed_at_freeze)            /* freed blocks may be had when their transaction ends, not when it is durable */ \
+  X(move_not_committed)         /* a collapse or insertion returns before it is durable where its blocks lie */
 // clang-format on
 
 namespace xip {
