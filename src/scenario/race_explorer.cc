@@ -82,6 +82,7 @@ std::unique_ptr<dev::device> race_explorer::recording_of() { return crashes_ ? d
 // The state is that of the end of the setup. Where the setup failed nobody knows what state it is.
 race_explorer::~race_explorer() {
   if (!ready_) return;
+  page_tables_.stop();
   parts_.end_tasks();
   static_cast<void>(kernel_->umount("/"));
   kernel_->~kernel();

@@ -474,20 +474,24 @@ class converted_together : public mapped_file {
 };
 
 TEST_F(converted_together, a_load_that_found_them_unwritten_maps_no_zeros_over_what_was_written) {
-  meddler m{point::xip_before_entry, *other, other_fd, 2};
-  t().context.points = &m;
-  (void)load(at + 2 * page, 1);
-  t().context.points = nullptr;
-  ASSERT_EQ(m.wrote(), 2 * page);
+  {
+    meddler m{point::xip_before_entry, *other, other_fd, 2};
+    t().context.points = &m;
+    (void)load(at + 2 * page, 1);
+    t().context.points = nullptr;
+    ASSERT_EQ(m.wrote(), 2 * page);
+  }
   finish();
 }
 
 TEST_F(converted_together, a_store_that_found_them_unwritten_zeroes_nothing_that_was_written) {
-  meddler m{point::ext4_fault_unwritten, *other, other_fd, 2};
-  t().context.points = &m;
-  ASSERT_TRUE(store(at + 2 * page, "n"));
-  t().context.points = nullptr;
-  ASSERT_EQ(m.wrote(), 2 * page);
+  {
+    meddler m{point::ext4_fault_unwritten, *other, other_fd, 2};
+    t().context.points = &m;
+    ASSERT_TRUE(store(at + 2 * page, "n"));
+    t().context.points = nullptr;
+    ASSERT_EQ(m.wrote(), 2 * page);
+  }
   finish();
 }
 
