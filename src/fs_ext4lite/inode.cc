@@ -59,11 +59,13 @@ inline constexpr std::uint64_t inode_readahead_blocks = 32;
   return {};
 }
 
-// More than the blocks of any file can hold: what lies there could be named by no block number.
+// More than the blocks of any file can hold: what lies there could be named by no block number, or by no place in the file's block map.
 [[nodiscard]] result<> check_size(ext4_inode_info& inode, std::uint64_t size) {
-  const std::uint64_t limit = std::uint64_t{extent_max_block} << inode.i_sb.s_blocksize_bits;
+  const unsigned bits = inode.i_sb.s_blocksize_bits;
+  const bool has_map = inode.is_reg() && !has_extents(inode);
+  const std::uint64_t limit = (has_map ? indirect_max_blocks(bits) : std::uint64_t{extent_max_block}) << bits;
   if (size <= limit) return {};
-  return corrupted(inode, fmt::format("size {:#x} is past {:#x}, the end of the largest file", size, limit));
+  return corrupted(inode, fmt::format("size {:#x} is past {:#x}, the end of the largest {}", size, limit, has_map ? "block map" : "file"));
 }
 
 [[nodiscard]] result<> check_file_acl(ext4_inode_info& inode) {

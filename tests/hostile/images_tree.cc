@@ -49,6 +49,12 @@ constexpr hostile_image images[] = {
     {"extent-leaf-before-its-index", "deep-extents-1k.0", [](editor& e) { e.at<ext4_extent>(editor::entry_offset(e.block(deep, structure_kind::extent_block, 2), 0), [](ext4_extent& x) { x.ee_block = 0; }); }, {.told = "begins at 0, its parent says 166"}},
     {"extent-index-empty", "deep-extents-1k.0", [](editor& e) { e.at<header_t>(e.block(deep, structure_kind::extent_block), [](header_t& h) { h.eh_entries = 0; }); }, {.told = "(depth 1): 0 entries, expected 1 to 84"}},
     {"map-outside", "block-map.0", [](editor& e) { e.inode("hello", [](ext4_inode& i) { i.i_block[0] = 0x7FFFFFFF; }); }, {.told = "block map: 1 blocks from 2147483647, for block 0 of the file, are no file's"}},
+    {"map-size-past", "block-map.0", [](editor& e) { e.inode("hello", [](ext4_inode& i) { i.i_size_high = 0x4000; }); }, {.told = "the end of the largest block map"}},
+    {"map-of-an-orphan-size-past", "block-map.0", [](editor& e) {
+       const auto n = e.number("hello");
+       e.inode("hello", [](ext4_inode& i) { i.i_size_high = 0x4000, i.i_dtime = 0; });
+       e.super([&](ext4_super_block& es) { es.s_last_orphan = n; });
+     }, {.refused_rw = "which cannot be cleaned up"}},
     {"map-into-inode-table", "block-map.0", [](editor& e) { const auto at = table_block(e); e.inode("hello", [&](ext4_inode& i) { i.i_block[0] = at; }); }, {.told = "block map: 1 blocks from 35, for block 0 of the file, are no file's"}},
     {"map-indirect-is-itself", "block-map.0", [](editor& e) {
        std::uint32_t self = 0;
