@@ -99,10 +99,14 @@ namespace {
 
 // No block is left for the tree: the rest of the unwritten extent around [LBLK, LBLK + LEN) is zeroed and all of it becomes written. A
 // crash before the commit leaves it unwritten, which reads the same. For slices of a write only: i_rwsem keeps a second one out of those blocks, and a fault that has
-// found one unwritten looks again, under i_data_sem, before it zeroes it, and a load after it has put its entry. Linux: ext4_ext_zeroout.
+// found one unwritten looks again, under i_data_sem, before it zeroes it, and a load after it has put its entry. ENOSPC where the extent goes on behind the end of the
+// file: written blocks there are nobody's. Linux: ext4_ext_zeroout, EXT4_EXT_MAY_ZEROOUT.
 [[nodiscard]] result<> convert_with_surroundings(handle& h, ext4_inode_info& inode, lblk_t lblk, std::uint32_t len)
     XIP_REQUIRES(inode.i_data_sem) {
   const extent_map whole = XIP_TRY(find_extent(inode, lblk));
+  const std::uint64_t covered = blocks_for(static_cast<std::uint64_t>(i_size_read(inode)), inode.i_sb.s_blocksize_bits);
+  const std::uint64_t asked = std::uint64_t{lblk.value()} + len;
+  if (std::uint64_t{whole.lblk.value()} + whole.len > std::max(covered, asked)) return fail(ENOSPC);
   const std::uint32_t before = lblk - whole.lblk;
   const std::uint32_t behind = whole.len - before - len;
   XIP_TRY(zero_blocks(inode, whole.pblk, before));

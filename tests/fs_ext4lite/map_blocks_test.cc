@@ -6,6 +6,7 @@
 #include <linux/fiemap.h>
 
 #include "fs_ext4lite/indirect.h"
+#include "fs_ext4lite/tree.h"
 #include "fs_ext4lite/tree_file.h"
 
 namespace xip::ext4lite {
@@ -109,6 +110,27 @@ TEST(map_blocks, conversion_without_a_block_for_the_tree_zeroes_the_surroundings
   const std::string now = device_bytes(file, at, old.size());
   for (std::size_t i = 0; i < now.size(); ++i) ASSERT_EQ(now[i], i / 1024 >= 5 && i / 1024 < 8 ? 'x' : '\0') << "byte " << i;
   file.unmount_and_check(disk);
+}
+
+// Written blocks behind the end would be an error to e2fsck, so what is preallocated there stays as it is.
+TEST(map_blocks, conversion_makes_nothing_written_behind_the_end) {
+  const image disk = image_with_file("-b 1024", "4M");
+  for (const loff_t size : {loff_t{0}, loff_t{7 << 10}, loff_t{15 << 10}, loff_t{(15 << 10) + 1}, loff_t{16 << 10}}) {
+    tree_file file{disk, size};
+    fill_root(file);
+    const std::uint64_t at = bytes_of(file.look(0, 16)->pblk, 10);
+    const std::string old(16 << 10, 'x');
+    ASSERT_TRUE(file.fs().device().write(at, std::as_bytes(std::span{old})).has_value());
+    const bool covered = size > 15 << 10;
+    {
+      no_space_after full{0};
+      EXPECT_EQ(errno_of(file.change(5, 3, map_convert)), covered ? 0 : ENOSPC) << size;
+    }
+    EXPECT_EQ(file.look(0, 16)->type, covered ? extent_type::mapped : extent_type::unwritten) << size;
+    EXPECT_EQ(device_bytes(file, at, 1)[0], covered ? '\0' : 'x') << size;
+    EXPECT_EQ(errno_of(file.change(5, 3, map_convert)), 0) << size;
+    EXPECT_EQ(file.look(5, 3)->type, extent_type::mapped) << size;
+  }
 }
 
 TEST(map_blocks, the_second_cut_may_be_the_one_that_finds_no_space) {
