@@ -6,7 +6,7 @@
 #include "mm/areas.h"
 
 #include <algorithm>
-#include <new>
+#include <memory>
 #include <utility>
 
 #include <xip/vfs/kernel.h>
@@ -198,32 +198,25 @@ void mm_struct::release_tables(user_address start, user_address end) noexcept {
 
 result<user_address> mm_struct::map(user_address address, std::size_t length, std::uint32_t vm_flags, int flags, vfs::file* f,
                                     pgoff_t pgoff) {
+  const auto give_back = [this](vm_area_struct* unused) noexcept { free_area(memory(), unused); };
   const vm_area_struct wanted{.vm_flags = vm_flags, .vm_pgoff = pgoff, .vm_file = f};
   removed_areas removed{*this};
-  vm_area_struct* area = clone_area(*this, memory(), wanted);
-  const auto mapped = [&]() -> result<user_address> {
-    exclusive_guard guard{mmap_lock_};
-    area->vm_start = XIP_TRY(place(address, length, flags, *area));
-    area->vm_end = area->vm_start + length;
-    if (f == nullptr) area->vm_pgoff = pgoff_t{area->vm_start >> page_shift};
-    if (f != nullptr) XIP_TRY(vfs::call_hook(vfs::hook::mmap, f->f_op->mmap, *f, *area));
-    areas_.reserve(areas_.size() + 3);
-    XIP_TRY(split_at(area->vm_start));
-    XIP_TRY(split_at(area->vm_end));
-    remove_range(area->vm_start, area->vm_end, removed);
-    const user_address start = area->vm_start, end = area->vm_end;
-    insert_area(*std::exchange(area, nullptr));
-    merge_around(start, end, removed);
-    return start;
-  };
-  try {
-    auto done = mapped();
-    if (area != nullptr) free_area(memory(), area);
-    return done;
-  } catch (const std::bad_alloc&) {
-    if (area != nullptr) free_area(memory(), area);
-    return fail(ENOMEM);
-  }
+  std::unique_ptr<vm_area_struct, decltype(give_back)> area{clone_area(*this, memory(), wanted), give_back};
+  exclusive_guard guard{mmap_lock_};
+  const user_address start = XIP_TRY(place(address, length, flags, *area)), end = start + length;
+  area->vm_start = start;
+  area->vm_end = end;
+  if (f == nullptr)
+    area->vm_pgoff = pgoff_t{start >> page_shift};
+  else
+    XIP_TRY(vfs::call_hook(vfs::hook::mmap, f->f_op->mmap, *f, *area));
+  areas_.reserve(areas_.size() + 3);
+  XIP_TRY(split_at(start));
+  XIP_TRY(split_at(end));
+  remove_range(start, end, removed);
+  insert_area(*area.release());
+  merge_around(start, end, removed);
+  return start;
 }
 
 result<> mm_struct::unmap(user_address start, user_address end) {

@@ -51,4 +51,24 @@ inline void expect_word(const expectations& e, vfs::task& me, int fd, loff_t off
   e.expect_equal(*mapped, word, "the word in the mapping");
 }
 
+// A file that is mapped by its tasks.
+struct mapped_race : race {
+  int fd = -1;
+  user_address at = 0;
+
+  // BLOCKS blocks of nothing, all of them mapped.
+  void map_hole(std::uint64_t blocks) {
+    fd = create("file");
+    must(task().ftruncate(fd, static_cast<loff_t>(blocks * block())));
+    at = map_file(*this, task(), fd, blocks * block());
+  }
+  // What a crash has left of it.
+  [[nodiscard]] std::uint64_t recovered_word(vfs::task& me, loff_t offset) const {
+    const int again = must(me.open("/file", O_RDONLY));
+    const std::uint64_t word = read_word(*this, me, again, offset);
+    must(me.close(again));
+    return word;
+  }
+};
+
 }  // namespace xip::scenario

@@ -149,4 +149,75 @@ struct range_against_all : range_race<Mode> {
   void check() { this->expect_changed({stored, written}); }
 };
 
+// A page is pinned in the block that is changed, and then with SECOND where it lies by then.
+template <int Mode, int Second>
+struct pinned_in_range : range_race<Mode> {
+  using base = range_race<Mode>;
+
+  void pinner(vfs::task& me) {
+    mm::page_pin pin;
+    this->expect(mm::pin_user_page(me, this->address_of(1), true, pin).has_value(), "a page is pinned");
+    const bool first = !this->begun;
+    const std::uint64_t word = 4;
+    XIP_POINT(user_point);
+    pin.write(8, &word, sizeof word);
+    this->expect(!first || !this->ended, "its blocks stay where they are");
+    const current_scope scope{me.context};  // as the end of a request: in the middle of no call
+    pin.unpin();
+  }
+  void first(vfs::task& me) { base::changer(me); }
+  void second(vfs::task& me) {
+    this->begun = true;
+    this->must(me.fallocate(this->fd, Second, this->block(), this->block()));
+    this->ended = true;
+  }
+};
+
+// Words are stored into PAGE and synced, by two tasks, while a third changes the range; then the power fails.
+template <int Mode, std::uint64_t Page>
+struct synced_in_range : range_race<Mode> {
+  using base = range_race<Mode>;
+  typename base::put_word stored[2];
+  bool synced[2] = {};
+  bool changed = false;  // and durable
+
+  void storer(vfs::task& me) {
+    stored[0] = this->store(me, Page, 8);
+    this->must(me.fdatasync(this->fd));
+    synced[0] = true;
+    this->power_may_fail();
+  }
+  void other(vfs::task& me) {
+    stored[1] = this->store(me, Page, 16);
+    this->must(mm::msync(me, this->at, base::most * this->block(), MS_SYNC));
+    synced[1] = true;
+    this->power_may_fail();
+  }
+  void syncer(vfs::task& me) {
+    base::changer(me);
+    this->must(me.fsync(this->fd));
+    changed = true;
+    this->power_may_fail();
+  }
+  void check() { this->expect_changed({stored[0], stored[1]}); }
+
+  // The file as it was before the change or is after it; which is told by its size, or by a word that is not stored to.
+  void recovered(vfs::task& me) {
+    const int again = this->must(me.open("/file", O_RDONLY));
+    const bool is_after = Mode == collapse ? this->must(me.fstat(again)).size < static_cast<loff_t>(base::blocks) * this->block()
+                                           : read_word(*this, me, again, this->offset_of(1)) == 0;
+    this->expect(is_after || !changed, "a change that was synced is there");
+    for (unsigned i = 0; i < 2; ++i) {
+      if (!synced[i]) continue;
+      const auto before_place = is_after ? base::moved(Page) : std::optional<std::uint64_t>{Page};
+      const bool there = before_place && read_word(*this, me, again, this->offset_of(*before_place, 8 + 8 * i)) == 7;
+      const bool there_as_new =
+          is_after && stored[i].when.may_be_after && read_word(*this, me, again, this->offset_of(Page, 8 + 8 * i)) == 7;
+      const bool gone = is_after && stored[i].when.may_be_before && !base::moved(Page);
+      this->expect((stored[i].when.may_be_before && there) || there_as_new || gone, "what was synced is there");
+    }
+    this->must(me.close(again));
+  }
+};
+
 }  // namespace xip::scenario

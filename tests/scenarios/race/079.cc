@@ -8,15 +8,11 @@
 namespace xip::scenario {
 namespace {
 
-struct scene : race {
+struct scene : mapped_race {
   static constexpr requirements needs{.dax = true};
-  int fd = -1;
-  user_address at = 0;
 
   void setup() {
-    fd = create("file");
-    must(task().ftruncate(fd, block()));
-    at = map_file(*this, task(), fd, block());
+    map_hole(1);
     expect(load_word(task(), at) == 0u, "a hole is zeros");
   }
   void first(vfs::task& me) {

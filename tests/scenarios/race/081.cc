@@ -9,10 +9,8 @@
 namespace xip::scenario {
 namespace {
 
-struct scene : race {
+struct scene : mapped_race {
   static constexpr requirements needs{.dax = true};
-  int fd = -1;
-  user_address at = 0;
 
   void setup() {
     fd = create("file");

@@ -9,16 +9,10 @@
 namespace xip::scenario {
 namespace {
 
-struct scene : race {
+struct scene : mapped_race {
   static constexpr requirements needs{.dax = true};
-  int fd = -1;
-  user_address at = 0;
 
-  void setup() {
-    fd = create("file");
-    must(task().ftruncate(fd, block()));
-    at = map_file(*this, task(), fd, block());
-  }
+  void setup() { map_hole(1); }
   void load(vfs::task& me) {
     const auto word = load_word(me, at);
     expect(word == 0u || word == 3u, "what is loaded is zero or was stored");

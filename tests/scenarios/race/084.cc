@@ -8,17 +8,11 @@
 namespace xip::scenario {
 namespace {
 
-struct scene : race {
+struct scene : mapped_race {
   static constexpr requirements needs{.dax = true};
-  int fd = -1;
-  user_address at = 0;
   bool synced = false;
 
-  void setup() {
-    fd = create("file");
-    must(task().ftruncate(fd, block()));
-    at = map_file(*this, task(), fd, block());
-  }
+  void setup() { map_hole(1); }
   void storer(vfs::task& me) {
     expect_store(*this, me, at + 80, 2);
     must(me.fsync(fd));
@@ -31,9 +25,7 @@ struct scene : race {
     expect_word(*this, task(), fd, 800, at + 800, 1);
   }
   void recovered(vfs::task& me) {
-    const int again = must(me.open("/file", O_RDONLY));
-    const std::uint64_t word = read_word(*this, me, again, 80);
-    must(me.close(again));
+    const std::uint64_t word = recovered_word(me, 80);
     expect(word == 2 || (word == 0 && !synced), "what was synced is there");
   }
 };

@@ -11,16 +11,12 @@
 namespace xip::scenario {
 namespace {
 
-struct scene : race {
+struct scene : mapped_race {
   static constexpr requirements needs{.dax = true};
-  int fd = -1;
-  user_address at = 0;
   std::uint64_t synced = 0;  // the last word that has to be there
 
   void setup() {
-    fd = create("file");
-    must(task().ftruncate(fd, block()));
-    at = map_file(*this, task(), fd, block());
+    map_hole(1);
     expect_store(*this, task(), at, 1);
   }
   void storer(vfs::task& me) {
@@ -37,9 +33,7 @@ struct scene : race {
     power_may_fail();
   }
   void recovered(vfs::task& me) {
-    const int again = must(me.open("/file", O_RDONLY));
-    const std::uint64_t word = read_word(*this, me, again, 0);
-    must(me.close(again));
+    const std::uint64_t word = recovered_word(me, 0);
     expect(word >= synced && word <= 3, "what was synced is there");
   }
 };

@@ -8,11 +8,9 @@
 namespace xip::scenario {
 namespace {
 
-struct scene : race {
+struct scene : mapped_race {
   static constexpr requirements needs{.dax = true};
-  int fd = -1;
   bool synced = false;
-  user_address at = 0;
 
   void setup() {
     fd = create("file");
@@ -31,9 +29,7 @@ struct scene : race {
   void first(vfs::task& me) { sync(me); }
   void second(vfs::task& me) { sync(me); }
   void recovered(vfs::task& me) {
-    const int again = must(me.open("/file", O_RDONLY));
-    const std::uint64_t word = read_word(*this, me, again, 0);
-    must(me.close(again));
+    const std::uint64_t word = recovered_word(me, 0);
     expect(word == 9 || !synced, "what was synced is there");
   }
 };

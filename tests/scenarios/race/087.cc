@@ -8,10 +8,8 @@
 namespace xip::scenario {
 namespace {
 
-struct scene : race {
+struct scene : mapped_race {
   static constexpr requirements needs{.dax = true};
-  int fd = -1;
-  user_address at = 0;
   bool flushed = false;
 
   void setup() {
@@ -28,9 +26,7 @@ struct scene : race {
   }
   void other(vfs::task& me) { must(me.fallocate(fd, 0, block(), block())); }
   void recovered(vfs::task& me) {
-    const int again = must(me.open("/file", O_RDONLY));
-    const std::uint64_t word = read_word(*this, me, again, 0);
-    must(me.close(again));
+    const std::uint64_t word = recovered_word(me, 0);
     expect(word == 6 || (word == 0 && !flushed), "what was flushed is there");
   }
 };

@@ -8,11 +8,10 @@
 namespace xip::scenario {
 namespace {
 
-struct scene : race {
+struct scene : mapped_race {
   static constexpr requirements needs{.dax = true};
   static constexpr std::uint64_t blocks = 6;
-  int fd = -1, other = -1;
-  user_address at = 0;
+  int other = -1;
 
   void setup() {
     fd = create("file");

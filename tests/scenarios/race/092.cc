@@ -9,10 +9,9 @@
 namespace xip::scenario {
 namespace {
 
-struct scene : race {
+struct scene : mapped_race {
   static constexpr requirements needs{.dax = true};
-  int fd = -1, other = -1;
-  user_address at = 0;
+  int other = -1;
 
   void setup() {
     fd = create("file");

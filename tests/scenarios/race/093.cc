@@ -9,15 +9,12 @@
 namespace xip::scenario {
 namespace {
 
-struct scene : race {
+struct scene : mapped_race {
   static constexpr requirements needs{.dax = true};
-  int fd = -1;
-  user_address at = 0, source = 0;
+  user_address source = 0;
 
   void setup() {
-    fd = create("file");
-    must(task().ftruncate(fd, 2 * block()));
-    at = map_file(*this, task(), fd, 2 * block());
+    map_hole(2);
     source = map_file(*this, task(), fd, block(), MAP_SHARED, block());
     expect_store(*this, task(), source, 7);
   }

@@ -8,15 +8,11 @@
 namespace xip::scenario {
 namespace {
 
-struct scene : race {
+struct scene : mapped_race {
   static constexpr requirements needs{.dax = true};
-  int fd = -1;
-  user_address at = 0;
 
   void setup() {
-    fd = create("file");
-    must(task().ftruncate(fd, 2 * block()));
-    at = map_file(*this, task(), fd, 2 * block());
+    map_hole(2);
     expect_store(*this, task(), at + block(), 1);
   }
   void syncer(vfs::task& me) { must(me.fsync(fd)); }

@@ -8,15 +8,12 @@
 namespace xip::scenario {
 namespace {
 
-struct scene : race {
+struct scene : mapped_race {
   static constexpr requirements needs{.dax = true};
-  int fd = -1;
-  user_address at = 0, moved = 0;
+  user_address moved = 0;
 
   void setup() {
-    fd = create("file");
-    must(task().ftruncate(fd, block()));
-    at = map_file(*this, task(), fd, block());
+    map_hole(1);
     expect_store(*this, task(), at, 1);
   }
   void mover(vfs::task& me) {

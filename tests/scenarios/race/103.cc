@@ -8,26 +8,8 @@
 namespace xip::scenario {
 namespace {
 
-struct scene : range_race<collapse> {
+struct scene : pinned_in_range<collapse, insert> {
   static constexpr requirements needs{.dax = true};
-
-  void pinner(vfs::task& me) {
-    mm::page_pin pin;
-    expect(mm::pin_user_page(me, address_of(1), true, pin).has_value(), "a page is pinned");
-    const bool first = !begun;
-    const std::uint64_t word = 4;
-    XIP_POINT(user_point);
-    pin.write(8, &word, sizeof word);
-    expect(!first || !ended, "its blocks stay where they are");
-    const current_scope scope{me.context};  // as the end of a request: in the middle of no call
-    pin.unpin();
-  }
-  void first(vfs::task& me) { changer(me); }
-  void second(vfs::task& me) {
-    begun = true;
-    must(me.fallocate(fd, insert, block(), block()));
-    ended = true;
-  }
 };
 
 }  // namespace
