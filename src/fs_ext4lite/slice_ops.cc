@@ -33,7 +33,7 @@ void blocks_written(ext4_inode_info& inode, lblk_t end) noexcept XIP_REQUIRES(in
 // Planted bugs give the file blocks before there is anything in them, and come back to those later or never.
 [[nodiscard]] bool allocates_unwritten() noexcept {
   return XIP_EXHIBIT(conversion_missing) || XIP_EXHIBIT(conversion_deferred) || XIP_EXHIBIT(conversion_unlocked) ||
-         XIP_EXHIBIT(extension_not_cleaned_up);
+         XIP_EXHIBIT(extension_not_cleaned_up) || XIP_EXHIBIT(slice_unlocked);
 }
 
 result<extent_map> ext4_get_blocks(vfs::inode& i, lblk_t lblk, std::uint32_t max, write_slice* slice) {

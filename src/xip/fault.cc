@@ -46,10 +46,11 @@ class mapping_fault {
     if (vmf_.pgoff.value() >= size_in_pages) return ended(vm_fault_t::sigbus);
     if (is_huge() && !fits_huge(size_in_pages)) return ended(vm_fault_t::fallback);
     if (!entry_table::make(inode_)) return ended(vm_fault_t::oom);
+    const result<extent_map> early = XIP_EXHIBIT(fault_looked_up_early) ? look_up() : extent_map{};
     entry_range_lock entries{inode_, first_, first_ + (pages_ - 1)};
     XIP_POINT(xip_fault_locked, first_.value(), pages_);
     if (is_huge() && has_pages(entries)) return ended(vm_fault_t::fallback);
-    const auto em = look_up();
+    const auto em = XIP_EXHIBIT(fault_looked_up_early) ? early : look_up();
     if (!em.has_value()) return failed(em.error());
     if (is_huge() && em->len < pages_) return ended(vm_fault_t::fallback);
     XIP_POINT(xip_before_entry, first_.value(), static_cast<std::uint64_t>(em->type));
@@ -152,9 +153,10 @@ class mapping_fault {
     const auto memory = memory_of(em, changes ? dev::access_intent::write : dev::access_intent::read);
     if (!memory.has_value()) return failed(memory.error());
     split_zeros(entries);
-    if (const auto there = entries.get(first_); there && there->kind == entry_kind::zero)
+    if (const auto there = entries.get(first_); there && there->kind == entry_kind::zero && !XIP_EXHIBIT(zeros_kept_by_fault))
       mm::unmap_mapping_range(inode_, there->index, there->last(), false);
-    const bool sync_first = changes && (vmf_.vma.vm_flags & mm::vm_sync) != 0 && (em.flags & em_dirty) != 0;
+    const bool sync_first =
+        changes && (vmf_.vma.vm_flags & mm::vm_sync) != 0 && (em.flags & em_dirty) != 0 && !XIP_EXHIBIT(sync_fault_ignored);
     const bool dirty = changes && !sync_first;
     if (!put_memory(entries, em.pblk.value(), *memory, dirty)) return ended(vm_fault_t::oom);
     if (sync_first) return {.state = fault_outcome::what::need_sync, .pfn = em.pblk.value()};

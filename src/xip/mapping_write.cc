@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <optional>
 #include <utility>
 
 #include <xip/xip/entry.h>
@@ -102,7 +103,7 @@ result<std::size_t> fill_blocks(write_state& state, vfs::iov_iter& from, const e
   const bool zeroed = !XIP_EXHIBIT(fresh_block_not_zeroed);
   if (const loff_t head = state.pos - pos_of(em.lblk, bits); fresh && zeroed && head != 0)
     XIP_TRY(mover.write_zeros(bytes_of(em.pblk, bits), static_cast<std::size_t>(head)));
-  from.set_nofault(true);
+  from.set_nofault(!XIP_EXHIBIT(slice_copies_with_faults));
   const auto copied = copy_to_blocks(from, em, state.pos, bytes, bits, mover);
   from.set_nofault(false);
   if (!copied.has_value()) return copied;
@@ -120,11 +121,8 @@ bool converts_in_slice() noexcept {
   return !XIP_EXHIBIT(conversion_missing) && !XIP_EXHIBIT(conversion_deferred) && !XIP_EXHIBIT(conversion_unlocked);
 }
 
-// The part of a slice under its entry locks. What was looked up before they were taken does not count: a fault may have filled blocks meanwhile, which are
-// simply overwritten.
-template <class Mover>
-result<std::size_t> fill_locked(write_state& state, vfs::iov_iter& from, write_slice& slice, entry_range_lock& entries,
-                                Mover& mover) noexcept {
+// The blocks of a slice, which may be fewer than it wants.
+result<extent_map> look_up_slice(const write_state& state, write_slice& slice) noexcept {
   const lblk_t first = lblk_of(slice.pos, state.bits());
   const std::uint32_t wanted = blocks_touched(slice.pos, slice.bytes, state.bits());
   XIP_POINT(xip_before_mapping, first.value(), wanted);
@@ -132,10 +130,19 @@ result<std::size_t> fill_locked(write_state& state, vfs::iov_iter& from, write_s
   XIP_TRY(check_extent_map(state.inode, em, first, wanted));
   if (em.type == extent_type::hole) return fail(EIO);
   XIP_POINT(xip_mapping_returned, first.value(), em.len, static_cast<std::uint64_t>(em.type));
-  if (em.len < wanted) {
+  return em;
+}
+
+// The part of a slice under its entry locks; EM was looked up under them.
+template <class Mover>
+result<std::size_t> fill_locked(write_state& state, vfs::iov_iter& from, write_slice& slice, const extent_map& em,
+                                std::optional<entry_range_lock>& entries, Mover& mover) noexcept {
+  const lblk_t first = em.lblk;
+  if (em.len < blocks_touched(slice.pos, slice.bytes, state.bits())) {
     slice.bytes = static_cast<std::size_t>(pos_of(first + em.len, state.bits()) - slice.pos);
-    entries.shrink_to(pgoff_of(slice.pos + static_cast<loff_t>(slice.bytes) - 1));
+    entries->shrink_to(pgoff_of(slice.pos + static_cast<loff_t>(slice.bytes) - 1));
   }
+  if (XIP_EXHIBIT(slice_unlocked)) entries.reset();
 
   const std::size_t copied = XIP_TRY(fill_blocks(state, from, em, slice.bytes, mover));
   if (copied == 0) return 0;
@@ -151,14 +158,18 @@ result<std::size_t> fill_locked(write_state& state, vfs::iov_iter& from, write_s
   return copied;
 }
 
-// Between start_slice and stop_slice. Bytes that are now written and, if they end the write, covered by i_size. Zero pages go whatever came of it:
-// an error may have come when some blocks were written already.
+// Between start_slice and stop_slice. Bytes that are now written and, if they end the write, covered by i_size. What was looked up before the entries were
+// locked does not count: a fault may have filled blocks meanwhile, which are simply overwritten. Zero pages go whatever came of it: an error may have come when
+// some blocks were written already.
 template <class Mover>
 result<std::size_t> fill_slice(write_state& state, vfs::iov_iter& from, write_slice& slice, Mover& mover) noexcept {
-  entry_range_lock entries{state.inode, pgoff_of(slice.pos), pgoff_of(slice.pos + static_cast<loff_t>(slice.bytes) - 1)};
+  const result<extent_map> early = XIP_EXHIBIT(slice_looked_up_early) ? look_up_slice(state, slice) : extent_map{};
+  std::optional<entry_range_lock> entries{std::in_place, state.inode, pgoff_of(slice.pos),
+                                          pgoff_of(slice.pos + static_cast<loff_t>(slice.bytes) - 1)};
   XIP_POINT(xip_entries_locked, static_cast<std::uint64_t>(slice.pos), slice.bytes);
-  const auto done = fill_locked(state, from, slice, entries, mover);
-  xip_drop_zero_entries(state.inode, entries);
+  const auto em = XIP_EXHIBIT(slice_looked_up_early) ? early : look_up_slice(state, slice);
+  const auto done = em.has_value() ? fill_locked(state, from, slice, *em, entries, mover) : result<std::size_t>{fail(em.error())};
+  if (entries && !XIP_EXHIBIT(zeros_kept_by_write)) xip_drop_zero_entries(state.inode, *entries);
   return done;
 }
 

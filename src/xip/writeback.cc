@@ -26,7 +26,8 @@ result<> write_back(vfs::inode& inode, const dax_entry& seen) noexcept {
   const auto now = entries.get(seen.index);
   if (!now || !now->dirty || !now->same_place(seen)) return {};
   if (now->kind != entry_kind::pfn) return fail(EIO);
-  mm::write_protect_mapping_range(inode, now->index, now->last());
+  if (XIP_EXHIBIT(cleaned_before_flush)) entries.clean(now->index);
+  if (!XIP_EXHIBIT(not_write_protected)) mm::write_protect_mapping_range(inode, now->index, now->last());
   XIP_POINT(xip_write_protected, now->index.value());
   device.flush(now->memory, now->bytes());
   device.drain();

@@ -57,7 +57,19 @@
   X(commit_trusted_early)       /* a commit that another task has begun is taken for done */   \
   X(commit_number_early)        /* which commit carries a change is noted before its handle is open */ \
   X(freed_at_freeze)            /* freed blocks may be had when their transaction ends, not when it is durable */ \
-  X(move_not_committed)         /* a collapse or insertion returns before it is durable where its blocks lie */
+  X(move_not_committed)         /* a collapse or insertion returns before it is durable where its blocks lie */ \
+  X(slice_unlocked)             /* a slice of a write gives its entries back before it copies */ \
+  X(slice_looked_up_early)      /* what a slice has found before it locked its entries counts */ \
+  X(slice_copies_with_faults)   /* a slice copies with faults allowed, entries locked */        \
+  X(zeros_kept_by_write)        /* zero pages stay mapped where a write has filled a hole */    \
+  X(entries_dropped_by_write)   /* all entries of a slice go, also DIRTY ones */                \
+  X(fault_looked_up_early)      /* a fault looks for its block before it locks the entry */     \
+  X(zeros_kept_by_fault)        /* zero pages stay mapped where a store got a block */          \
+  X(sync_fault_ignored)         /* MAP_SYNC maps what no commit leads to */                     \
+  X(not_write_protected)        /* fsync leaves what it flushes open for stores */              \
+  X(cleaned_before_flush)       /* fsync marks an entry clean, then flushes it */               \
+  X(pages_kept_mapped)          /* blocks go and page tables keep them */                       \
+  X(pins_ignored)               /* blocks go though a page of them is pinned */
 // clang-format on
 
 namespace xip {

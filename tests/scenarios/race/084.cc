@@ -12,7 +12,12 @@ struct scene : mapped_race {
   static constexpr requirements needs{.dax = true};
   bool synced = false;
 
-  void setup() { map_hole(1); }
+  void setup() {
+    fd = create("file");
+    must(task().ftruncate(fd, 2 * block()));
+    at = map_file(*this, task(), fd, 2 * block());
+    expect(load_word(task(), at + block()) == 0u, "zeros beside it");  // so that an overwrite looks for zero pages, too
+  }
   void storer(vfs::task& me) {
     expect_store(*this, me, at + 80, 2);
     must(me.fsync(fd));
