@@ -56,10 +56,13 @@ inline constexpr lock_class xip_sparse_mutex_class{"xip_sparse_mutex"};
 
 enum class dax_mode : std::uint8_t { inode, always, never };
 enum class errors_mode : std::uint8_t { continue_, remount_ro, panic };
+// What a write does with a block that is new or unwritten: it makes it written when its bytes are there, or zeroes it and makes it written before they come.
+enum class zero_mode : std::uint8_t { convert, alloc };
 
 struct mount_options {
   dax_mode dax = dax_mode::inode;
   std::optional<errors_mode> errors;  // none: what the super block says
+  zero_mode zero = zero_mode::convert;
   bool noload = false;
   bool user_xattr = true;
   bool acl = true;
@@ -155,8 +158,9 @@ struct ext4_sb_info : vfs::super_block {
   bool s_hash_unsigned = false;
   bool s_has_journal = false;
   bool s_grpid_on_disk = false;
-  std::atomic<bool> s_grpid{false};      // new files belong to their directory's group
-  std::atomic<bool> s_user_xattr{true};  // attributes of users' own making are looked at
+  std::atomic<bool> s_grpid{false};          // new files belong to their directory's group
+  std::atomic<bool> s_zero_at_alloc{false};  // zero=alloc
+  std::atomic<bool> s_user_xattr{true};      // attributes of users' own making are looked at
 
   std::pmr::vector<dev::buffer_ref> s_group_desc;  // all descriptor blocks
   std::pmr::vector<group_info*> s_groups;

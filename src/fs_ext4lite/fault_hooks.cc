@@ -90,14 +90,7 @@ result<extent_map> ext4_get_fault_blocks(vfs::inode& i, lblk_t lblk, std::uint32
     ext4_inode_info& inode = info_of(i);
     handle& h = *static_cast<handle*>(of);
     XIP_TRY(room_for_all(inode, lblk, max));
-    const extent_map em = XIP_TRY(map_blocks(&h, inode, lblk, max, map_create_unwritten));
-    if (em.type == extent_type::mapped) return em;
-    XIP_POINT(ext4_fault_unwritten, i.i_ino.value(), lblk.value());
-    // Who would write them waits for the entry, but a slice may make them written together with others: they are zeroed only if they are unwritten still.
-    extent_map written = XIP_TRY(map_blocks(&h, inode, lblk, em.len, map_convert | map_convert_zeroed));
-    if (written.type != extent_type::mapped) return corrupted(i, "a block that was being mapped has become a hole");
-    written.flags |= em.flags & em_new;
-    return written;
+    return map_zeroed_blocks(h, inode, lblk, max);
   });
 }
 

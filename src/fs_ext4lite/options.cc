@@ -26,6 +26,12 @@ struct named_errors {
 constexpr std::array errors_names{named_errors{"continue", errors_mode::continue_}, named_errors{"remount-ro", errors_mode::remount_ro},
                                   named_errors{"panic", errors_mode::panic}};
 
+struct named_zero {
+  std::string_view name;
+  zero_mode mode;
+};
+constexpr std::array zero_names{named_zero{"convert", zero_mode::convert}, named_zero{"alloc", zero_mode::alloc}};
+
 constexpr std::uint32_t most_commit_seconds = 24 * 60 * 60;
 
 struct named_switch {
@@ -60,6 +66,15 @@ constexpr std::array<std::string_view, 2> grpid_names{"grpid", "bsdgroups"}, nog
     options.errors = known->mode;
     return {};
   }
+  if (key == "zero") {
+    const auto* known = std::ranges::find(zero_names, value, &named_zero::name);
+    if (known == zero_names.end()) {
+      message = fmt::format("zero={} is not known; it may be convert or alloc", value);
+      return fail(EINVAL);
+    }
+    options.zero = known->mode;
+    return {};
+  }
   if (word == "noload" || word == "norecovery") {
     options.noload = true;
     return {};
@@ -84,7 +99,8 @@ constexpr std::array<std::string_view, 2> grpid_names{"grpid", "bsdgroups"}, nog
     options.*s.option = word == s.on;
     return {};
   }
-  message = fmt::format("option \"{}\" is not known; ext4 has dax=, errors=, commit=, noload, [no]grpid, [no]user_xattr and [no]acl", word);
+  message = fmt::format("option \"{}\" is not known; ext4 has dax=, errors=, commit=, zero=, noload, [no]grpid, [no]user_xattr and [no]acl",
+                        word);
   return fail(EINVAL);
 }
 
@@ -122,6 +138,7 @@ void show_options(const vfs::super_block& sb, std::string& out) {
   if (info.s_options.errors)
     out += fmt::format(",errors={}", std::ranges::find(errors_names, *info.s_options.errors, &named_errors::mode)->name);
   if (info.s_options.commit != 0) out += fmt::format(",commit={}", info.s_options.commit);
+  if (info.s_options.zero != zero_mode::convert) out += ",zero=alloc";
   if (info.s_options.noload) out += ",norecovery";
   if (info.s_options.grpid) out += *info.s_options.grpid ? ",grpid" : ",nogrpid";
   for (const named_switch& s : switches)

@@ -1,7 +1,8 @@
 // What the XIP core asks of ext4lite: where blocks lie, and the handle around a slice of a write.
 //
 // A slice in a hole fills blocks that are reserved in memory. When its bytes are in place they become written blocks of the file, in one change of the tree, which
-// has never said that they were unwritten. What a slice finds allocated but unwritten it converts.
+// has never said that they were unwritten. What a slice finds allocated but unwritten it converts. With zero=alloc both are zeroed and written before the bytes
+// come, as Linux does it, which touches each block twice.
 //
 // An extending write that needs more than one slice leaves written blocks past i_size between two of them. The handle of such a slice puts
 // the inode on the orphan list: after a crash the next mount cuts the file back to the size on disk. The slice that ends the write sets the
@@ -18,6 +19,7 @@
 
 #include "fs_ext4lite/file_hooks.h"
 #include "fs_ext4lite/indirect.h"
+#include "fs_ext4lite/zero.h"
 
 namespace xip::ext4lite {
 namespace {
@@ -36,11 +38,29 @@ void blocks_written(ext4_inode_info& inode, lblk_t end) noexcept XIP_REQUIRES(in
          XIP_EXHIBIT(extension_not_cleaned_up) || XIP_EXHIBIT(slice_unlocked);
 }
 
+// zero=alloc. Where the tree has no block left, all of the unwritten extent is zeroed and converted: what the slice asked for has been zeroed by then.
+[[nodiscard]] result<extent_map> get_zeroed_blocks(handle& h, ext4_inode_info& inode, lblk_t lblk, std::uint32_t max) {
+  auto em = map_zeroed_blocks(h, inode, lblk, max);
+  if (!em.has_value() && em.error() == ENOSPC) {
+    const extent_map there = XIP_TRY(map_blocks(nullptr, inode, lblk, max, 0));
+    if (there.type != extent_type::unwritten) return fail(ENOSPC);
+    XIP_TRY(zero_blocks(inode, there.pblk, there.len));
+    em = map_blocks(&h, inode, lblk, there.len, map_convert);
+  }
+  if (em.has_value() && em->type != extent_type::mapped) return corrupted(inode, "a block that was zeroed for a write is not written");
+  return em;
+}
+
 result<extent_map> ext4_get_blocks(vfs::inode& i, lblk_t lblk, std::uint32_t max, write_slice* slice) {
   return without_exceptions([&]() -> result<extent_map> {
     if (slice == nullptr) return map_blocks(nullptr, info_of(i), lblk, max, 0);
     ext4_inode_info& inode = info_of(i);
     inode.i_rwsem.assert_held();
+    if (has_extents(inode) && sbi_of(inode).s_zero_at_alloc.load(std::memory_order_relaxed)) {
+      const extent_map em = XIP_TRY(get_zeroed_blocks(handle_of(*slice), inode, lblk, max));
+      blocks_written(inode, em.lblk + em.len);
+      return em;
+    }
     if (has_extents(inode) && !allocates_unwritten()) {
       const extent_map found = XIP_TRY(map_blocks(nullptr, inode, lblk, max, 0));
       if (found.type != extent_type::hole) return found;

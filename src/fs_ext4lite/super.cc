@@ -83,6 +83,7 @@ void free_inode(vfs::inode* i) noexcept { allocator_of(i->i_sb).delete_object(&i
 void take_options(ext4_sb_info& sb, const mount_options& options) {
   sb.s_options = options;
   sb.s_user_xattr.store(options.user_xattr, std::memory_order_relaxed);
+  sb.s_zero_at_alloc.store(options.zero == zero_mode::alloc, std::memory_order_relaxed);
   sb.s_grpid.store(options.grpid.value_or(sb.s_grpid_on_disk), std::memory_order_relaxed);
   if (options.acl)
     sb.s_flags.fetch_or(vfs::sb_posixacl, std::memory_order_relaxed);

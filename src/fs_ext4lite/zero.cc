@@ -1,4 +1,4 @@
-// Zeroing blocks on the medium. Linux: ext4_issue_zeroout (fs/ext4/inode.c).
+// Zeroing blocks on the medium. Linux: ext4_issue_zeroout, EXT4_GET_BLOCKS_CREATE_ZERO (fs/ext4/inode.c).
 #include "fs_ext4lite/zero.h"
 
 #include <algorithm>
@@ -43,6 +43,18 @@ result<> zero_blocks(ext4_inode_info& inode, pblk_t first, std::uint32_t count) 
     observer->on_access(first, count, inode.i_ino, inode.i_generation, true);
   return inode.is_dax() ? zero_through_window(device, bytes_of(first, bits), bytes)
                         : zero_through_requests(device, bytes_of(first, bits), bytes);
+}
+
+// Who would write the blocks waits for their entries, but a slice elsewhere may make them written together with others: they are zeroed only if they are
+// unwritten still.
+result<extent_map> map_zeroed_blocks(handle& h, ext4_inode_info& inode, lblk_t lblk, std::uint32_t max) {
+  const extent_map em = XIP_TRY(map_blocks(&h, inode, lblk, max, map_create_unwritten));
+  if (em.type == extent_type::mapped) return em;
+  XIP_POINT(ext4_before_zeroing, inode.i_ino.value(), lblk.value());
+  extent_map written = XIP_TRY(map_blocks(&h, inode, lblk, em.len, map_convert | map_convert_zeroed));
+  if (written.type != extent_type::mapped) return corrupted(inode, "a block that was being zeroed has become a hole");
+  written.flags |= em.flags & em_new;
+  return written;
 }
 
 }  // namespace xip::ext4lite

@@ -61,7 +61,7 @@ class read_and_write : public testing::TestWithParam<kind> {
 
 INSTANTIATE_TEST_SUITE_P(, read_and_write,
                          testing::Values(kind{"dax", "-b 4096", "dax=always"}, kind{"copy", "-b 4096", "dax=never"},
-                                         kind{"small_blocks", "-b 1024", ""}),
+                                         kind{"small_blocks", "-b 1024", ""}, kind{"zeroed", "-b 4096", "dax=always,zero=alloc"}),
                          [](const auto& of) { return std::string{of.param.name}; });
 
 TEST_P(read_and_write, take_no_memory_where_blocks_are_there) {

@@ -33,7 +33,8 @@ class each_kind : public testing::TestWithParam<kind> {
 };
 INSTANTIATE_TEST_SUITE_P(file, each_kind,
                          testing::Values(kind{"dax", "-b 4096", "dax=always"}, kind{"requests", "-b 4096", "dax=never"},
-                                         kind{"small_blocks", "-b 1024", "dax=never"}),
+                                         kind{"small_blocks", "-b 1024", "dax=never"}, kind{"zeroed", "-b 4096", "dax=always,zero=alloc"},
+                                         kind{"zeroed_requests", "-b 1024", "dax=never,zero=alloc"}),
                          [](const auto& each) { return std::string{each.param.name}; });
 
 TEST_P(each_kind, gives_back_what_was_written) {
@@ -260,6 +261,54 @@ TEST_P(each_kind, a_full_disk_gives_a_short_count_and_then_the_error) {
   EXPECT_EQ(f.put("y", 0), 1u);
   ASSERT_TRUE(f.t().ftruncate(f.fd, 0).has_value());
   EXPECT_EQ(f.put(text.substr(0, 1 << 20), 0), 1u << 20);  // what was freed can be had after a commit, which the write waits for
+  f.close_and_check(disk);
+}
+
+// Which of the two ways a write takes, and no block when the tree needs one.
+struct zeroing_watch final : point_sink {
+  explicit zeroing_watch(vfs::task& t) : task{t} { task.context.points = this; }
+  ~zeroing_watch() { task.context.points = nullptr; }
+  void on_point(point p, std::uint64_t, std::uint64_t, std::uint64_t) noexcept override {
+    zeroed += p == point::ext4_before_zeroing ? 1 : 0;
+  }
+  int inject(point p, std::uint64_t, std::uint64_t) noexcept override { return p == point::ext4_alloc_blocks && full ? ENOSPC : 0; }
+  vfs::task& task;
+  bool full = false;
+  unsigned zeroed = 0;
+};
+
+TEST(file, zero_at_alloc_holds_from_a_remount_to_the_next) {
+  const image disk = make_image("-b 4096", "8M");
+  open_file f{disk, "dax=always"};
+  {
+    zeroing_watch watch{f.t()};
+    ASSERT_EQ(f.put("a", 0), 1u);
+    EXPECT_EQ(watch.zeroed, 0u);
+    ASSERT_TRUE(f.fs.kernel().remount("/", "zero=alloc").has_value());
+    ASSERT_EQ(f.put("b", 8192), 1u);
+    EXPECT_EQ(watch.zeroed, 1u);
+    ASSERT_TRUE(f.fs.kernel().remount("/", "zero=convert").has_value());
+    ASSERT_EQ(f.put("c", 16'384), 1u);
+    EXPECT_EQ(watch.zeroed, 1u);
+  }
+  EXPECT_EQ(f.get(20'000, 0), "a" + std::string(8191, '\0') + "b" + std::string(8191, '\0') + "c");
+  f.close_and_check(disk);
+}
+
+TEST(file, zero_at_alloc_needs_no_block_for_the_tree) {
+  const image disk = make_image("-b 1024", "8M");
+  open_file f{disk, "zero=alloc"};
+  ASSERT_TRUE(f.t().fallocate(f.fd, 0, 0, 16 << 10).has_value());
+  for (const loff_t at : {1 << 20, 2 << 20, 3 << 20}) ASSERT_EQ(f.put("x", at), 1u);  // the root is full
+  {
+    zeroing_watch watch{f.t()};
+    watch.full = true;
+    ASSERT_EQ(f.put(std::string(2000, 'w'), 5000), 2000u);
+    EXPECT_EQ(watch.zeroed, 1u);
+  }
+  EXPECT_EQ(f.get(16 << 10, 0), std::string(5000, '\0') + std::string(2000, 'w') + std::string((16 << 10) - 7000, '\0'));
+  EXPECT_EQ(f.map().front().flags, 0u);
+  EXPECT_EQ(f.map().front().length, 16u << 10);
   f.close_and_check(disk);
 }
 

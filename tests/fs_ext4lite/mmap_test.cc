@@ -486,7 +486,7 @@ TEST_F(converted_together, a_load_that_found_them_unwritten_maps_no_zeros_over_w
 
 TEST_F(converted_together, a_store_that_found_them_unwritten_zeroes_nothing_that_was_written) {
   {
-    meddler m{point::ext4_fault_unwritten, *other, other_fd, 2};
+    meddler m{point::ext4_before_zeroing, *other, other_fd, 2};
     t().context.points = &m;
     ASSERT_TRUE(store(at + 2 * page, "n"));
     t().context.points = nullptr;

@@ -63,6 +63,7 @@ void PrintTo(const kind& k, std::ostream* out) { *out << k.name; }
 const kind kinds[] = {{"dax", "-b 4096 -N 64", "dax=always"},
                       {"requests", "-b 4096 -N 64", "dax=never"},
                       {"small_blocks", "-b 1024 -N 64", "dax=never"},
+                      {"zeroed", "-b 4096 -N 64", "dax=always,zero=alloc"},
                       {"no_journal", "-b 1024 -N 64 -O ^has_journal", "dax=never"},
                       {"block_maps", "-b 1024 -N 64 -O ^extent,^64bit", "dax=never", false}};
 

@@ -189,6 +189,8 @@ TEST(Super, OptionsAreNamedWhenTheyAreWrong) {
   const image i = make_image();
   EXPECT_EQ(refusal(i, 0, "dax=sometimes"), "dax=sometimes is not known; it may be always, never or inode");
   EXPECT_EQ(refusal(i, 0, "errors=ignore"), "errors=ignore is not known; it may be continue, remount-ro or panic");
+  EXPECT_EQ(refusal(i, 0, "zero=never"), "zero=never is not known; it may be convert or alloc");
+  EXPECT_EQ(refusal(i, 0, "zero"), "zero= is not known; it may be convert or alloc");
   EXPECT_THAT(refusal(i, 0, "data=journal"), HasSubstr("option \"data=journal\" is not known"));
   EXPECT_EQ(refusal(i, 0, "dax=always,errors=panic,noload"), "mounted");
 }
@@ -201,11 +203,11 @@ TEST(Super, DaxAlwaysNeedsPages) {
 
 TEST(Super, OptionsAreShown) {
   const image i = make_image();
-  bare_mount m{i, 0, "dax=never,errors=remount-ro"};
+  bare_mount m{i, 0, "dax=never,errors=remount-ro,zero=alloc"};
   ASSERT_TRUE(m.ok()) << m.failure();
   std::string text;
   show_options(m.sb(), text);
-  EXPECT_EQ(text, ",dax=never,errors=remount-ro");
+  EXPECT_EQ(text, ",dax=never,errors=remount-ro,zero=alloc");
 }
 
 // Every layout that mke2fs makes: it mounts, one change is made, and e2fsck likes what is left.

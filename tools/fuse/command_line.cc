@@ -82,7 +82,7 @@ void print_mount_help(const mount_program& program) {
       "  -r, --read-only    the same as -o ro\n"
       "  -o OPTION,...      those of mount(8), and\n"
       "       allow_other        others than the one who mounts may use it\n"
-      "       dax=always|never|inode, errors=continue|remount-ro|panic, noload\n"
+      "       dax=always|never|inode, errors=continue|remount-ro|panic, zero=convert|alloc, noload\n"
       "       device=pmem|block  map the image, or read and write it by requests\n"
       "       direct_io          read and write past the kernel's page cache\n"
       "       threads=N          how many requests are served at once\n"

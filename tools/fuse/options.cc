@@ -63,9 +63,9 @@ constexpr std::array<std::string_view, 6> shown_prefixes{"user_id=", "group_id="
 // Labels of SELinux.
 constexpr std::array<std::string_view, 4> label_prefixes{"context=", "fscontext=", "defcontext=", "rootcontext="};
 
-constexpr std::array<std::string_view, 13> file_system_options{"dax",     "dax=",      "errors=",    "noload",       "norecovery",
-                                                               "acl",     "noacl",     "user_xattr", "nouser_xattr", "grpid",
-                                                               "nogrpid", "bsdgroups", "sysvgroups"};
+constexpr std::array<std::string_view, 14> file_system_options{"dax",   "dax=",    "errors=",   "noload",     "norecovery",
+                                                               "zero=", "acl",     "noacl",     "user_xattr", "nouser_xattr",
+                                                               "grpid", "nogrpid", "bsdgroups", "sysvgroups"};
 
 void append(std::string& list, std::string_view word) {
   if (!list.empty()) list += ',';

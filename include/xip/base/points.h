@@ -44,7 +44,7 @@
   X(ext4_handle_started)       /* credits */                                                   \
   X(ext4_handle_stopped)                                                                       \
   X(ext4_map_blocks)           /* before the tree is looked at: inode, lblk */                  \
-  X(ext4_fault_unwritten)      /* fault: blocks were unwritten, they are zeroed and converted next: inode, lblk */ \
+  X(ext4_before_zeroing)       /* fault or zero=alloc: blocks were unwritten, they are zeroed and converted next: inode, lblk */ \
   X(ext4_extent_inserted)      /* inode, lblk, pblk, length */                                  \
   X(ext4_extent_converted)     /* inode, lblk, length */                                       \
   X(ext4_extent_removed)       /* inode, lblk, length */                                       \

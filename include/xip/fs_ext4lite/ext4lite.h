@@ -9,7 +9,8 @@
 
 namespace xip {
 
-// Mount options: dax[=always|never|inode], errors=continue|remount-ro|panic, commit=SECONDS (0: the default), noload or norecovery, [no]user_xattr, [no]acl.
+// Mount options: dax[=always|never|inode], errors=continue|remount-ro|panic, commit=SECONDS (0: the default), zero=convert|alloc,
+// noload or norecovery, [no]grpid, [no]user_xattr, [no]acl.
 // The generic ones (ro ...) belong to the VFS. Refused by name: unknown incompatible features, and read-write mounts of images with a damaged journal. A
 // journal that needs recovery is replayed by a read-write mount.
 [[nodiscard]] const vfs::file_system_type& ext4lite_file_system() noexcept;

@@ -4,24 +4,13 @@
 // Operations: a load; pwrite of a word; a load and a store by the writer when it is done.
 // Invariant: a load is zero or what was written; behind the write the mapping shows it.
 // Groups: auto mmap rw. Needs: DAX.
-#include "mapping_helpers.h"
+#include "write_races.h"
 
 namespace xip::scenario {
 namespace {
 
-struct scene : mapped_race {
+struct scene : write_against_load {
   static constexpr requirements needs{.dax = true};
-
-  void setup() { map_hole(1); }
-  void loader(vfs::task& me) {
-    const auto word = load_word(me, at);
-    expect(word == 0u || word == 7u, "what is loaded is zero or was written");
-  }
-  void writer(vfs::task& me) {
-    write_word(*this, me, fd, 0, 7);
-    expect(load_word(me, at) == 7u, "who has written loads it");
-  }
-  void check() { expect_word(*this, task(), fd, 0, at, 7); }
 };
 
 }  // namespace

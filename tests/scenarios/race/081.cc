@@ -4,32 +4,13 @@
 // Operations: pwrite of a word in the middle; a store of another word.
 // Invariant: both words are there, in the file and in the mapping.
 // Groups: auto mmap rw prealloc. Needs: DAX.
-#include "mapping_helpers.h"
+#include "write_races.h"
 
 namespace xip::scenario {
 namespace {
 
-struct scene : mapped_race {
+struct scene : write_against_store {
   static constexpr requirements needs{.dax = true};
-
-  void setup() {
-    fd = create("file");
-    must(task().fallocate(fd, 0, 0, 2 * block()));
-    at = map_file(*this, task(), fd, block());
-  }
-  void writer(vfs::task& me) {
-    write_word(*this, me, fd, 800, 1);
-    expect(load_word(me, at + 800) == 1u, "who has written loads it");
-  }
-  void storer(vfs::task& me) {
-    expect_store(*this, me, at + 80, 2);
-    expect_equal(read_word(*this, me, fd, 80), 2u, "who has stored reads it");
-  }
-  void check() {
-    expect_word(*this, task(), fd, 800, at + 800, 1);
-    expect_word(*this, task(), fd, 80, at + 80, 2);
-    expect_word(*this, task(), fd, 8, at + 8, 0);
-  }
 };
 
 }  // namespace
