@@ -15,6 +15,8 @@ constexpr std::uint32_t open_flags = flag_dsync | flag_sync | flag_direct | flag
 bool takes_file(verb v) noexcept {
   switch (v) {
     case verb::write:
+    case verb::store:
+    case verb::msync:
     case verb::truncate:
     case verb::falloc:
     case verb::setxattr:
@@ -27,13 +29,16 @@ bool takes_file(verb v) noexcept {
   }
 }
 
+// Of a store "sync" is a word about the mapping.
+std::uint32_t flags_of_open(const step& s) noexcept { return s.what == verb::store ? 0 : s.flags & open_flags; }
+
 // For it alone, of a file that a step names by its path.
 step opening(const step& s) {
   const bool syncs = s.what == verb::fsync || s.what == verb::fdatasync;
   return {.what = verb::open,
           .path = s.path,
           .fd = player::own_descriptor,
-          .flags = syncs ? std::uint32_t{flag_read} : s.flags & open_flags,
+          .flags = syncs ? std::uint32_t{flag_read} : flags_of_open(s),
           .task = s.task};
 }
 
@@ -53,6 +58,18 @@ bool goes_through(const step& a, const step& b) noexcept {
   return false;
 }
 
+// Stores go page by page, and between two pages others may come.
+void add(std::vector<task_call>& calls, step s, std::uint32_t of, const std::string& text) {
+  const auto page = static_cast<std::int64_t>(page_size);
+  for (const std::int64_t end = s.offset + s.length; s.what == verb::store && s.offset / page < (end - 1) / page;) {
+    const std::int64_t next = (s.offset / page + 1) * page;
+    s.length = next - s.offset;
+    calls.push_back({s, of, text});
+    s.offset = next, s.length = end - next;
+  }
+  calls.push_back({std::move(s), of, text});
+}
+
 }  // namespace
 
 std::vector<task_call> calls_of(const workload& w) {
@@ -61,15 +78,15 @@ std::vector<task_call> calls_of(const workload& w) {
     const step& s = w.steps[i];
     const std::string text = fmt::format("task {}: {}", s.task + 1, text_of(s));
     if (!takes_file(s.what) || s.fd != step::by_path) {
-      calls.push_back({s, i, text});
+      add(calls, s, i, text);
       continue;
     }
     step by_descriptor = s;
     by_descriptor.path.clear();
     by_descriptor.fd = player::own_descriptor;
-    by_descriptor.flags &= ~open_flags;
+    by_descriptor.flags &= ~flags_of_open(s);
     calls.push_back({opening(s), i, text + ": open"});
-    calls.push_back({std::move(by_descriptor), i, text});
+    add(calls, std::move(by_descriptor), i, text);
     calls.push_back({{.what = verb::close, .fd = player::own_descriptor, .task = s.task}, i, text + ": close"});
   }
   return calls;
@@ -106,6 +123,8 @@ bool commute(const step& a, const step& b) noexcept {
   return opens_only(a) && (by_descriptor(b) || opens_only(b));
 }
 
-bool makes_durable(const step& s) noexcept { return s.what == verb::fsync || s.what == verb::fdatasync || s.what == verb::sync; }
+bool makes_durable(const step& s) noexcept {
+  return s.what == verb::fsync || s.what == verb::fdatasync || s.what == verb::msync || s.what == verb::sync;
+}
 
 }  // namespace xip::crash

@@ -43,6 +43,9 @@ void content_model::apply(const step& s, std::size_t number, bool appends, conte
     if (length == 0) return;
     c.resize(std::max(c.size(), from + length));
     for (std::size_t at = from; at < from + length; ++at) c[at] = written_byte(number, static_cast<std::int64_t>(appends ? at - from : at));
+  } else if (s.what == verb::store) {
+    const std::size_t end = std::min(c.size(), static_cast<std::size_t>(s.offset + s.length));  // what lies behind the end is nobody's
+    for (std::size_t at = static_cast<std::size_t>(s.offset); at < end; ++at) c[at] = written_byte(number, static_cast<std::int64_t>(at));
   } else if (s.what == verb::truncate) {
     c.resize(static_cast<std::size_t>(s.length));
   } else if (s.what == verb::falloc) {

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -44,6 +46,8 @@ class follower {
 
  private:
   [[nodiscard]] tree all_files();
+  // What S has MADE durable of FILE: what was stored through mappings is not, but by a sync of the whole file.
+  [[nodiscard]] durability without_stores(const step& s, durability made, std::uint64_t file, bool appends);
 
   lone_kernel& machine_;
   const crashed_file_system& fs_;
@@ -51,6 +55,7 @@ class follower {
   std::vector<player> players_;
   oracle& measure_;
   content_model contents_;
+  std::set<std::uint64_t> stored_;  // files that were stored to since they were synced
 };
 
 }  // namespace xip::crash

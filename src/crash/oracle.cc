@@ -130,12 +130,13 @@ std::optional<std::size_t> oracle::shift::before(std::size_t place) const noexce
 class oracle::content {
  public:
   content(const oracle& o, std::uint64_t file, std::size_t of, std::size_t state)
-      : data_{o.states_[of].node(file)->data}, later_{of > state} {
+      : data_{o.states_[of].node(file)->data}, of_{of}, later_{of > state} {
     for (std::size_t step = std::min(of, state); step < std::max(of, state); ++step)
       if (const auto& moved = o.steps_[step].moved; moved && moved->file == file) between_.push_back(*moved);
     if (!later_) std::ranges::reverse(between_);
   }
 
+  [[nodiscard]] std::size_t of() const noexcept { return of_; }
   [[nodiscard]] bool is(const std::vector<std::byte>& data) const { return between_.empty() && data_ == data; }
   // BYTES of them, which STATE has at AT. Nothing: they have no place here, or were written at another one than they would be found at.
   [[nodiscard]] std::optional<std::uint64_t> word(std::size_t at, std::size_t bytes) const noexcept {
@@ -151,6 +152,7 @@ class oracle::content {
 
  private:
   const std::vector<std::byte>& data_;
+  std::size_t of_;
   bool later_;
   std::vector<shift> between_;
 };
@@ -171,6 +173,7 @@ void oracle::floor::join(const floor& other) {
     std::size_t& known = file_bytes[file];
     known = std::max(known, since);
   }
+  ranges.insert(ranges.end(), other.ranges.begin(), other.ranges.end());
 }
 
 void oracle::start(tree before, numbering files) {
@@ -195,6 +198,9 @@ void oracle::add(const step& s, durability made, std::uint64_t file, tree after)
   const std::size_t now = states_.size() - 1;
   if (made == durability::everything) {
     promised = {.names = now, .bytes = now};
+  } else if (made == durability::own_bytes) {
+    const auto from = static_cast<std::size_t>(s.offset);
+    promised.ranges.push_back({file, from, from + static_cast<std::size_t>(s.length), now});
   } else if (made != durability::nothing && states_.back().node(file) != nullptr) {
     promised.names = same_since(file, made);
     promised.file_bytes[file] = now;
@@ -314,9 +320,7 @@ std::string oracle::differs(const tree& live) const {
 std::string oracle::wrong_bytes(const tree& found, std::size_t state, const floor& sure, std::size_t begun) const {
   for (const auto& [ino, node] : found.nodes) {
     if (!is_regular(node)) continue;
-    const auto own = sure.file_bytes.find(ino);
-    const std::size_t since = std::max(sure.bytes, own == sure.file_bytes.end() ? 0 : own->second);
-    if (std::string why = wrong_bytes_of(ino, node, state, since, begun); !why.empty()) return why;
+    if (std::string why = wrong_bytes_of(ino, node, state, sure, begun); !why.empty()) return why;
   }
   return {};
 }
@@ -332,24 +336,38 @@ bool oracle::zeroed_behind(std::size_t state, std::uint64_t ino, std::size_t at,
   return false;
 }
 
-std::string oracle::wrong_bytes_of(std::uint64_t ino, const tree_node& found, std::size_t state, std::size_t since,
+std::size_t oracle::word_since(const floor& sure, std::size_t since, std::uint64_t ino, std::size_t state, std::size_t at,
+                               std::size_t bytes) const {
+  for (const floor::range& r : sure.ranges) {
+    if (r.file != ino || r.since <= since || life_of(r.since, ino) != life_of(state, ino)) continue;
+    const auto there = content{*this, ino, r.since, state}.place(at);
+    if (there && *there >= r.from && *there + bytes <= r.to) since = r.since;
+  }
+  return since;
+}
+
+std::string oracle::wrong_bytes_of(std::uint64_t ino, const tree_node& found, std::size_t state, const floor& sure,
                                    std::size_t begun) const {
+  const auto own = sure.file_bytes.find(ino);
+  const std::size_t since = std::max(sure.bytes, own == sure.file_bytes.end() ? 0 : own->second);
   std::vector<content> may;
   for (std::size_t other = since; other <= begun; ++other)
     if (const tree_node* n = states_[other].node(ino); n != nullptr && is_regular(*n) && life_of(other, ino) == life_of(state, ino))
       may.emplace_back(*this, ino, other, state);
-  if (std::ranges::any_of(may, [&](const content& c) { return c.is(found.data); })) return {};
+  if (sure.ranges.empty() && std::ranges::any_of(may, [&](const content& c) { return c.is(found.data); })) return {};
   for (std::size_t at = 0; at < found.data.size(); at += word_bytes) {
     const std::size_t bytes = std::min(word_bytes, found.data.size() - at);
     const std::uint64_t word = word_at(found.data, at, bytes);
-    if (std::ranges::any_of(may, [&](const content& c) { return c.word(at, bytes) == word; })) continue;
-    if (zeroed_behind(state, ino, at, since, begun) && fits_byte_by_byte(may, at, bytes, word)) continue;
+    const std::size_t first = word_since(sure, since, ino, state, at, bytes);
+    const std::span here{std::ranges::find_if(may, [&](const content& c) { return c.of() >= first; }), may.end()};
+    if (std::ranges::any_of(here, [&](const content& c) { return c.word(at, bytes) == word; })) continue;
+    if (zeroed_behind(state, ino, at, first, begun) && fits_byte_by_byte(here, at, bytes, word)) continue;
     std::string expected;
-    for (const content& c : may)
+    for (const content& c : here)
       if (const auto one = c.word(at, bytes); one && expected.find(hex(*one, bytes)) == expected.npos)
         expected += (expected.empty() ? "" : " or ") + hex(*one, bytes);
     return fmt::format("/{} has {} at byte {}, and since '{}' nothing was there but {}", found.names.front(), hex(word, bytes), at,
-                       name_of_state(since), expected);
+                       name_of_state(first), expected);
   }
   return {};
 }

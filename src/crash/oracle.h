@@ -29,6 +29,7 @@ namespace xip::crash {
 // What a step that was not refused made durable.
 enum class durability : std::uint8_t {
   nothing,
+  own_bytes,   // those that it has stored (MAP_SYNC)
   data,        // of a file: its bytes, its size, and that it is there (fdatasync, O_DSYNC)
   file,        // all of a file or directory, its names or entries included (fsync, O_SYNC)
   everything,  // sync, umount
@@ -70,6 +71,12 @@ class oracle {
     std::size_t names = 0;                                 // the state that is the oldest that may be found
     std::size_t bytes = 0;                                 // likewise, for the bytes of any file
     std::map<std::uint64_t, std::size_t> file_bytes = {};  // and of these
+    struct range {
+      std::uint64_t file;
+      std::size_t from, to;  // bytes, as they lie in state SINCE
+      std::size_t since;
+    };
+    std::vector<range> ranges = {};  // and of these bytes
 
     void join(const floor& other);
   };
@@ -99,8 +106,11 @@ class oracle {
   [[nodiscard]] tree in_numbers_of(const tree& found, std::size_t state) const;
   // FOUND has the names of STATE.
   [[nodiscard]] std::string wrong_bytes(const tree& found, std::size_t state, const floor& sure, std::size_t begun) const;
-  [[nodiscard]] std::string wrong_bytes_of(std::uint64_t ino, const tree_node& found, std::size_t state, std::size_t since,
+  [[nodiscard]] std::string wrong_bytes_of(std::uint64_t ino, const tree_node& found, std::size_t state, const floor& sure,
                                            std::size_t begun) const;
+  // The oldest state whose word may be found at AT of a file, SINCE or later.
+  [[nodiscard]] std::size_t word_since(const floor& sure, std::size_t since, std::uint64_t ino, std::size_t state, std::size_t at,
+                                       std::size_t bytes) const;
   [[nodiscard]] bool zeroed_behind(std::size_t state, std::uint64_t ino, std::size_t at, std::size_t since, std::size_t begun) const;
   [[nodiscard]] static bool fits_byte_by_byte(std::span<const content> may, std::size_t at, std::size_t bytes, std::uint64_t word);
   [[nodiscard]] unsigned life_of(std::size_t state, std::uint64_t ino) const;

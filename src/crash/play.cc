@@ -1,9 +1,12 @@
 #include "crash/play.h"
 
+#include <algorithm>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <sys/stat.h>
+#include <sys/uio.h>
 
 namespace xip::crash {
 namespace {
@@ -52,8 +55,36 @@ std::vector<std::byte> content(std::size_t number, std::int64_t offset, std::int
 result<> write_all(vfs::task& t, int fd, const step& s, std::size_t number) {
   const bool appends = (XIP_TRY(t.fcntl(fd, F_GETFL)) & O_APPEND) != 0;
   const std::vector<std::byte> bytes = content(number, appends ? 0 : s.offset, s.length);
-  const std::size_t done = XIP_TRY(t.pwrite(fd, bytes.data(), bytes.size(), s.offset));
+  int rwf = 0;
+  if (s.fd != step::by_path && (s.flags & flag_dsync) != 0) rwf |= RWF_DSYNC;
+  if (s.fd != step::by_path && (s.flags & flag_sync) != 0) rwf |= RWF_SYNC;
+  const iovec segment{const_cast<std::byte*>(bytes.data()), bytes.size()};
+  const std::size_t done = XIP_TRY(t.pwritev2(fd, &segment, 1, s.offset, rwf));
   return done == bytes.size() ? result<>{} : fail(ENOSPC);
+}
+
+constexpr std::int64_t page_mask = static_cast<std::int64_t>(page_size) - 1;
+
+// MAP_SHARED of the pages that S stores to.
+result<mm::user_address> map_pages(vfs::task& t, int fd, const step& s, std::size_t bytes) {
+  const int flags = (s.flags & flag_sync) != 0 ? MAP_SHARED_VALIDATE | MAP_SYNC : MAP_SHARED;
+  return mm::mmap(t, 0, bytes, PROT_READ | PROT_WRITE, flags, fd, s.offset & ~page_mask);
+}
+
+// A program would get a signal: EFAULT.
+result<> store_at(vfs::task& t, mm::user_address at, const step& s, std::size_t number) {
+  const std::vector<std::byte> bytes = content(number, s.offset, s.length);
+  auto done = mm::store(t, at, bytes.data(), bytes.size());
+  if (done && (s.flags & flag_sync) != 0) done = mm::persist(t, at, bytes.size());
+  return done ? result<>{} : fail(EFAULT);
+}
+
+result<> sync_mapped(vfs::task& t, int fd) {
+  const auto bytes = static_cast<std::size_t>(std::max<std::int64_t>(XIP_TRY(t.fstat(fd)).size, 1));
+  const mm::user_address at = XIP_TRY(mm::mmap(t, 0, bytes, PROT_READ, MAP_SHARED, fd, 0));
+  const result<> done = mm::msync(t, at, bytes, MS_SYNC);
+  XIP_TRY(mm::munmap(t, at, bytes));
+  return done;
 }
 
 // A directory, too, can be synced.
@@ -70,10 +101,7 @@ int player::play(vfs::task& t, const step& s, std::size_t number) {
 }
 
 void player::close_all(vfs::task& t) {
-  for (int& fd : descriptors_) {
-    if (fd != closed) (void)t.close(fd);
-    fd = closed;
-  }
+  for (int number = 0; number < static_cast<int>(numbers); ++number) (void)close(t, number);
 }
 
 // CALL(fd) on the file that S names, which is opened for it where S names it by path.
@@ -95,6 +123,37 @@ result<> player::open(vfs::task& t, const step& s) {
   if (fd != closed) return fail(EBUSY);
   fd = XIP_TRY(t.open(absolute(s.path), open_flags(s.flags), file_mode));
   return {};
+}
+
+result<> player::close(vfs::task& t, int number) {
+  for (const mapping& m : mappings_)
+    if (m.number == number) (void)mm::munmap(t, m.at, m.bytes);
+  std::erase_if(mappings_, [number](const mapping& m) { return m.number == number; });
+  const int fd = std::exchange(descriptors_[static_cast<std::size_t>(number)], closed);
+  return fd == closed ? fail(EBADF) : t.close(fd);
+}
+
+// One that is there is used again: what a sync has left of it is what the next store meets.
+const player::mapping* player::mapping_for(const step& s, std::size_t bytes) const noexcept {
+  const auto there = std::ranges::find_if(mappings_, [&](const mapping& m) {
+    return m.number == s.fd && m.first == (s.offset & ~page_mask) && m.bytes >= bytes && m.sync == ((s.flags & flag_sync) != 0);
+  });
+  return there == mappings_.end() ? nullptr : &*there;
+}
+
+result<> player::store(vfs::task& t, const step& s, std::size_t number) {
+  return on_file(t, s, O_RDWR, [&](int fd) -> result<> {
+    const auto within = static_cast<std::uint64_t>(s.offset & page_mask);
+    const std::size_t bytes = within + static_cast<std::size_t>(s.length);
+    if (const mapping* there = mapping_for(s, bytes); there != nullptr) return store_at(t, there->at + within, s, number);
+    const mm::user_address at = XIP_TRY(map_pages(t, fd, s, bytes));
+    const result<> done = store_at(t, at + within, s, number);
+    if (s.fd == step::by_path)
+      (void)mm::munmap(t, at, bytes);
+    else
+      mappings_.push_back({s.fd, s.offset & ~page_mask, bytes, (s.flags & flag_sync) != 0, at});
+    return done;
+  });
 }
 
 result<> player::link_descriptor(vfs::task& t, const step& s) {
@@ -130,6 +189,10 @@ result<> player::call(vfs::task& t, const step& s, std::size_t number) {
       return t.renameat2(vfs::at{AT_FDCWD}, other, vfs::at{AT_FDCWD}, path, rename_flags(s.flags));
     case verb::write:
       return on_file(t, s, open_flags(s.flags), [&](int fd) { return write_all(t, fd, s, number); });
+    case verb::store:
+      return store(t, s, number);
+    case verb::msync:
+      return on_file(t, s, O_RDWR, [&](int fd) { return sync_mapped(t, fd); });
     case verb::truncate:
       return on_file(t, s, O_RDWR, [&](int fd) { return t.ftruncate(fd, s.length); });
     case verb::falloc:
@@ -144,10 +207,8 @@ result<> player::call(vfs::task& t, const step& s, std::size_t number) {
       return t.chown(path, static_cast<std::uint32_t>(s.offset), static_cast<std::uint32_t>(s.length));
     case verb::open:
       return open(t, s);
-    case verb::close: {
-      const int fd = std::exchange(descriptors_[static_cast<std::size_t>(s.fd)], closed);
-      return fd == closed ? fail(EBADF) : t.close(fd);
-    }
+    case verb::close:
+      return close(t, s.fd);
     case verb::linkat:
       return link_descriptor(t, s);
     case verb::fsync:

@@ -5,8 +5,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include <xip/crash/workload.h>
+#include <xip/mm/mm.h>
 #include <xip/vfs/task.h>
 
 namespace xip::crash {
@@ -35,14 +37,27 @@ class player {
   static constexpr int closed = -1;
   static constexpr std::size_t numbers = own_descriptor + 1;
 
+  // Of the pages that stores have gone to.
+  struct mapping {
+    int number;          // of the descriptor
+    std::int64_t first;  // byte of the file
+    std::size_t bytes;
+    bool sync;
+    mm::user_address at;
+  };
+
   [[nodiscard]] result<> call(vfs::task& t, const step& s, std::size_t number);
   template <class Call>
   [[nodiscard]] result<> on_file(vfs::task& t, const step& s, int flags, Call&& call);
   [[nodiscard]] result<> open(vfs::task& t, const step& s);
   [[nodiscard]] result<> link_descriptor(vfs::task& t, const step& s);
   [[nodiscard]] result<> set_xattr(vfs::task& t, const step& s, std::size_t number);
+  [[nodiscard]] result<> store(vfs::task& t, const step& s, std::size_t number);
+  [[nodiscard]] const mapping* mapping_for(const step& s, std::size_t bytes) const noexcept;
+  [[nodiscard]] result<> close(vfs::task& t, int number);
 
   std::array<int, numbers> descriptors_;
+  std::vector<mapping> mappings_ = {};
 };
 
 }  // namespace xip::crash

@@ -34,6 +34,8 @@ constexpr std::array grammars{
     grammar{verb::rmdir, "rmdir", "p"},
     grammar{verb::rename, "rename", "qp", rename_flags},
     grammar{verb::write, "write", "fol", write_flags},
+    grammar{verb::store, "store", "fol", flag_sync},
+    grammar{verb::msync, "msync", "f"},
     grammar{verb::truncate, "truncate", "fl"},
     grammar{verb::falloc, "falloc", "fol", falloc_flags},
     grammar{verb::setxattr, "setxattr", "fnl"},

@@ -225,6 +225,30 @@ TEST(Zeroed, HasWordsOnceItWasSynced) {
   EXPECT_THAT(o.judge(tree_of({{"a", 12, "OV" + zeros.substr(2) + "secondtw"}}), 2, 2), HasSubstr("at byte 0"));
 }
 
+// A program has flushed one word through MAP_SYNC. What was stored beside it before, and written behind it, may be lost.
+TEST(Stored, IsDurableByItself) {
+  oracle o;
+  o.start(tree_of({{"a", 12, "firsttwosecondtwthirdtwo"}}));
+  o.add(step_of("store a 0 8"), durability::nothing, 12, tree_of({{"a", 12, "FIRSTTWOsecondtwthirdtwo"}}));
+  o.add(step_of("store a 8 8 sync"), durability::own_bytes, 12, tree_of({{"a", 12, "FIRSTTWOSECONDTWthirdtwo"}}));
+  o.add(step_of("write a 16 8"), durability::nothing, 12, tree_of({{"a", 12, "FIRSTTWOSECONDTWTHIRDTWO"}}));
+  EXPECT_EQ(o.judge(tree_of({{"a", 12, "firsttwoSECONDTWthirdtwo"}}), 3, 3), "");
+  EXPECT_EQ(o.judge(tree_of({{"a", 12, "FIRSTTWOSECONDTWTHIRDTWO"}}), 3, 3), "");
+  EXPECT_EQ(o.judge(tree_of({{"a", 12, "firsttwosecondtwthirdtwo"}}), 1, 2), "") << "while it is in progress";
+  EXPECT_THAT(o.judge(tree_of({{"a", 12, "FIRSTTWOsecondtwTHIRDTWO"}}), 2, 3), HasSubstr("at byte 8, and since 'after step 2"));
+}
+
+TEST(Stored, IsWhereItHasMovedTo) {
+  oracle o;
+  o.start(tree_of({{"a", 12, "firsttwosecondtwthirdtwo"}}));
+  o.add(step_of("store a 16 8 sync"), durability::own_bytes, 12, tree_of({{"a", 12, "firsttwosecondtwTHIRDTWO"}}));
+  o.add(step_of("falloc a 8 8 collapse"), durability::nothing, 12, tree_of({{"a", 12, "firsttwoTHIRDTWO"}}));
+  EXPECT_EQ(o.judge(tree_of({{"a", 12, "firsttwosecondtwTHIRDTWO"}}), 2, 2), "");
+  EXPECT_EQ(o.judge(tree_of({{"a", 12, "firsttwoTHIRDTWO"}}), 2, 2), "");
+  EXPECT_THAT(o.judge(tree_of({{"a", 12, "firsttwosecondtwthirdtwo"}}), 2, 2), HasSubstr("at byte 16"));
+  EXPECT_THAT(o.judge(tree_of({{"a", 12, "firsttwothirdtwo"}}), 2, 2), HasSubstr("at byte 8"));
+}
+
 // Inode 12 is freed and becomes another file: what that one holds is no content of the first.
 TEST(TwoLives, OfOneInodeAreTwoFiles) {
   oracle o;
@@ -291,6 +315,13 @@ TEST(ContentModel, FollowsTheCalls) {
   EXPECT_EQ(m.follow(step_of("falloc a 1 4"), 2, false, 12, tree_of({{"a", 12, grown}})), "");
   EXPECT_EQ(m.follow(step_of("write a 0 2 append"), 3, true, 12, tree_of({{"a", 12, grown + written(3, 0, 2)}})), "");
   EXPECT_EQ(m.follow(step_of("creat b"), 4, false, 13, tree_of({{"a", 12, grown + written(3, 0, 2)}, {"b", 13, ""}})), "");
+}
+
+TEST(ContentModel, FollowsStoresUpToTheEnd) {
+  content_model m;
+  m.start(tree_of({{"a", 12, "1234567"}}));
+  EXPECT_EQ(m.follow(step_of("store a 2 3"), 0, false, 12, tree_of({{"a", 12, "12" + written(0, 2, 5) + "67"}})), "");
+  EXPECT_EQ(m.follow(step_of("store a 5 9"), 1, false, 12, tree_of({{"a", 12, "12" + written(0, 2, 5) + written(1, 5, 7)}})), "");
 }
 
 TEST(ContentModel, FollowsRanges) {

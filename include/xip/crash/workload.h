@@ -36,6 +36,8 @@ enum class verb : std::uint8_t {
   rmdir,
   rename,  // PATH PATH
   write,   // FILE OFFSET LENGTH
+  store,   // FILE OFFSET LENGTH: through a shared mapping, which an open descriptor keeps
+  msync,   // FILE: all of it
   truncate,
   falloc,    // FILE OFFSET LENGTH, and at most one of punch, zero, collapse, insert
   setxattr,  // FILE NAME LENGTH
@@ -54,7 +56,7 @@ enum class verb : std::uint8_t {
 // Words behind the arguments. Which verb knows which: see parse_workload.
 enum step_flag : std::uint32_t {
   flag_dsync = 1u << 0,
-  flag_sync = 1u << 1,
+  flag_sync = 1u << 1,  // of store: MAP_SYNC, and the task flushes its bytes by itself
   flag_direct = 1u << 2,
   flag_append = 1u << 3,
   flag_trunc = 1u << 4,
