@@ -210,6 +210,27 @@ expect 'stat' bash -c "'$xip' stat '$img:/tree/a/file' | grep -q '(6751/-rwsr-s-
 expect 'fallocate' "$xip" fallocate -l 64K "$img:/pre"
 expect 'map follows a symlink' bash -c "'$xip' map '$img:/tree/soft' | grep -q 'extent'"
 expect 'map shows unwritten' bash -c "'$xip' map '$img:/pre' | grep -q unwritten"
+
+# map --faults: each page of a mapping, loaded from.
+pages=$scratch/pages.img small=$scratch/small.img
+new_image "$pages" 16M -b 4096
+new_image "$small" 4M -b 1024
+head -c 20000 /dev/zero | tr '\0' 'x' >"$scratch/few"
+expect 'a file of five pages' "$xip" cp "$scratch/few" "$pages:/few"
+expect 'a hole behind it' "$xip" truncate -s 40000 "$pages:/few"
+faults=$("$xip" map --faults "$pages:/few"); same 'map --faults' 0 $?
+same 'how many' '/few: 10 pages, 10 faults' "$(head -n 1 <<<"$faults")"
+expect 'written pages are blocks' grep -qE '^ +0\.\. +4 +5 +4 KiB  blocks [0-9]+\.\.[0-9]+$' <<<"$faults"
+expect 'a hole is zeros' grep -qE '^ +5\.\. +9 +5 +4 KiB  zeros$' <<<"$faults"
+expect 'an empty file' "$xip" truncate -s 0 "$pages:/none"
+same 'has none' '/none: 0 pages, 0 faults' "$("$xip" map --faults "$pages:/none")"
+expect 'a file of 4 MiB' "$xip" fallocate -l 4M "$pages:/large"
+expect 'zeros of 2 MiB' bash -c "'$xip' map --faults '$pages:/large' | grep -qE ' 2 +2 MiB  zeros$'"
+"$xip" map --faults "$pages:/" 2>"$scratch/said"; same 'of a directory' 1 $?
+expect 'is said' grep -q 'No such device' "$scratch/said"
+"$xip" map --faults "$small:/lost+found" 2>"$scratch/said"; same 'of small blocks' 1 $?
+expect 'is said, too' grep -q 'dax=always needs blocks of 4096 bytes' "$scratch/said"
+
 expect 'truncate up' "$xip" truncate -s 1M "$img:/pre"
 expect 'truncate relative' "$xip" truncate -s -512K "$img:/pre"
 same 'size' 524288 "$("$xip" cat "$img:/pre" | wc -c)"

@@ -38,10 +38,11 @@ inline void complain(std::string_view verb, std::string_view what, error why) {
 // Runs BODY(session) on IMAGE and unmounts; signals that ask to stop wait until then when it is open for writing. The exit code: BODY's, or exit_failed when
 // the image could not be opened or not be written.
 template <std::invocable<image_session&> Body>
-int with_image(std::string_view verb, const std::string& image, image_access access, Body&& body) {
+int with_image(std::string_view verb, const std::string& image, image_access access, Body&& body,
+               image_device device = image_device::requests) {
   std::optional<stop_signals> signals;
   if (access == image_access::write) signals.emplace();
-  auto session = image_session::open(verb, image, access);
+  auto session = image_session::open(verb, image, access, device);
   if (!session.has_value()) {
     complain(verb, session.error());
     return exit_failed;

@@ -17,7 +17,7 @@ namespace {
 
 // Requests through io_uring; where the system denies it, or the memory for it, plain calls serve as well. What is wrong with the image itself,
 // they say of it, too.
-dev::opened open_either(const std::string& image, image_access access) {
+dev::opened open_requests(const std::string& image, image_access access) {
   const bool read_only = access == image_access::read;
   auto opened = dev::open_block(image, {.read_only = read_only});
   constexpr int denied[] = {EPERM, EACCES, ENOSYS, ENOMEM};
@@ -27,7 +27,7 @@ dev::opened open_either(const std::string& image, image_access access) {
 
 // What the library says of a device, for somebody who named an image: without the kind of the device.
 std::string about_image(std::string text, const std::string& image) {
-  for (const std::string_view kind : {"block:", "plain:"}) {
+  for (const std::string_view kind : {"block:", "plain:", "pmem:"}) {
     const std::string name = std::string{kind} + image;
     for (std::size_t at = 0; (at = text.find(name, at)) != std::string::npos;) text.erase(at, kind.size());
   }
@@ -37,21 +37,24 @@ std::string about_image(std::string text, const std::string& image) {
 }  // namespace
 
 std::expected<std::unique_ptr<image_session>, std::string> image_session::open(std::string_view verb, const std::string& image,
-                                                                               image_access access) {
+                                                                               image_access access, image_device device) {
   std::unique_ptr<image_session> session{new image_session};
   session->image_ = image;
   auto lock = lock_image(image, access);
   if (!lock.has_value()) return std::unexpected{std::move(lock.error())};
   session->lock_ = *lock;
   if (::fstat(*lock, &session->on_host_) != 0) return std::unexpected{fmt::format("{}: {}", image, std::strerror(errno))};
-  auto device = open_either(image, access);
-  if (!device.has_value()) return std::unexpected{about_image(std::move(device.error().message), image)};
-  session->device_ = std::move(*device);
-  if (auto mounted = session->mount(verb, access); !mounted.has_value()) return std::unexpected{std::move(mounted.error())};
+  const bool in_memory = device == image_device::memory;
+  auto opened = in_memory ? dev::open_pmem(image, access == image_access::read) : open_requests(image, access);
+  if (!opened.has_value()) return std::unexpected{about_image(std::move(opened.error().message), image)};
+  session->device_ = std::move(*opened);
+  const std::string options = access == image_access::read ? "ro,noatime" : "rw,noatime";
+  if (auto mounted = session->mount(verb, in_memory ? options + ",dax=always" : options); !mounted.has_value())
+    return std::unexpected{std::move(mounted.error())};
   return session;
 }
 
-std::expected<void, std::string> image_session::mount(std::string_view verb, image_access access) {
+std::expected<void, std::string> image_session::mount(std::string_view verb, const std::string& mount_options) {
   vfs::kernel_options options;
   options.log = [verb = std::string{verb}, image = image_](vfs::log_level level, std::string_view text) {
     if (level <= vfs::log_level::warning) complain(verb, about_image(std::string{text}, image));
@@ -59,7 +62,7 @@ std::expected<void, std::string> image_session::mount(std::string_view verb, ima
   kernel_ = std::make_unique<vfs::kernel>(std::move(options));
   if (auto known = kernel_->register_filesystem(ext4lite_file_system()); !known.has_value())
     return std::unexpected{fmt::format("{}: {}", image_, known.error().message())};
-  auto mounted = kernel_->mount("ext4", *device_, "/", access == image_access::read ? "ro,noatime" : "rw,noatime");
+  auto mounted = kernel_->mount("ext4", *device_, "/", mount_options);
   if (!mounted.has_value()) {
     const std::string why = about_image(mounted.error().message, image_);
     return std::unexpected{why.find(image_) == std::string::npos ? fmt::format("{}: {}", image_, why) : why};

@@ -16,12 +16,19 @@
 
 namespace xip::tool {
 
+// How a verb reaches the bytes of an image.
+enum class image_device {
+  requests,  // block by block
+  memory,    // mapped, so that files can be as well: a mount with dax=always
+};
+
 class image_session {
  public:
   // Mounts IMAGE on "/" of a kernel instance of its own. Reading never changes a byte of it; writing locks it against other users (flock). The error is
   // a whole message that names the image. VERB stands before what the file system logs.
   [[nodiscard]] static std::expected<std::unique_ptr<image_session>, std::string> open(std::string_view verb, const std::string& image,
-                                                                                       image_access access);
+                                                                                       image_access access,
+                                                                                       image_device device = image_device::requests);
   ~image_session();
   image_session(const image_session&) = delete;
   image_session& operator=(const image_session&) = delete;
@@ -36,7 +43,7 @@ class image_session {
 
  private:
   image_session() = default;
-  [[nodiscard]] std::expected<void, std::string> mount(std::string_view verb, image_access access);
+  [[nodiscard]] std::expected<void, std::string> mount(std::string_view verb, const std::string& options);
 
   std::string image_;
   int lock_ = -1;  // holds the flock

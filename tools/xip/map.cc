@@ -1,8 +1,13 @@
-// xip map: where the contents of a file lie, as filefrag -v.
+// xip map: where the contents of a file lie, as filefrag -v; and what a program that maps it gets by its faults.
+#include <optional>
 #include <vector>
 
 #include <fcntl.h>
 #include <linux/fiemap.h>
+
+#include <xip/base/points.h>
+#include <xip/mm/mm.h>
+#include <xip/xip/extent_map.h>
 
 #include "command.h"
 #include "verbs.h"
@@ -48,25 +53,120 @@ result<> print_map(vfs::task& task, const place& p) {
   return {};
 }
 
+// ---- faults
+
+// What the last fault has brought.
+class fault_watch final : public point_sink {
+ public:
+  void on_point(point p, std::uint64_t a, std::uint64_t b, std::uint64_t) noexcept override {
+    if (p == point::xip_before_entry) is_block_ = static_cast<extent_type>(b) == extent_type::mapped;
+    if (p != point::mm_before_pte) return;
+    pages = b;
+    first = a - a % b;
+  }
+  int inject(point, std::uint64_t, std::uint64_t) noexcept override { return 0; }
+  [[nodiscard]] bool has_block() const noexcept { return is_block_; }
+  std::uint64_t first = 0, pages = 0;  // none: no page table has got an entry
+
+ private:
+  bool is_block_ = false;
+};
+
+// Faults one behind the other that brought as much each, of zeros or of one piece of the device.
+struct fault_run {
+  std::uint64_t first, faults, pages;    // of the file; pages: of each fault
+  std::optional<std::uint64_t> block{};  // of the first page; none: zeros
+  bool is_signal = false;
+
+  [[nodiscard]] std::uint64_t end() const noexcept { return first + faults * pages; }
+  [[nodiscard]] bool goes_on_with(const fault_run& next) const noexcept {
+    const bool same = pages == next.pages && is_signal == next.is_signal && block.has_value() == next.block.has_value();
+    return same && end() == next.first && (!block || *block + faults * pages == *next.block);
+  }
+};
+
+[[nodiscard]] std::optional<std::uint64_t> block_of(const std::vector<vfs::fiemap_extent>& extents, std::uint64_t page) {
+  for (const vfs::fiemap_extent& e : extents)
+    if (const std::uint64_t first = static_cast<std::uint64_t>(e.logical) >> page_shift;
+        page >= first && page - first < e.length >> page_shift)
+      return (e.physical >> page_shift) + (page - first);
+  return std::nullopt;
+}
+
+[[nodiscard]] std::vector<fault_run> load_all(vfs::task& task, mm::user_address at, std::uint64_t pages,
+                                              const std::vector<vfs::fiemap_extent>& extents) {
+  std::vector<fault_run> runs;
+  for (std::uint64_t page = 0; page < pages;) {
+    fault_watch watch;
+    task.context.points = &watch;
+    char byte = 0;
+    const auto loaded = mm::load(task, at + (page << page_shift), &byte, 1);
+    task.context.points = nullptr;
+    fault_run made{.first = page, .faults = 1, .pages = 1, .is_signal = !loaded};
+    if (loaded && watch.pages != 0) {
+      made.first = watch.first, made.pages = watch.pages;
+      if (watch.has_block()) made.block = block_of(extents, made.first);
+    }
+    page = made.first + made.pages;
+    if (!runs.empty() && runs.back().goes_on_with(made))
+      ++runs.back().faults;
+    else
+      runs.push_back(made);
+  }
+  return runs;
+}
+
+void print_run(const fault_run& r) {
+  const std::string from = r.is_signal ? "SIGBUS"
+                           : r.block   ? fmt::format("blocks {}..{}", *r.block, *r.block + r.faults * r.pages - 1)
+                                       : "zeros";
+  fmt::print("{:>10}..{:>9} {:>9} {:>6}  {}\n", r.first, r.end() - 1, r.faults, r.pages == mm::pages_per_pmd ? "2 MiB" : "4 KiB", from);
+}
+
+// Each page of a shared mapping is loaded from, in its order.
+result<> print_faults(vfs::task& task, const place& p) {
+  const int fd = XIP_TRY(task.open(p.path, O_RDONLY | O_NONBLOCK));
+  const auto bytes = static_cast<std::uint64_t>(XIP_TRY(task.fstat(fd)).size);
+  std::vector<vfs::fiemap_extent> extents;
+  XIP_TRY(task.fiemap(fd, 0, UINT64_MAX, extents));
+  const std::uint64_t pages = blocks_for(bytes, page_shift);
+  std::vector<fault_run> runs;
+  if (pages != 0) {
+    const mm::user_address at = XIP_TRY(mm::mmap(task, 0, bytes, PROT_READ, MAP_SHARED, fd, 0));
+    runs = load_all(task, at, pages, extents);
+    XIP_TRY(mm::munmap(task, at, bytes));
+  }
+  XIP_TRY(task.close(fd));
+  std::uint64_t faults = 0;
+  for (const fault_run& r : runs) faults += r.faults;
+  fmt::print("{}: {} page{}, {} fault{}\n", for_output(p.path), pages, pages == 1 ? "" : "s", faults, faults == 1 ? "" : "s");
+  if (!runs.empty()) fmt::print("{:>21} {:>9} {:>6}  what is mapped\n", "pages of the file", "faults", "each");
+  for (const fault_run& r : runs) print_run(r);
+  return {};
+}
+
 }  // namespace
 
 int map_verb(int argc, char** argv) {
   CLI::App app{"Show where the contents of files lie: their extents, with flags", "map"};
   std::vector<std::string> arguments;
   app.add_option("IMAGE:/PATH", arguments, "regular files or directories")->required();
+  bool faults = false;
+  app.add_flag("--faults", faults, "map each file, load from each of its pages, and show which faults bring them; blocks of 4 KiB only");
   if (const auto code = parse(app, argc, argv)) return *code;
   const auto places = places_of_one_image("map", arguments);
   if (!places) return exit_usage;
-  return with_image("map", places->front().image, image_access::read, [&](image_session& session) {
+  const auto print_all = [&](image_session& session) {
     int code = exit_ok;
     for (const place& p : *places) {
-      if (const auto printed = print_map(session.task(), p); !printed.has_value()) {
+      if (const auto printed = faults ? print_faults(session.task(), p) : print_map(session.task(), p); !printed.has_value()) {
         complain("map", p.shown(), printed.error());
         code = exit_failed;
       }
     }
     return code;
-  });
+  };
+  return with_image("map", places->front().image, image_access::read, print_all, faults ? image_device::memory : image_device::requests);
 }
 
 }  // namespace xip::tool
