@@ -1,0 +1,57 @@
+// What: a block of the device goes bad under a file.
+// Why: a read of it fails, a load is signalled, what lies beside it can be had; whole pages that are written over heal it, parts do not (Linux: DAX_RECOVERY_WRITE).
+// Groups: auto mmap. Needs: DAX.
+#include <xip/dev/devices.h>
+
+#include "helpers.h"
+#include "mapping_helpers.h"
+
+namespace xip::scenario {
+namespace {
+
+void use_bad_block(run& t, vfs::task& me, const std::string& path, dev::faulty_device& faulty) {
+  const loff_t block = t.block_size();
+  const auto bytes_of_block = static_cast<std::size_t>(block);
+  const int fd = t.must(me.open(path, O_RDWR | O_CREAT, 0644));
+  t.put(me, fd, 0, 4 * bytes_of_block, {.file = 1});
+  std::vector<vfs::fiemap_extent> extents;
+  t.must(me.fiemap(fd, 0, INT64_MAX, extents));
+  const user_address at = map_file(t, me, fd, 4 * bytes_of_block);
+  faulty.add({.kind = dev::fault_rule::what::poison, .offset = extents.at(0).physical + bytes_of_block, .bytes = 64});
+
+  std::vector<std::byte> bytes(bytes_of_block);
+  t.expect_errno(me.pread(fd, bytes.data(), 100, block), EIO);
+  t.expect(!load_word(me, at + block), "a load of a bad block is signalled");
+  t.expect(!store_word(me, at + block, 1), "a store, too");
+  t.expect(load_word(me, at).has_value() && load_word(me, at + 2 * block).has_value(), "its neighbours are there");
+  t.expect_data(me, fd, 2 * block, bytes.size(), {.file = 1});
+  t.expect_answer(me.pread(fd, bytes.data(), bytes.size(), 0), bytes.size());
+  const std::uint64_t word = 3;
+  t.expect_errno(me.pwrite(fd, &word, sizeof word, block), EIO);
+  t.put(me, fd, block, bytes.size(), {.file = 1, .generation = 2});
+  t.expect_data(me, fd, block, bytes.size(), {.file = 1, .generation = 2});
+  t.expect(load_word(me, at + block).has_value(), "what was written over as a whole can be loaded");
+  expect_store(t, me, at + block + 8, 4);
+  expect_word(t, me, fd, block + 8, at + block + 8, 4);
+  t.must(mm::munmap(me, at, 4 * bytes_of_block));
+  t.must(me.close(fd));
+}
+
+}  // namespace
+}  // namespace xip::scenario
+
+XIP_SCENARIO("auto mmap", "a bad block under a mapping", .dax = true) {
+  const auto faulty = dev::make_faulty(t.second_device(32 * mib));
+  t.must(t->mkdir("mnt", 0755));
+  const std::string place = t.directory() + "/mnt";
+  const auto mounted = t.kernel().mount(t.file_system(), *faulty, place, "dax=always");
+  t.expect(mounted.has_value(), mounted ? "" : mounted.error().message);
+  try {
+    const vfs::task_ptr other = t.new_task();
+    use_bad_block(t, *other, place + "/file", *faulty);
+  } catch (...) {
+    static_cast<void>(t.kernel().umount(place));  // before its device goes
+    throw;
+  }
+  t.must(t.kernel().umount(place));
+}
