@@ -1,8 +1,11 @@
 #include "scenario/page_tables.h"
 
+#include <optional>
+
 #include <fmt/format.h>
 
 #include <xip/vfs/super_block.h>
+#include <xip/xip/entry.h>
 
 namespace xip::scenario {
 
@@ -17,17 +20,35 @@ void page_table_checker::check() noexcept {
 
 void page_table_checker::check(const mm::pte& e, mm::user_address address, mm::fault_order order) noexcept {
   if (e.kind != mm::pte_kind::pfn) return;
-  for (std::uint32_t i = 0; i < mm::pages_of(order); ++i) {
-    const explore::block_owner_state owner = owners_.owner_of(pblk_t{e.pfn + i});
-    if (owner.state == explore::block_state::unknown) continue;
-    if (owner.state == explore::block_state::file && owner.ino == e.inode->i_ino && owner.generation == e.inode->i_generation) continue;
+  for (std::uint32_t i = 0; watching_ && i < mm::pages_of(order); ++i) {
+    std::string wrong = wrong_owner(e, e.pfn + i);
+    if (wrong.empty()) wrong = wrong_entry(e, e.pfn + i);
+    if (wrong.empty()) continue;
     watching_ = false;
-    text_ = fmt::format("page tables: {:#x} maps block {} of inode {}, which is {}", address, e.pfn + i, e.inode->i_ino.value(),
-                        owner.state == explore::block_state::file       ? fmt::format("of inode {}", owner.ino.value())
-                        : owner.state == explore::block_state::metadata ? "metadata"
-                                                                        : "free");
+    text_ = fmt::format("page tables: {:#x} maps block {} of inode {}, {}", address, e.pfn + i, e.inode->i_ino.value(), wrong);
     scheduler_->fail(text_);
   }
+}
+
+std::string page_table_checker::wrong_owner(const mm::pte& e, std::uint64_t pfn) const {
+  const explore::block_owner_state owner = owners_.owner_of(pblk_t{pfn});
+  if (owner.state == explore::block_state::unknown) return {};
+  if (owner.state == explore::block_state::file && owner.ino == e.inode->i_ino && owner.generation == e.inode->i_generation) return {};
+  if (owner.state == explore::block_state::file) return fmt::format("which is of inode {}", owner.ino.value());
+  return owner.state == explore::block_state::metadata ? "which is metadata" : "which is free";
+}
+
+std::string page_table_checker::wrong_entry(const mm::pte& e, std::uint64_t pfn) {
+  const entry_table* const table = entry_table::find(*e.inode);
+  std::optional<dax_entry> known;
+  if (table != nullptr)
+    table->for_each([&](const dax_entry& there) {
+      if (there.kind == entry_kind::pfn && pfn >= there.pfn && pfn - there.pfn < mm::pages_of(there.order)) known = there;
+    });
+  if (!known) return "which no entry knows";
+  if (e.write && !known->dirty) return "to be stored to, and its entry is not DIRTY";
+  const std::uint64_t page = known->index.value() + (pfn - known->pfn);
+  return page << page_shift < static_cast<std::uint64_t>(vfs::i_size_read(*e.inode)) ? "" : "which lies behind the end of the file";
 }
 
 }  // namespace xip::scenario

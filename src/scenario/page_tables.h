@@ -1,5 +1,5 @@
-// After each step of a race: no page table maps a block that is not its file's. An access through such an entry would be caught by the block sanitizer;
-// this finds the entry, whether somebody uses it or not.
+// After each step of a race: no page table maps a block that is not its file's, nor one behind the end of the file, nor lets anybody store where no DIRTY entry says
+// so, which an fsync would not find. An access through such an entry may be caught by others; this finds the entry, whether somebody uses it or not.
 #pragma once
 
 #include <string>
@@ -36,6 +36,9 @@ class page_table_checker final : public point_sink, public explore::resettable {
  private:
   void check() noexcept;
   void check(const mm::pte& e, mm::user_address address, mm::fault_order order) noexcept;
+  // Empty: the page of the device is the file's.
+  [[nodiscard]] std::string wrong_owner(const mm::pte& e, std::uint64_t pfn) const;
+  [[nodiscard]] static std::string wrong_entry(const mm::pte& e, std::uint64_t pfn);
 
   const race_parts& parts_;
   const explore::block_sanitizer& owners_;

@@ -97,6 +97,11 @@ class entry_table {
   // No lock is needed to ask.
   [[nodiscard]] bool has_dirty() const noexcept { return dirty_.load(std::memory_order_acquire) != 0; }
   [[nodiscard]] bool has_zeros() const noexcept { return zeros_.load(std::memory_order_acquire) != 0; }
+  // Calls VISIT for each entry, for checkers: alone, or under a scheduler.
+  template <class Visit>
+  void for_each(Visit&& visit) const XIP_NO_THREAD_SAFETY_ANALYSIS {
+    for (const auto& [index, e] : entries_) visit(e);
+  }
   // How many entries there are; for tests.
   [[nodiscard]] std::size_t size() noexcept;
   [[nodiscard]] std::optional<dax_entry> peek(pgoff_t index) noexcept;
