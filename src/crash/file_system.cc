@@ -101,6 +101,7 @@ struct file_system_crash::impl {
   kernel_listener bugs;
   std::unordered_set<std::uint64_t> emptied;  // shapes of trees whose removal was checked
   std::string found_last;                     // of the last recovery
+  std::optional<image> copy;                  // that another recovery gets: new memory for each costs more than what it is for
   std::optional<std::string> elsewhere;       // of the image that is about to be recovered: what another recovery leaves
 };
 
@@ -133,10 +134,11 @@ void file_system_crash::impl::run_steps(follower& steps, history& h) {
 }
 
 std::string file_system_crash::impl::found_elsewhere(std::span<const std::byte> before) {
-  image recovered{before.size()};
-  std::ranges::copy(before, recovered.data());
-  must(fs.recover_elsewhere({recovered.data(), before.size()}));
-  image_device device{recovered, true, nullptr};
+  if (!copy || copy->size() != before.size()) copy.emplace(before.size());
+  copy->undo();
+  std::memcpy(copy->data(), before.data(), before.size());
+  must(fs.recover_elsewhere({copy->data(), before.size()}));
+  image_device device{*copy, true, nullptr};
   lone_kernel machine{memory};
   mount_or_throw(machine, fs, device);
   const tree there = tree_or_throw(machine.task());

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <bit>
+#include <cstddef>
 #include <span>
 #include <utility>
 
@@ -58,6 +59,33 @@ constexpr std::uint32_t known_incompat = incompat_revoke | incompat_64bit | inco
 [[nodiscard]] result<> put(const journal_place& at, const journal_superblock& jsb) {
   XIP_TRY(at.device.write(byte_of_superblock(at), std::as_bytes(std::span{&jsb, 1})));
   return at.device.flush_cache();
+}
+
+// What BITS of s_sequence do to the checksum when they change.
+struct sum_of_bits {
+  std::uint32_t sum = 0, bits = 0;
+};
+
+// For each bit of the checksum bits of the sequence that change it, and of the bits above it none. They are the same in every super block, since CRC-32C is linear.
+consteval std::array<sum_of_bits, 32> sums_of_sequence() {
+  const auto next = [](std::uint32_t sum) { return sum >> 1 ^ ((sum & 1) != 0 ? 0x82f63b78u : 0); };
+  std::uint32_t sum = 1;
+  for (std::size_t n = 0; n <= 8 * (sizeof(journal_superblock) - offsetof(journal_superblock, s_sequence) - sizeof(journal_superblock::s_sequence)); ++n)
+    sum = next(sum);
+  std::array<sum_of_bits, 32> rows;
+  for (unsigned from_end = 0; from_end < 32; ++from_end, sum = next(sum)) {
+    sum_of_bits r{sum, 1u << (from_end ^ 7)};  // a byte's lowest bit comes first, and the number's highest byte
+    while (r.sum != 0) {
+      sum_of_bits& known = rows[31 - static_cast<unsigned>(std::countl_zero(r.sum))];
+      if (known.sum == 0) {
+        known = r;
+        break;
+      }
+      r.sum ^= known.sum;
+      r.bits ^= known.bits;
+    }
+  }
+  return rows;
 }
 
 }  // namespace
@@ -132,29 +160,11 @@ result<> move_log(const journal_place& at, journal_superblock& jsb, std::uint32_
 }
 
 std::uint32_t sequence_that_keeps_checksum(const journal_superblock& jsb, std::uint32_t start) noexcept {
+  static constexpr std::array<sum_of_bits, 32> rows = sums_of_sequence();
   journal_superblock trial = jsb;
   trial.s_start = start;
   trial.s_sequence = 0;
-  const std::uint32_t without = superblock_checksum(trial);
-  // What each bit of the sequence does to the checksum, in echelon form: a row's highest bit is in no other row, and the bits of the sequence that make it up.
-  struct row {
-    std::uint32_t sum = 0, bits = 0;
-  };
-  std::array<row, 32> rows;
-  for (unsigned bit = 0; bit < 32; ++bit) {
-    trial.s_sequence = 1u << bit;
-    row r{superblock_checksum(trial) ^ without, 1u << bit};
-    while (r.sum != 0) {
-      row& known = rows[31 - static_cast<unsigned>(std::countl_zero(r.sum))];
-      if (known.sum == 0) {
-        known = r;
-        break;
-      }
-      r.sum ^= known.sum;
-      r.bits ^= known.bits;
-    }
-  }
-  std::uint32_t difference = without ^ jsb.s_checksum, sequence = 0;
+  std::uint32_t difference = superblock_checksum(trial) ^ jsb.s_checksum, sequence = 0;
   for (unsigned bit = 32; bit-- != 0;) {
     if ((difference >> bit & 1) == 0) continue;
     difference ^= rows[bit].sum;
