@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <xip/dev/devices.h>
+#include <xip/dev/host_mapping.h>
 
 #include "dev/open_file.h"
 #include "dev/request_counters.h"
@@ -13,7 +14,7 @@
 namespace xip::dev {
 namespace {
 
-class memory_device final : public device {
+class memory_device final : public device, public host_mappable {
  public:
   memory_device(std::uint64_t size, std::byte* base, unique_fd fd) noexcept
       : device{size, mover_kind::cached_memory, base, false}, fd_{std::move(fd)} {}
@@ -42,6 +43,7 @@ class memory_device final : public device {
     counters_.count_flush();
     return {};
   }
+  [[nodiscard]] host_file file_at(std::uint64_t offset) const noexcept override { return {fd_.get(), offset}; }
   void discard(std::uint64_t offset, std::uint64_t bytes) noexcept override {
     if (!killed() && offset < size_) punch_hole(fd_.get(), offset, std::min(bytes, size_ - offset));
   }

@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 
 #include <xip/dev/devices.h>
+#include <xip/dev/host_mapping.h>
 
 #include "dev/dirty_map.h"
 #include "dev/open_file.h"
@@ -29,7 +30,7 @@ struct mapping {
   bool of_libpmem = false;
 };
 
-class pmem_device final : public device {
+class pmem_device final : public device, public host_mappable {
  public:
   pmem_device(std::string name, const mapping& m, bool read_only, opened_file file)
       : device{m.bytes, mover_kind::persistent_memory, m.base, read_only},
@@ -67,6 +68,7 @@ class pmem_device final : public device {
   }
   [[nodiscard]] result<> flush_cache() noexcept override;
   [[nodiscard]] bool synchronous() const noexcept override { return mapping_.is_pmem; }
+  [[nodiscard]] host_file file_at(std::uint64_t offset) const noexcept override { return {fd_.get(), offset}; }
   void discard(std::uint64_t offset, std::uint64_t bytes) noexcept override {
     if (!killed() && !read_only_ && offset < size_) backing_.give_back(offset, std::min(bytes, size_ - offset));
   }
