@@ -36,12 +36,11 @@ using mm::vm_fault_t;
 }
 
 // MAP_SYNC: what leads to the pages is made durable before a store can go there.
-[[nodiscard]] result<vm_fault_t> sync_and_finish(mm::vm_fault& vmf, fault_order order, std::uint64_t pfn) {
-  const std::uint64_t pages = mm::pages_of(order);
-  const auto start = static_cast<loff_t>((vmf.pgoff.value() & ~(pages - 1)) << page_shift);
+[[nodiscard]] result<vm_fault_t> sync_and_finish(mm::vm_fault& vmf, fault_order order, const fault_outcome& outcome) {
+  const auto start = static_cast<loff_t>(outcome.pages.first.value() << page_shift);
   XIP_POINT(xip_fault_unlocked, vmf.pgoff.value());
-  XIP_TRY(ext4_fsync(*vmf.vma.vm_file, start, start + static_cast<loff_t>(pages << page_shift), true));
-  return xip_finish_sync_fault(vmf, order, pfn);
+  XIP_TRY(ext4_fsync(*vmf.vma.vm_file, start, start + static_cast<loff_t>(outcome.pages.pages << page_shift), true));
+  return xip_finish_sync_fault(vmf, order, outcome);
 }
 
 [[nodiscard]] result<vm_fault_t> fault_locked(mm::vm_fault& vmf, fault_order order) {
@@ -52,7 +51,7 @@ using mm::vm_fault_t;
       case fault_outcome::what::ended:
         return outcome.code;
       case fault_outcome::what::need_sync:
-        return sync_and_finish(vmf, order, outcome.pfn);
+        return sync_and_finish(vmf, order, outcome);
       case fault_outcome::what::no_space:
         if (!should_retry_alloc(sbi_of(vmf.vma.inode()), attempt)) return outcome.code;
     }
@@ -76,11 +75,20 @@ vm_fault_t ext4_dax_fault(mm::vm_fault& vmf) { return ext4_dax_huge_fault(vmf, f
   return em.type == extent_type::hole ? result<>{fail(ENOSPC)} : result<>{};
 }
 
+vm_fault_t ext4_dax_map_pages(mm::vm_fault& vmf, mm::page_run pages) {
+  const auto done = without_exceptions([&]() -> result<vm_fault_t> {
+    shared_guard guard{vmf.vma.inode().i_mapping.invalidate_lock};
+    return xip_map_pages(vmf, pages, ext4_xip_ops);
+  });
+  return done ? *done : vmf_error(done.error());
+}
+
 constexpr mm::vm_operations_struct ext4_dax_vm_ops{
     .fault = ext4_dax_fault,
     .huge_fault = ext4_dax_huge_fault,
     .page_mkwrite = ext4_dax_fault,
     .pfn_mkwrite = ext4_dax_fault,
+    .map_pages = ext4_dax_map_pages,
 };
 
 }  // namespace

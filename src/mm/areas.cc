@@ -12,6 +12,7 @@
 #include <xip/vfs/kernel.h>
 #include <xip/vfs/ops.h>
 
+#include "mm/host_space.h"
 #include "vfs/files_struct.h"
 #include "vfs/hook.h"
 
@@ -78,20 +79,20 @@ bool mm_struct::is_mapped(user_address start, user_address end) const noexcept {
 
 // First fit, at COLOUR modulo ALIGNMENT.
 result<user_address> mm_struct::find_room(std::size_t length, user_address alignment, user_address colour) const noexcept {
-  user_address at = mmap_base + colour;
+  user_address at = bottom_ + colour;
   for (const vm_area_struct* area : areas_) {
     if (at + length <= area->vm_start) break;
     const user_address behind = area->vm_end - colour;
     at = std::max(at, ((behind + alignment - 1) & ~(alignment - 1)) + colour);
   }
-  if (at + length > task_size) return fail(ENOMEM);
+  if (at + length > top_) return fail(ENOMEM);
   return at;
 }
 
 // Where a mapping of LENGTH bytes goes. Large ones of files lie so that 2 MiB of the file can be one entry. Linux: get_unmapped_area.
 result<user_address> mm_struct::place(user_address address, std::size_t length, int flags, const vm_area_struct& area) const noexcept {
-  if (length > task_size - mmap_base) return fail(ENOMEM);
-  const bool fits = address >= mmap_base && address <= task_size - length;
+  if (length > top_ - bottom_) return fail(ENOMEM);
+  const bool fits = address >= bottom_ && address <= top_ - length;
   if ((flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) != 0) {
     if (!is_page_aligned(address)) return fail(EINVAL);
     if (!fits) return fail(ENOMEM);
@@ -99,7 +100,7 @@ result<user_address> mm_struct::place(user_address address, std::size_t length, 
     return address;
   }
   const user_address hint = page_align(address);
-  if (fits && hint <= task_size - length && is_free(hint, hint + length)) return hint;
+  if (fits && hint <= top_ - length && is_free(hint, hint + length)) return hint;
   if (area.vm_file == nullptr || length < pmd_size) return find_room(length, page_size, 0);
   return find_room(length, pmd_size, (area.vm_pgoff.value() << page_shift) & (pmd_size - 1));
 }
@@ -173,14 +174,17 @@ void mm_struct::remove_range(user_address start, user_address end, removed_areas
     removed.add(area);
   }
   areas_.erase(areas_.begin() + static_cast<std::ptrdiff_t>(first), areas_.begin() + static_cast<std::ptrdiff_t>(last));
-  release_tables(start, end);
+  if (host_ != nullptr)
+    host_->disarm(start, end);
+  else
+    release_tables(start, end);
 }
 
 // Tables that nothing can use any more. Linux: free_pgtables.
 void mm_struct::release_tables(user_address start, user_address end) noexcept {
   const std::size_t i = index_of(start);
-  user_address from = i == 0 ? mmap_base : areas_[i - 1]->vm_end;
-  const user_address to = i == areas_.size() ? task_size : areas_[i]->vm_start;
+  user_address from = i == 0 ? bottom_ : areas_[i - 1]->vm_end;
+  const user_address to = i == areas_.size() ? top_ : areas_[i]->vm_start;
   from = std::max(from, start & ~(user_address{pmd_size} - 1));
   const user_address until = std::min(to, (end + pmd_size - 1) & ~(user_address{pmd_size} - 1));
   const auto take = [&]() -> page_table::spare_slot {
@@ -202,20 +206,27 @@ result<user_address> mm_struct::map(user_address address, std::size_t length, st
   const vm_area_struct wanted{.vm_flags = vm_flags, .vm_pgoff = pgoff, .vm_file = f};
   removed_areas removed{*this};
   std::unique_ptr<vm_area_struct, decltype(give_back)> area{clone_area(*this, memory(), wanted), give_back};
-  exclusive_guard guard{mmap_lock_};
-  const user_address start = XIP_TRY(place(address, length, flags, *area)), end = start + length;
-  area->vm_start = start;
-  area->vm_end = end;
-  if (f == nullptr)
-    area->vm_pgoff = pgoff_t{start >> page_shift};
-  else
-    XIP_TRY(vfs::call_hook(vfs::hook::mmap, f->f_op->mmap, *f, *area));
-  areas_.reserve(areas_.size() + 3);
-  XIP_TRY(split_at(start));
-  XIP_TRY(split_at(end));
-  remove_range(start, end, removed);
-  insert_area(*area.release());
-  merge_around(start, end, removed);
+  user_address start = 0, end = 0;
+  {
+    exclusive_guard guard{mmap_lock_};
+    start = XIP_TRY(place(address, length, flags, *area));
+    end = start + length;
+    area->vm_start = start;
+    area->vm_end = end;
+    if (f == nullptr)
+      area->vm_pgoff = pgoff_t{start >> page_shift};
+    else
+      XIP_TRY(vfs::call_hook(vfs::hook::mmap, f->f_op->mmap, *f, *area));
+    if (host_ != nullptr && f != nullptr) XIP_TRY(dev::host_mapping(f->f_inode->i_sb.s_bdev, 0, page_size));
+    areas_.reserve(areas_.size() + 3);
+    XIP_TRY(split_at(start));
+    XIP_TRY(split_at(end));
+    remove_range(start, end, removed);
+    if (host_ != nullptr) XIP_TRY(host_->arm(start, end));
+    insert_area(*area.release());
+    merge_around(start, end, removed);
+  }
+  if (host_ != nullptr) map_written(start, end);
   return start;
 }
 

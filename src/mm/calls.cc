@@ -30,7 +30,7 @@ struct range {
   return range{mm_struct::of(me), start, end};
 }
 
-[[nodiscard]] bool inside(const range& r) noexcept { return r.mm != nullptr && r.start >= mmap_base && r.end <= task_size; }
+[[nodiscard]] bool inside(const range& r) noexcept { return r.mm != nullptr && r.mm->holds(r.start, r.end); }
 
 // What a mapping of F may be, and may become. Linux: do_mmap, by the type of the mapping.
 [[nodiscard]] result<std::uint32_t> flags_of_file(const vfs::file& f, int prot, int flags) {

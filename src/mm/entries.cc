@@ -6,6 +6,7 @@
 //   mmap_lock -> pte_lock
 #include "mm/entries.h"
 
+#include <algorithm>
 #include <cstring>
 #include <new>
 #include <utility>
@@ -14,6 +15,8 @@
 #include <xip/dev/block_observer.h>
 #include <xip/mm/mm.h>
 #include <xip/vfs/super_block.h>
+
+#include "mm/host_space.h"
 
 namespace xip::mm {
 namespace {
@@ -53,6 +56,7 @@ void move_page_bytes(const pte& e, std::size_t offset, std::byte* memory, std::s
 }
 
 result<> mm_struct::ensure_slot(user_address address, fault_order order) noexcept {
+  if (host_ != nullptr) return {};
   {
     spin_guard guard{page_table_lock_};
     const page_table::slot* there = page_table_.find(address);
@@ -76,6 +80,7 @@ void mm_struct::zap(user_address start, user_address end, bool even_cows) noexce
   page* gone = nullptr;
   {
     spin_guard guard{page_table_lock_};
+    if (host_ != nullptr) return host_->zap(start, end, even_cows);
     page_table_.for_each(start, end, [&](pte& e, user_address, fault_order) {
       if (e.kind == pte_kind::anon) {
         if (!even_cows) return;
@@ -91,6 +96,7 @@ void mm_struct::zap(user_address start, user_address end, bool even_cows) noexce
 // Rights that are new come with the next fault, which asks the file system. 2 MiB that have different rights now are mapped page by page then.
 void mm_struct::set_protection(user_address start, user_address end, std::uint32_t vm_flags) noexcept {
   spin_guard guard{page_table_lock_};
+  if (host_ != nullptr) return host_->protect(start, end, vm_flags);
   page_table_.for_each(start, end, [&](pte& e, user_address at, fault_order order) {
     if (order == fault_order::pmd && (at < start || at + pmd_size > end)) {
       e = {};
@@ -99,6 +105,41 @@ void mm_struct::set_protection(user_address start, user_address end, std::uint32
     e.read = (vm_flags & (vm_read | vm_write | vm_exec)) != 0;
     e.write = e.write && (vm_flags & vm_write) != 0;
   });
+}
+
+void mm_struct::write_protect(user_address start, user_address end) noexcept {
+  spin_guard guard{page_table_lock_};
+  if (host_ != nullptr) return host_->write_protect(start, end);
+  page_table_.for_each(start, end, [](pte& e, user_address, fault_order) { e.write = false; });
+}
+
+// What of RUN lies in the area. Only pages of the host are set in runs.
+vm_fault_t mm_struct::set_run(const vm_fault& vmf, page_run run, const pte& e) noexcept {
+  const vm_area_struct& area = vmf.vma;
+  const pgoff_t first = std::max(run.first, area.vm_pgoff), end = std::min(run.end(), area.vm_pgoff + area.pages());
+  if (first >= end) return vm_fault_t::nopage;
+  pte of_first = e;
+  if (of_first.kind == pte_kind::pfn) {
+    of_first.memory += (first - run.first) << page_shift;
+    of_first.pfn += first - run.first;
+  }
+  spin_guard guard{page_table_lock_};
+  return host_->set(area.address_of(first), area.address_of(end), of_first, area.vm_flags);
+}
+
+void mm_struct::refuse(user_address address) noexcept {
+  spin_guard guard{page_table_lock_};
+  host_->refuse(address & ~(user_address{page_size} - 1));
+}
+
+std::size_t mm_struct::host_runs() noexcept {
+  spin_guard guard{page_table_lock_};
+  return host_ != nullptr ? host_->runs() : 0;
+}
+
+void mm_struct::for_each_host_page(const std::function<void(const pte&, user_address, fault_order)>& visit) {
+  spin_guard guard{page_table_lock_};
+  host_->for_each_page([&](const pte& e, user_address at) { visit(e, at, fault_order::pte); });
 }
 
 vm_fault_t mm_struct::set_entry(user_address address, fault_order order, const pte& e) noexcept {
@@ -115,9 +156,13 @@ vm_fault_t mm_struct::set_entry(user_address address, fault_order order, const p
   return vm_fault_t::nopage;
 }
 
+pte mm_struct::look_up(user_address address) const noexcept {
+  return host_ != nullptr ? host_->translate(address) : page_table_.translate(address);
+}
+
 pte mm_struct::translate(user_address address) noexcept {
   spin_guard guard{page_table_lock_};
-  return page_table_.translate(address);
+  return look_up(address);
 }
 
 bool mm_struct::is_there(user_address address, bool write) noexcept {
@@ -127,7 +172,7 @@ bool mm_struct::is_there(user_address address, bool write) noexcept {
 
 bool mm_struct::copy_within_page(const access& what, std::byte* memory) noexcept {
   spin_guard guard{page_table_lock_};
-  const pte e = page_table_.translate(what.address);
+  const pte e = look_up(what.address);
   if (!e.present() || !(what.write ? e.write : e.read)) return false;
   move_page_bytes(e, what.address & (page_size - 1), memory, what.bytes, what.write);
   return true;
@@ -135,15 +180,39 @@ bool mm_struct::copy_within_page(const access& what, std::byte* memory) noexcept
 
 // ---- for the hooks
 
+namespace {
+
+// The pages of an entry of ORDER around the fault.
+[[nodiscard]] page_run run_of(const vm_fault& vmf, fault_order order) noexcept {
+  const std::uint64_t pages = pages_of(order);
+  return {pgoff_t{vmf.pgoff.value() & ~(pages - 1)}, pages};
+}
+
+}  // namespace
+
 vm_fault_t insert_zero(const vm_fault& vmf, fault_order order) noexcept {
+  if (vmf.vma.vm_mm->host_ != nullptr) return insert_zeros(vmf, run_of(vmf, order));
   XIP_POINT(mm_before_pte, vmf.pgoff.value(), pages_of(order));
   return vmf.vma.vm_mm->set_entry(vmf.address, order, {.kind = pte_kind::zero, .read = true});
 }
 
 vm_fault_t insert_pfn(const vm_fault& vmf, fault_order order, std::uint64_t pfn, std::byte* memory, bool write) noexcept {
+  if (vmf.vma.vm_mm->host_ != nullptr) return insert_pfns(vmf, run_of(vmf, order), pfn, memory, write);
   XIP_POINT(mm_before_pte, vmf.pgoff.value(), pages_of(order));
   return vmf.vma.vm_mm->set_entry(
       vmf.address, order,
+      {.kind = pte_kind::pfn, .read = true, .write = write, .memory = memory, .inode = &vmf.vma.inode(), .page = nullptr, .pfn = pfn});
+}
+
+vm_fault_t insert_zeros(const vm_fault& vmf, page_run run) noexcept {
+  XIP_POINT(mm_before_pte, vmf.pgoff.value(), run.pages);
+  return vmf.vma.vm_mm->set_run(vmf, run, {.kind = pte_kind::zero, .read = true});
+}
+
+vm_fault_t insert_pfns(const vm_fault& vmf, page_run run, std::uint64_t pfn, std::byte* memory, bool write) noexcept {
+  XIP_POINT(mm_before_pte, vmf.pgoff.value(), run.pages);
+  return vmf.vma.vm_mm->set_run(
+      vmf, run,
       {.kind = pte_kind::pfn, .read = true, .write = write, .memory = memory, .inode = &vmf.vma.inode(), .page = nullptr, .pfn = pfn});
 }
 
@@ -152,6 +221,9 @@ vm_fault_t finish_cow_fault(vm_fault& vmf) noexcept {
   page& p = *vmf.cow_page;
   mm_struct& mm = *vmf.vma.vm_mm;
   spin_guard guard{mm.page_table_lock_};
+  if (mm.host_ != nullptr)
+    return mm.host_->translate(vmf.address).present() ? vm_fault_t::nopage
+                                                      : mm.host_->set_copy(vmf.address, p.bytes.data(), vmf.vma.vm_flags);
   pte* there = mm.page_table_.entry(vmf.address);
   if (there == nullptr || there->present()) return vm_fault_t::nopage;
   *there = {.kind = pte_kind::anon, .read = true, .write = true, .memory = p.bytes.data(), .inode = nullptr, .page = &p, .pfn = 0};

@@ -5,6 +5,7 @@
 //
 // Lock chains:
 //   mmap_lock -> pte_lock
+#include <algorithm>
 #include <utility>
 
 #include <xip/base/points.h>
@@ -12,6 +13,7 @@
 #include <xip/vfs/super_block.h>
 
 #include "mm/entries.h"
+#include "mm/host_space.h"
 #include "vfs/hook.h"
 
 namespace xip::mm {
@@ -23,7 +25,7 @@ class fault_handler {
       : mm_{mm}, area_{area}, address_{address & ~(user_address{page_size} - 1)}, write_{write} {}
 
   [[nodiscard]] vm_fault_t run() noexcept {
-    if (area_.vm_ops != nullptr)
+    if (area_.vm_ops != nullptr && mm_.host_ == nullptr)
       if (const vm_fault_t r = huge(); r != vm_fault_t::fallback) return r;
     if (!mm_.ensure_slot(address_, fault_order::pte)) return vm_fault_t::oom;
     const pte now = mm_.translate(address_);
@@ -91,7 +93,8 @@ class fault_handler {
       vmf.cow_page = allocate_page(mm_.memory());
       if (vmf.cow_page == nullptr) return vm_fault_t::oom;
     }
-    const vm_fault_t r = ask(area_.vm_ops->fault, vmf);
+    const bool in_runs = mm_.host_ != nullptr && vmf.cow_page == nullptr && area_.vm_ops->huge_fault != nullptr;
+    const vm_fault_t r = in_runs ? ask(area_.vm_ops->huge_fault, vmf, fault_order::run) : ask(area_.vm_ops->fault, vmf);
     if (vmf.cow_page != nullptr) put_page(vmf.cow_page);
     return r;
   }
@@ -100,6 +103,7 @@ class fault_handler {
     const vm_operations_struct& ops = *area_.vm_ops;
     auto* const hook = now.kind == pte_kind::anon ? ops.page_mkwrite : ops.pfn_mkwrite;
     vm_fault vmf = fault_of();
+    if (mm_.host_ != nullptr && ops.huge_fault != nullptr) return ask(ops.huge_fault, vmf, fault_order::run);
     return ask(hook != nullptr ? hook : ops.fault, vmf);
   }
 
@@ -109,20 +113,39 @@ class fault_handler {
     page* fresh = now.kind == pte_kind::anon ? nullptr : allocate_page(mm_.memory());
     if (now.kind != pte_kind::anon && fresh == nullptr) return vm_fault_t::oom;
     XIP_POINT(mm_before_copy, address_);
+    vm_fault_t r = vm_fault_t::nopage;
     {
       spin_guard guard{mm_.page_table_lock_};
-      // Somebody may have taken it out meanwhile, a truncate above all: then there is nothing to copy any more.
-      if (pte* there = mm_.page_table_.entry(address_); there != nullptr && there->kind == now.kind && there->pfn == now.pfn) {
-        if (fresh == nullptr) {
-          there->write = true;
-        } else {
-          move_page_bytes(*there, 0, fresh->bytes.data(), page_size, false);
-          set_anon(*there, *std::exchange(fresh, nullptr));
-        }
-      }
+      if (mm_.host_ != nullptr)
+        r = copy_on_host(now, fresh);
+      else
+        copy_in_table(now, fresh);
     }
     if (fresh != nullptr) put_page(fresh);
-    return vm_fault_t::nopage;
+    return r;
+  }
+
+  // Somebody may have taken it out meanwhile, a truncate above all: then there is nothing to copy any more.
+  void copy_in_table(const pte& now, page*& fresh) noexcept XIP_REQUIRES(mm_.page_table_lock_) {
+    pte* const there = mm_.page_table_.entry(address_);
+    if (there == nullptr || there->kind != now.kind || there->pfn != now.pfn) return;
+    if (fresh == nullptr) {
+      there->write = true;
+    } else {
+      move_page_bytes(*there, 0, fresh->bytes.data(), page_size, false);
+      set_anon(*there, *std::exchange(fresh, nullptr));
+    }
+  }
+
+  [[nodiscard]] vm_fault_t copy_on_host(const pte& now, page* fresh) noexcept XIP_REQUIRES(mm_.page_table_lock_) {
+    const pte there = mm_.host_->translate(address_);
+    if (there.kind != now.kind || there.pfn != now.pfn) return vm_fault_t::nopage;
+    if (fresh == nullptr) {
+      mm_.host_->make_writable(address_);
+      return vm_fault_t::nopage;
+    }
+    move_page_bytes(there, 0, fresh->bytes.data(), page_size, false);
+    return mm_.host_->set_copy(address_, fresh->bytes.data(), area_.vm_flags);
   }
 
   [[nodiscard]] vm_fault_t anonymous() noexcept {
@@ -192,7 +215,7 @@ access_result mm_struct::persist_user(user_address address, std::size_t bytes) n
     bool there = false;
     {
       spin_guard guard{page_table_lock_};
-      const pte e = page_table_.translate(at);
+      const pte e = look_up(at);
       there = e.present() && e.read;
       if (there && e.kind == pte_kind::pfn) {
         stored_to = &e.inode->i_sb.s_bdev;
@@ -214,7 +237,7 @@ access_result mm_struct::pin(user_address address, bool write, page_pin& pin) no
     const vm_area_struct* area = find_area(address);
     if (area == nullptr) return false;
     spin_guard tables{page_table_lock_};
-    const pte e = page_table_.translate(address);
+    const pte e = look_up(address);
     if (!e.present() || !(write ? e.write : e.read)) return false;
     pin.pin(e, area->vm_file, area->pgoff_of(address));
     return true;
@@ -224,7 +247,21 @@ access_result mm_struct::pin(user_address address, bool write, page_pin& pin) no
       XIP_POINT(mm_pinned, address);
       return {};
     }
+    if (host_ != nullptr && translate(address).kind == pte_kind::anon)
+      return std::unexpected{access_fault{access_signal::segv_accerr, address}};  // memory of the host's own cannot be counted
     if (const auto there = fault_in(address, write); !there) return there;
+  }
+}
+
+// What is written, to be read, in as few runs as there are extents. What cannot be mapped now faults later.
+void mm_struct::map_written(user_address start, user_address end) noexcept {
+  shared_guard guard{mmap_lock_};
+  for (std::size_t i = index_of(start); i < areas_.size() && areas_[i]->vm_start < end; ++i) {
+    const vm_area_struct& area = *areas_[i];
+    if (area.vm_ops == nullptr || area.vm_ops->map_pages == nullptr || (area.vm_flags & (vm_read | vm_write | vm_exec)) == 0) continue;
+    const user_address from = std::max(start, area.vm_start), to = std::min(end, area.vm_end);
+    vm_fault vmf{area, from, area.pgoff_of(from), false};
+    static_cast<void>(vfs::call_hook(vfs::hook::fault, area.vm_ops->map_pages, vmf, page_run{vmf.pgoff, (to - from) >> page_shift}));
   }
 }
 

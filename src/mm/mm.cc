@@ -8,6 +8,8 @@
 #include <xip/vfs/kernel.h>
 
 #include "mm/areas.h"
+#include "mm/host_space.h"
+#include "mm/host_traps.h"
 
 namespace xip::mm {
 namespace {
@@ -15,10 +17,22 @@ namespace {
 [[nodiscard]] mm_struct& mm_of(void* context) noexcept { return *static_cast<mm_struct*>(context); }
 [[nodiscard]] user_address address_of(const std::byte* user) noexcept { return reinterpret_cast<user_address>(user); }
 
+// Of the model, or the host's whose pointer it is, be it of another task; null: plain memory of the process.
+class user_space {
+ public:
+  user_space(void* context, user_address address) noexcept : host_{address}, mm_{address >= mmap_base ? &mm_of(context) : host_.get()} {}
+  [[nodiscard]] mm_struct* get() const noexcept { return mm_; }
+
+ private:
+  const host_ref host_;
+  mm_struct* const mm_;
+};
+
 std::size_t fault_in_user(void* context, const std::byte* user, std::size_t bytes, bool write) {
   const user_address address = address_of(user);
-  if (address < mmap_base) return bytes;
-  mm_struct& mm = mm_of(context);
+  const user_space space{context, address};
+  if (space.get() == nullptr) return bytes;
+  mm_struct& mm = *space.get();
   std::size_t ready = 0;
   while (ready < bytes) {
     const user_address at = address + ready;
@@ -32,11 +46,12 @@ std::size_t fault_in_user(void* context, const std::byte* user, std::size_t byte
 template <bool to_user>
 std::size_t copy_user(void* context, std::byte* user, std::size_t bytes, bool nofault, vfs::move_piece move, void* argument) {
   const user_address address = address_of(user);
-  if (address < mmap_base) {
+  const user_space space{context, address};
+  if (space.get() == nullptr) {
     move(argument, user, 0, bytes);
     return bytes;
   }
-  mm_struct& mm = mm_of(context);
+  mm_struct& mm = *space.get();
   std::array<std::byte, page_size> between;
   access_result ended;
   std::size_t done = 0;
@@ -64,10 +79,25 @@ mm_struct::mm_struct(vfs::kernel& owner) noexcept
       page_table_{owner.memory()} {}
 
 mm_struct::~mm_struct() {
-  removed_areas removed{*this};
-  exclusive_guard guard{mmap_lock_};
-  remove_range(mmap_base, task_size, removed);
+  if (host_ != nullptr) host_->set_userfaultfd(-1);
+  delete traps_;
+  {
+    removed_areas removed{*this};
+    exclusive_guard guard{mmap_lock_};
+    remove_range(bottom_, top_, removed);
+  }
+  delete host_;
 }
+
+void mm_struct::enter_host(host_space& space) noexcept {
+  host_ = &space;
+  bottom_ = space.bottom();
+  top_ = space.top();
+}
+
+std::optional<trap_by> mm_struct::traps() const noexcept { return traps_ != nullptr ? std::optional{traps_->by()} : std::nullopt; }
+
+access_result mm_struct::fault_of_thread(user_address address, bool write) noexcept { return traps_->fault(address, write); }
 
 std::pmr::memory_resource& mm_struct::memory() const noexcept { return kernel_.memory(); }
 
@@ -93,9 +123,36 @@ result<mm_struct*> mm_struct::make_for(vfs::task& task) {
   } catch (const std::bad_alloc&) {
     return fail(ENOMEM);
   }
-  const vfs::user_access* before = std::exchange(task.uaccess, &made->uaccess_);
-  if (before != nullptr && before->release != nullptr) before->release(before->context);
+  made->become_of(task);
   return made;
+}
+
+void mm_struct::become_of(vfs::task& task) noexcept {
+  const vfs::user_access* before = std::exchange(task.uaccess, &uaccess_);
+  if (before != nullptr && before->release != nullptr) before->release(before->context);
+}
+
+result<mm_struct*> mm_struct::make_host_for(vfs::task& task, trap_by by) {
+  if (task.context.sched != nullptr) return fail(EOPNOTSUPP);
+  const current_scope scope{task.context};
+  mm_struct* made = nullptr;
+  try {
+    made = std::pmr::polymorphic_allocator<>{&task.owner.memory()}.new_object<mm_struct>(task.owner);
+    const auto ready = [&]() -> result<> {
+      made->enter_host(*XIP_TRY(host_space::make(task.owner)));
+      made->traps_ = XIP_TRY(host_traps::make(*made, *made->host_, task, by));
+      return {};
+    }();
+    if (ready) {
+      made->become_of(task);
+      return made;
+    }
+    release(made);
+    return fail(ready.error());
+  } catch (const std::bad_alloc&) {
+    if (made != nullptr) release(made);
+    return fail(ENOMEM);
+  }
 }
 
 }  // namespace xip::mm

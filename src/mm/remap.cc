@@ -7,11 +7,13 @@
 #include <utility>
 
 #include "mm/areas.h"
+#include "mm/host_space.h"
 
 namespace xip::mm {
 
 result<> mm_struct::grow_in_place(vm_area_struct& area, user_address end) noexcept {
-  if (end > task_size || !is_free(area.vm_end, end)) return fail(ENOMEM);
+  if (end > top_ || !is_free(area.vm_end, end)) return fail(ENOMEM);
+  if (host_ != nullptr) XIP_TRY(host_->arm(area.vm_end, end));
   const mapping_guard guard{area};
   area.vm_end = end;
   return {};
@@ -19,6 +21,13 @@ result<> mm_struct::grow_in_place(vm_area_struct& area, user_address end) noexce
 
 // Entries of [FROM, FROM + BYTES) go to TO, where memory for tables is got first. 2 MiB that are one entry are taken out instead: they fault again.
 result<> mm_struct::move_entries(const vm_area_struct& area, user_address from, user_address to, std::size_t bytes) noexcept {
+  if (host_ != nullptr) {
+    XIP_TRY(host_->arm(to, to + (area.vm_end - area.vm_start)));
+    const mapping_guard guard{area};
+    spin_guard tables{page_table_lock_};
+    host_->move(from, to, bytes);
+    return {};
+  }
   for (user_address at = to & ~(user_address{pmd_size} - 1); at < to + bytes; at += pmd_size) XIP_TRY(ensure_slot(at, fault_order::pte));
   // A zap that comes through the list of the file's mappings finds each entry at its old place or at the new one, never at neither.
   const mapping_guard guard{area};

@@ -40,9 +40,7 @@ void unmap_mapping_range(vfs::inode& inode, pgoff_t first, pgoff_t last, bool ev
 void write_protect_mapping_range(vfs::inode& inode, pgoff_t first, pgoff_t last) noexcept {
   for_each_mapping(inode, first, last, [](const vm_area_struct& area, user_address start, user_address end) {
     if (!area.is_shared()) return;
-    mm_struct& mm = *area.vm_mm;
-    spin_guard guard{mm.page_table_lock_};
-    mm.page_table_.for_each(start, end, [](pte& e, user_address, fault_order) { e.write = false; });
+    area.vm_mm->write_protect(start, end);
   });
 }
 

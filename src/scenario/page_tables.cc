@@ -43,7 +43,7 @@ std::string page_table_checker::wrong_entry(const mm::pte& e, std::uint64_t pfn)
   std::optional<dax_entry> known;
   if (table != nullptr)
     table->for_each([&](const dax_entry& there) {
-      if (there.kind == entry_kind::pfn && pfn >= there.pfn && pfn - there.pfn < mm::pages_of(there.order)) known = there;
+      if (there.kind == entry_kind::pfn && pfn >= there.pfn && pfn - there.pfn < there.pages) known = there;
     });
   if (!known) return "which no entry knows";
   if (e.write && !known->dirty) return "to be stored to, and its entry is not DIRTY";

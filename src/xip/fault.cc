@@ -20,6 +20,7 @@
 #include <xip/xip/mapped.h>
 
 #include "xip/mapping_cursor.h"
+#include "xip/run_fault.h"
 
 namespace xip {
 namespace {
@@ -70,7 +71,7 @@ class mapping_fault {
   // Some of the pages have entries of their own.
   [[nodiscard]] bool has_pages(const entry_range_lock& entries) const noexcept {
     const auto there = entries.next(first_);
-    return there && there->order == fault_order::pte;
+    return there && there->pages < pages_;
   }
 
   // What nobody has to write is looked up only. 2 MiB are not allocated before it is known that they are one stretch.
@@ -121,10 +122,10 @@ class mapping_fault {
     return ended(mm::finish_cow_fault(vmf_));
   }
 
-  // What is mapped as zeros of 2 MiB is not kept beside what one page of them gets.
+  // What is mapped as zeros of more pages is not kept beside what one of them gets.
   void split_zeros(entry_range_lock& entries) noexcept {
     const auto there = entries.get(first_);
-    if (!there || there->kind != entry_kind::zero || there->order == order_) return;
+    if (!there || there->kind != entry_kind::zero || there->pages == pages_) return;
     mm::unmap_mapping_range(inode_, there->index, there->last(), false);
     entries.remove(there->index);
   }
@@ -139,7 +140,7 @@ class mapping_fault {
 
   [[nodiscard]] fault_outcome map_zeros(entry_range_lock& entries) noexcept {
     split_zeros(entries);
-    if (!entries.put({.index = first_, .order = order_, .kind = entry_kind::zero})) return ended(vm_fault_t::oom);
+    if (!entries.put({.index = first_, .pages = pages_, .kind = entry_kind::zero})) return ended(vm_fault_t::oom);
     if (!stays_unwritten()) {
       entries.remove(first_);
       return ended(vm_fault_t::nopage);
@@ -159,18 +160,18 @@ class mapping_fault {
         changes && (vmf_.vma.vm_flags & mm::vm_sync) != 0 && (em.flags & em_dirty) != 0 && !XIP_EXHIBIT(sync_fault_ignored);
     const bool dirty = changes && !sync_first;
     if (!put_memory(entries, em.pblk.value(), *memory, dirty)) return ended(vm_fault_t::oom);
-    if (sync_first) return {.state = fault_outcome::what::need_sync, .pfn = em.pblk.value()};
+    if (sync_first) return {.state = fault_outcome::what::need_sync, .pages = {first_, pages_}, .pfn = em.pblk.value()};
     const vm_fault_t r = mm::insert_pfn(vmf_, order_, em.pblk.value(), *memory, changes);
     return ended(r == vm_fault_t::nopage && (em.flags & em_new) != 0 ? vm_fault_t::major : r);
   }
 
-  // An entry of 2 MiB stays what it is when a page of it faults alone, and is DIRTY as a whole.
+  // A larger entry stays what it is when a page of it faults alone, and is DIRTY as a whole.
   [[nodiscard]] result<> put_memory(entry_range_lock& entries, std::uint64_t pfn, std::byte* memory, bool dirty) noexcept {
-    if (auto there = entries.get(first_); there && there->order == fault_order::pmd && !is_huge()) {
+    if (auto there = entries.get(first_); there && there->pages > 1 && !is_huge()) {
       there->dirty = there->dirty || dirty;
       return entries.put(*there);
     }
-    return entries.put({.index = first_, .order = order_, .kind = entry_kind::pfn, .dirty = dirty, .pfn = pfn, .memory = memory});
+    return entries.put({.index = first_, .pages = pages_, .kind = entry_kind::pfn, .dirty = dirty, .pfn = pfn, .memory = memory});
   }
 
   mm::vm_fault& vmf_;
@@ -186,22 +187,23 @@ class mapping_fault {
 
 fault_outcome xip_mapping_fault(mm::vm_fault& vmf, fault_order order, const xip_ops& ops, void* handle) noexcept {
   vmf.vma.inode().i_mapping.invalidate_lock.assert_held_shared();
-  return mapping_fault{vmf, order, ops, handle}.run();
+  return order == fault_order::run ? xip_run_fault(vmf, ops, handle) : mapping_fault{vmf, order, ops, handle}.run();
 }
 
 // Between the two steps nothing was locked but invalidate_lock. Whoever has removed or replaced the entry meanwhile has also unmapped it.
-vm_fault_t xip_finish_sync_fault(mm::vm_fault& vmf, fault_order order, std::uint64_t pfn) noexcept {
+vm_fault_t xip_finish_sync_fault(mm::vm_fault& vmf, fault_order order, const fault_outcome& outcome) noexcept {
   vfs::inode& inode = vmf.vma.inode();
   inode.i_mapping.invalidate_lock.assert_held_shared();
-  const std::uint32_t pages = mm::pages_of(order);
-  const pgoff_t first{vmf.pgoff.value() & ~std::uint64_t{pages - 1}};
+  const auto [first, pages] = outcome.pages;
+  const std::uint64_t pfn = outcome.pfn;
   entry_range_lock entries{inode, first, first + (pages - 1)};
   auto there = entries.get(first);
   if (!there || there->kind != entry_kind::pfn || there->pfn + (first - there->index) != pfn) return vm_fault_t::nopage;
-  if (order == fault_order::pmd && there->order != order) return vm_fault_t::nopage;
+  if (there->last() < first + (pages - 1)) return vm_fault_t::nopage;
   std::byte* const memory = there->memory + ((first - there->index) << page_shift);
   there->dirty = true;
   if (!entries.put(*there)) return vm_fault_t::oom;
+  if (order == fault_order::run) return mm::insert_pfns(vmf, outcome.pages, pfn, memory, true);
   return mm::insert_pfn(vmf, order, pfn, memory, true);
 }
 

@@ -8,6 +8,8 @@ import source
 ALLOWED = re.compile(r"^(?:DW\.ref\.|typeinfo |vtable |VTT |__odr_asan|\.\w)")
 # The running thread's own state, in the sense of Linux's `current`.
 THREAD_STATE = re.compile(r"\bcurrent\w*\b")
+# A signal's handler is the process's, and what it has to know with it.
+PROCESS_STATE = re.compile(r"\bmm::\(anonymous namespace\)::process_spaces$")
 WRITABLE = re.compile(r"^\.(?:data(?!\.rel\.ro)|bss|tdata|tbss|ldata|lbss)")
 # address, flags, section, size, name: as objdump -t prints symbols
 SYMBOL = re.compile(r"^[0-9a-f]+ (.{7}) (\S+)\s+([0-9a-f]+)\s+(?:\.hidden )?(.+)$")
@@ -39,6 +41,8 @@ def globals_in(libraries, root="."):
             if not WRITABLE.match(section) or int(size, 16) == 0 or "d" in flags or ALLOWED.match(name):
                 continue
             if section.startswith((".tdata", ".tbss")) and THREAD_STATE.search(name):
+                continue
+            if PROCESS_STATE.search(name):
                 continue
             if section.startswith(".data.rel.local") and is_constexpr(name, root):
                 continue

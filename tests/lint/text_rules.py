@@ -27,6 +27,7 @@ MAY_BLOCK = ("src/locks/", "include/xip/locks/", "tests/locks/")
 # Who may wait for the host, and for what.
 MAY_WAIT_FOR_HOST = {
     "src/dev/block_ring.cc": "the completion of its own requests",
+    "src/mm/host_traps.cc": "faults of its own userfaultfd",
     "src/scenario/preflight.cc": "a child that tries out what the host allows",
     "src/scenario/subprocess.cc": "mke2fs, e2fsck and debugfs",
     "src/scenario/supervisor.cc": "the child a scenario runs in, and what it reports",

@@ -58,7 +58,7 @@ TEST_F(HugeTest, PagesHaveToDoWhereTheStretchIsShort) {
   const mm::user_address at = map(0, 2 * huge);
   ASSERT_TRUE(put_word(at, 1));
   EXPECT_FALSE(is_huge(at));
-  EXPECT_EQ(entry(0)->order, mm::fault_order::pte);
+  EXPECT_EQ(entry(0)->pages, 1u);
   EXPECT_EQ(file.inode.extents.size(), 1u) << "what is too short was allocated all the same";
 }
 
@@ -156,7 +156,7 @@ TEST_F(HugeTest, APageOfAWholeMakesTheWholeDirty) {
   const mm::user_address at = map(0, 2 * huge), part = map(8, 8);
   EXPECT_EQ(word_at(at), 0u);
   ASSERT_TRUE(put_word(part, 1));
-  EXPECT_EQ(entry(0)->order, mm::fault_order::pmd);
+  EXPECT_EQ(entry(0)->pages, mm::pages_per_pmd);
   EXPECT_TRUE(is_dirty(0));
   EXPECT_EQ(word_at(at + 8 * block), 1u);
   ASSERT_TRUE(xip_writeback_range(file.inode, 0, 1));

@@ -27,7 +27,7 @@ inline mm::vm_fault_t fault_once(mm::vm_fault& vmf, mm::fault_order order, unsig
     case fault_outcome::what::need_sync:
       inode.log.push_back("sync");
       if (inode.on_get_blocks) inode.on_get_blocks();
-      return xip_finish_sync_fault(vmf, order, outcome.pfn);
+      return xip_finish_sync_fault(vmf, order, outcome);
   }
   return mm::vm_fault_t::sigbus;
 }

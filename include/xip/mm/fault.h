@@ -71,10 +71,13 @@ struct vm_operations_struct {
   // There is no entry.
   vm_fault_t (*fault)(vm_fault& vmf) = nullptr;
   // The same for all that an entry of ORDER holds around the address: it lies in the area, and at the place in memory that it has in the file. fallback: not so.
+  // A run lies where it likes, and may reach out of the area.
   vm_fault_t (*huge_fault)(vm_fault& vmf, fault_order order) = nullptr;
   // There is one that may not be written, of a shared area: of a page, of device memory or zeros. Null: fault is asked.
   vm_fault_t (*page_mkwrite)(vm_fault& vmf) = nullptr;
   vm_fault_t (*pfn_mkwrite)(vm_fault& vmf) = nullptr;
+  // What is written of PAGES, to be read, in runs as long as they come. Allocates nothing. Linux: filemap_map_pages.
+  vm_fault_t (*map_pages)(vm_fault& vmf, page_run pages) = nullptr;
 };
 
 // ---- for those hooks: setting the entry. They take the lock of the tables, and find the memory for tables ready.
@@ -83,6 +86,9 @@ struct vm_operations_struct {
 vm_fault_t insert_zero(const vm_fault& vmf, fault_order order) noexcept;
 // Device memory: MEMORY is page PFN of the device, which is the file's. An entry for the same page becomes writable if WRITE; another one stays.
 vm_fault_t insert_pfn(const vm_fault& vmf, fault_order order, std::uint64_t pfn, std::byte* memory, bool write) noexcept;
+// The same for the pages of a run that lie in the area: those that have no entry get one.
+vm_fault_t insert_zeros(const vm_fault& vmf, page_run run) noexcept;
+vm_fault_t insert_pfns(const vm_fault& vmf, page_run run, std::uint64_t pfn, std::byte* memory, bool write) noexcept;
 // vmf.cow_page, which has its contents, writable. Linux: finish_fault.
 vm_fault_t finish_cow_fault(vm_fault& vmf) noexcept;
 

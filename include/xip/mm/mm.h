@@ -1,4 +1,5 @@
-// A model address space: mappings, page tables, and accesses that are checked, translated and made one by one. Linux: mm_struct, mm/mmap.c.
+// Address spaces. In a model, accesses are calls, which are checked, translated and made one by one. In one of the host, an address is a pointer, and whatever
+// code of the process uses it reaches the device's own memory. Linux: mm_struct, mm/mmap.c.
 //
 // A task has none until its first mmap; a forked one shares its parent's, as a thread does. Model addresses and plain pointers of the process may both be
 // given to read and write as buffers: to a task with an address space, those from mmap_base on are model addresses.
@@ -7,9 +8,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <expected>
+#include <functional>
 #include <memory_resource>
+#include <optional>
 #include <vector>
 
+#include <signal.h>
 #include <sys/mman.h>
 
 #include <xip/base/result.h>
@@ -24,6 +28,8 @@
 namespace xip::mm {
 
 class removed_areas;
+class host_space;
+class host_traps;
 
 // What a program would get for an access.
 enum class access_signal : std::uint8_t {
@@ -69,6 +75,17 @@ struct fault_counts {
   std::uint64_t minor = 0, major = 0;
 };
 
+// How a thread that touches a page of the host that is not there comes to us. A userfaultfd also serves accesses that the host's kernel makes in a system call, which fail
+// with EFAULT where only SIGSEGV tells; but the host has to allow it. Stores into pages that may only be read are told by SIGSEGV in any case.
+enum class trap_by : std::uint8_t {
+  any,  // a userfaultfd where the host allows it
+  userfaultfd,
+  sigsegv,
+};
+
+// For a program with a SIGSEGV handler of its own that was installed behind the first host address space: calls this first, and does nothing where it answers true.
+bool handle_host_fault(int signal, siginfo_t* info, void* context) noexcept;
+
 class mm_struct {
  public:
   explicit mm_struct(vfs::kernel& owner) noexcept;
@@ -81,6 +98,12 @@ class mm_struct {
   // A new one for TASK, which leaves the one that it has. ENOMEM. Linux: exec_mmap.
   [[nodiscard]] static result<mm_struct*> make_for(vfs::task& task);
 
+  // The same of the host: mmap answers pointers. Mappings and calls are those above; load, store and persist work on it, too. Threads without a task may use the
+  // pointers, and faults are the file system's affair on behalf of the user that TASK has now. EOPNOTSUPP: under a scheduler. ENOMEM: the host has no room.
+  [[nodiscard]] static result<mm_struct*> make_host_for(vfs::task& task, trap_by by = trap_by::any);
+  // How pages that are not there are noticed; null: it is a model.
+  [[nodiscard]] std::optional<trap_by> traps() const noexcept;
+
   [[nodiscard]] fault_counts faults() const noexcept;
   // Mappings, lowest first, joined where they can be; for tests.
   struct area {
@@ -92,9 +115,14 @@ class mm_struct {
   // Calls VISIT for each entry of the tables, for checkers: alone, or under a scheduler.
   template <class Visit>
   void for_each_entry(Visit&& visit) XIP_NO_THREAD_SAFETY_ANALYSIS {
+    if (host_ != nullptr) return for_each_host_page(visit);
     page_table_.for_each(mmap_base, task_size, [&](const pte& e, user_address at, fault_order order) { visit(e, at, order); });
   }
 
+  // In how many runs the host has its pages; for tests.
+  [[nodiscard]] std::size_t host_runs() noexcept;
+
+  [[nodiscard]] bool holds(user_address start, user_address end) const noexcept { return start >= bottom_ && end <= top_; }
   // What the calls above do.
   [[nodiscard]] result<user_address> map(user_address address, std::size_t length, std::uint32_t vm_flags, int flags, vfs::file* f,
                                          pgoff_t pgoff);
@@ -118,6 +146,8 @@ class mm_struct {
   [[nodiscard]] access_result persist_user(user_address address, std::size_t bytes) noexcept;
   // Brings in the page for the access; the signal if it cannot be.
   [[nodiscard]] access_result fault_in(user_address address, bool write) noexcept;
+  // The same for a thread that nobody made a context for, in a handler of a signal; of the host only.
+  [[nodiscard]] access_result fault_of_thread(user_address address, bool write) noexcept;
   // The page is there for this kind of access.
   [[nodiscard]] bool is_there(user_address address, bool write) noexcept;
   [[nodiscard]] access_result pin(user_address address, bool write, page_pin& pin) noexcept;
@@ -125,10 +155,13 @@ class mm_struct {
  private:
   friend vm_fault_t insert_zero(const vm_fault& vmf, fault_order order) noexcept;
   friend vm_fault_t insert_pfn(const vm_fault& vmf, fault_order order, std::uint64_t pfn, std::byte* memory, bool write) noexcept;
+  friend vm_fault_t insert_zeros(const vm_fault& vmf, page_run run) noexcept;
+  friend vm_fault_t insert_pfns(const vm_fault& vmf, page_run run, std::uint64_t pfn, std::byte* memory, bool write) noexcept;
   friend vm_fault_t finish_cow_fault(vm_fault& vmf) noexcept;
   friend void unmap_mapping_range(vfs::inode& inode, pgoff_t first, pgoff_t last, bool even_cows) noexcept;
   friend void write_protect_mapping_range(vfs::inode& inode, pgoff_t first, pgoff_t last) noexcept;
   friend class fault_handler;
+  friend class host_traps;
   friend class removed_areas;
 
   static void share(void* context) noexcept;
@@ -149,6 +182,7 @@ class mm_struct {
   void merge_around(user_address start, user_address end, removed_areas& removed) noexcept XIP_REQUIRES(mmap_lock_);
   void remove_range(user_address start, user_address end, removed_areas& removed) noexcept XIP_REQUIRES(mmap_lock_);
   void release_tables(user_address start, user_address end) noexcept XIP_REQUIRES(mmap_lock_);
+  void map_written(user_address start, user_address end) noexcept;
 
   // ---- remap.cc
   [[nodiscard]] result<> grow_in_place(vm_area_struct& area, user_address end) noexcept XIP_REQUIRES(mmap_lock_);
@@ -160,9 +194,20 @@ class mm_struct {
   void set_protection(user_address start, user_address end, std::uint32_t vm_flags) noexcept;
   vm_fault_t set_entry(user_address address, fault_order order, const pte& e) noexcept;
   [[nodiscard]] pte translate(user_address address) noexcept;
+  [[nodiscard]] pte look_up(user_address address) const noexcept XIP_REQUIRES(page_table_lock_);
+  vm_fault_t set_run(const vm_fault& vmf, page_run run, const pte& e) noexcept;
+  void write_protect(user_address start, user_address end) noexcept;
+  void for_each_host_page(const std::function<void(const pte&, user_address, fault_order)>& visit);
+  void refuse(user_address address) noexcept;
   [[nodiscard]] bool copy_within_page(const access& what, std::byte* memory) noexcept;
 
+  void enter_host(host_space& space) noexcept;
+  void become_of(vfs::task& task) noexcept;
+
   vfs::kernel& kernel_;
+  host_space* host_ = nullptr;  // null: a model
+  host_traps* traps_ = nullptr;
+  user_address bottom_ = mmap_base, top_ = task_size;
   std::atomic<std::uint32_t> users_{1};  // tasks that have it
   const vfs::user_access uaccess_;
 

@@ -28,10 +28,18 @@ inline constexpr unsigned pmd_shift = 21;
 inline constexpr std::size_t pmd_size = std::size_t{1} << pmd_shift;
 inline constexpr std::uint32_t pages_per_pmd = 1u << (pmd_shift - page_shift);
 
-// How much one entry maps, and one fault asks for.
-enum class fault_order : std::uint8_t { pte, pmd };
+// How much one entry maps, and one fault asks for. A run: as many pages around the address as lie in one piece, of which host page tables make what they like.
+enum class fault_order : std::uint8_t { pte, pmd, run };
 
-[[nodiscard]] constexpr std::uint32_t pages_of(fault_order order) noexcept { return order == fault_order::pmd ? pages_per_pmd : 1; }
+// Pages of a file, one behind the other.
+struct page_run {
+  pgoff_t first;
+  std::uint64_t pages = 0;
+  [[nodiscard]] pgoff_t end() const noexcept { return first + pages; }
+};
+
+// Of a run: the most that one entry of the file has.
+[[nodiscard]] constexpr std::uint32_t pages_of(fault_order order) noexcept { return order == fault_order::pte ? 1 : pages_per_pmd; }
 
 // A page that belongs to no file: anonymous memory, or a private copy. Page tables and pins count it.
 struct page {

@@ -1,11 +1,10 @@
 // Entries of i_mapping.i_pages: what page tables were given of a file, page by page, and the lock on that. Linux: the DAX entries of fs/dax.c.
 //
-// An entry is one page, or 2 MiB as a whole. It says that the zero page is mapped there (ZERO) or device memory (PFN), and of the latter whether a store
+// An entry is one page, or several that lie in one piece of the device and within 2 MiB of the file: up to all of these as a whole. It says that the zero page is mapped there (ZERO) or device memory (PFN), and of the latter whether a store
 // went through a mapping that is not durable yet (DIRTY). It does not say where blocks are: that is the file system's to know, and while no task holds an
 // entry, what is ZERO has no written block, or one of zeros that nobody has written since.
 //
-// Entries change under their lock only. Ranges are locked whole, and whoever overlaps waits; an entry of 2 MiB is one lock, so a range that touches one
-// holds all of it.
+// Entries change under their lock only. Ranges are locked whole, and whoever overlaps waits; an entry is one lock, so a range that touches one holds all of it.
 #pragma once
 
 #include <cstddef>
@@ -30,17 +29,17 @@ enum class entry_kind : std::uint8_t { none, zero, pfn };
 
 struct dax_entry {
   pgoff_t index;  // of its first page
-  mm::fault_order order = mm::fault_order::pte;
+  std::uint32_t pages = 1;
   entry_kind kind = entry_kind::none;
   bool dirty = false;
   std::uint64_t pfn = 0;        // which page of the device
   std::byte* memory = nullptr;  // in a window of it
 
-  [[nodiscard]] pgoff_t last() const noexcept { return index + (mm::pages_of(order) - 1); }
-  [[nodiscard]] std::size_t bytes() const noexcept { return std::size_t{mm::pages_of(order)} << page_shift; }
+  [[nodiscard]] pgoff_t last() const noexcept { return index + (pages - 1); }
+  [[nodiscard]] std::size_t bytes() const noexcept { return std::size_t{pages} << page_shift; }
   // The same memory: what was found out about one holds for the other.
   [[nodiscard]] bool same_place(const dax_entry& o) const noexcept {
-    return index == o.index && order == o.order && kind == o.kind && pfn == o.pfn;
+    return index == o.index && pages == o.pages && kind == o.kind && pfn == o.pfn;
   }
 };
 

@@ -18,16 +18,21 @@ struct fault_outcome {
   };
   what state = what::ended;
   mm::vm_fault_t code = mm::vm_fault_t::nopage;
-  std::uint64_t pfn = 0;  // need_sync: of the page, or the first of 2 MiB
+  // need_sync: the pages of the entry, and where they are
+  mm::page_run pages;
+  std::uint64_t pfn = 0;
 };
 
 // One fault of a page, or of the 2 MiB around it. invalidate_lock held shared; for a fault that changes the file (vmf.changes_file) an open handle besides, which
 // HANDLE is handed to ops.get_fault_blocks as. A read allocates nothing: holes are mapped to the zero page. A store into a private area gets a copy.
-// fallback (2 MiB only): what has to hold for so large an entry does not; try pages.
+// fallback (2 MiB only): what has to hold for so large an entry does not; try pages. A run is what lies in one piece around the page: to be written, within 2 MiB of
+// the file, and one entry; a hole is filled as far as there is room. To be read, written pages to the end of their extent.
 [[nodiscard]] fault_outcome xip_mapping_fault(mm::vm_fault& vmf, mm::fault_order order, const xip_ops& ops, void* handle) noexcept;
-// After need_sync, still under the same invalidate_lock: maps PFN to be written, unless the entry has changed meanwhile: then nopage, and the access
+// After need_sync, still under the same invalidate_lock: maps what OUTCOME says to be written, unless the entry has changed meanwhile: then nopage, and the access
 // faults again.
-[[nodiscard]] mm::vm_fault_t xip_finish_sync_fault(mm::vm_fault& vmf, mm::fault_order order, std::uint64_t pfn) noexcept;
+[[nodiscard]] mm::vm_fault_t xip_finish_sync_fault(mm::vm_fault& vmf, mm::fault_order order, const fault_outcome& outcome) noexcept;
+// Written pages of PAGES, to be read, each extent in one go; invalidate_lock held shared.
+mm::vm_fault_t xip_map_pages(mm::vm_fault& vmf, mm::page_run pages, const xip_ops& ops) noexcept;
 
 // What was stored through mappings into bytes [START, END) is flushed and drained, and the next store faults. What is stored meanwhile may or may not be.
 // No lock, no handle. EIO: the device is gone.

@@ -1,0 +1,364 @@
+#include "mm/host_space.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <cstring>
+#include <new>
+#include <utility>
+
+#include <linux/userfaultfd.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+
+#include <fmt/format.h>
+
+#include <xip/base/assert.h>
+#include <xip/vfs/kernel.h>
+#include <xip/vfs/super_block.h>
+
+namespace xip::mm {
+namespace {
+
+constexpr std::size_t most_reserved = std::size_t{1} << 40, least_reserved = std::size_t{1} << 32;
+
+[[nodiscard]] void* pointer(user_address a) noexcept { return user_pointer(a); }
+
+[[nodiscard]] std::size_t allowed_mappings() noexcept {
+  std::size_t count = 65530;
+  if (FILE* f = std::fopen("/proc/sys/vm/max_map_count", "re"); f != nullptr) {
+    if (std::fscanf(f, "%zu", &count) != 1) count = 65530;
+    static_cast<void>(std::fclose(f));
+  }
+  return count;
+}
+
+// Nobody's memory, which costs nothing and cannot be touched.
+[[nodiscard]] bool reserve(user_address start, std::size_t bytes) noexcept {
+  return ::mmap(pointer(start), bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) != MAP_FAILED;
+}
+
+}  // namespace
+
+pte host_space::run::at(user_address start, user_address address) const noexcept {
+  pte e = what;
+  if (e.memory != nullptr) e.memory += address - start;
+  if (e.kind == pte_kind::pfn) e.pfn += (address - start) >> page_shift;
+  return e;
+}
+
+int host_space::run::protection() const noexcept {
+  if (!what.read) return PROT_NONE;
+  return PROT_READ | (what.write ? PROT_WRITE : 0) | (exec ? PROT_EXEC : 0);
+}
+
+host_space::host_space(vfs::kernel& owner, user_address reserved, std::size_t reserved_bytes) noexcept
+    : kernel_{owner},
+      reserved_{reserved},
+      reserved_bytes_{reserved_bytes},
+      bottom_{(reserved + pmd_size - 1) & ~(user_address{pmd_size} - 1)},
+      top_{(reserved + reserved_bytes) & ~(user_address{pmd_size} - 1)},
+      most_runs_{allowed_mappings() / 2},
+      runs_{&owner.memory()} {}
+
+result<host_space*> host_space::make(vfs::kernel& owner) noexcept {
+  for (std::size_t bytes = most_reserved; bytes >= least_reserved; bytes /= 2) {
+    void* const there = ::mmap(nullptr, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (there == MAP_FAILED) continue;
+    void* const memory = ::operator new(sizeof(host_space), std::nothrow);
+    if (memory != nullptr) return new (memory) host_space{owner, reinterpret_cast<user_address>(there), bytes};
+    ::munmap(there, bytes);
+    break;
+  }
+  return fail(ENOMEM);
+}
+
+host_space::~host_space() { ::munmap(pointer(reserved_), reserved_bytes_); }
+
+// ---- pages that trap
+
+// A userfaultfd is told of pages that are missing, and registering comes before touching: until then SIGSEGV tells.
+bool host_space::trap(user_address start, user_address end) noexcept {
+  if (!reserve(start, end - start)) return false;
+  if (userfaultfd_ < 0) return true;
+  uffdio_register wanted{};
+  wanted.range = {start, end - start};
+  wanted.mode = UFFDIO_REGISTER_MODE_MISSING;
+  if (::madvise(pointer(start), end - start, MADV_DONTFORK) != 0) return true;
+  if (::ioctl(userfaultfd_, UFFDIO_REGISTER, &wanted) == 0)
+    static_cast<void>(::mprotect(pointer(start), end - start, PROT_READ | PROT_WRITE));
+  return true;
+}
+
+// The limit of runs leaves as many mappings for this as there are runs.
+void host_space::trap_for_sure(user_address start, user_address end) noexcept {
+  const bool done = trap(start, end);
+  XIP_ASSERT(done && "vm.max_map_count leaves no room to take pages away");
+}
+
+result<> host_space::arm(user_address start, user_address end) noexcept {
+  if (userfaultfd_ >= 0 && !trap(start, end)) return fail(ENOMEM);
+  return {};
+}
+
+void host_space::disarm(user_address start, user_address end) noexcept {
+  if (userfaultfd_ < 0) return;
+  const bool done = reserve(start, end - start);
+  XIP_ASSERT(done && "vm.max_map_count leaves no room to unmap pages");
+}
+
+void host_space::refuse(user_address page) noexcept {
+  if (!translate(page).present()) static_cast<void>(::mprotect(pointer(page), page_size, PROT_NONE));
+}
+
+// ---- runs
+
+host_space::map::iterator host_space::find(user_address address) noexcept {
+  auto at = runs_.upper_bound(address);
+  if (at == runs_.begin()) return runs_.end();
+  --at;
+  return at->second.end > address ? at : runs_.end();
+}
+host_space::map::const_iterator host_space::find(user_address address) const noexcept {
+  return const_cast<host_space&>(*this).find(address);
+}
+
+pte host_space::translate(user_address address) const noexcept {
+  const auto r = find(address);
+  return r == runs_.end() ? pte{} : r->second.at(r->first, address & ~(user_address{page_size} - 1));
+}
+
+bool host_space::cut(user_address address) noexcept {
+  const auto low = find(address);
+  if (low == runs_.end() || low->first == address) return true;
+  run high = low->second;
+  high.what = low->second.at(low->first, address);
+  high.file.offset += address - low->first;
+  try {
+    runs_.emplace(address, high);
+  } catch (const std::bad_alloc&) {
+    return false;
+  }
+  low->second.end = address;
+  return true;
+}
+
+host_space::map::iterator host_space::cut_out(map::iterator r, user_address from, user_address to) noexcept {
+  const user_address start = r->first;
+  if (from > start && cut(from)) r = runs_.find(from);
+  if (to < r->second.end) static_cast<void>(cut(to));
+  return r;
+}
+
+void host_space::join_around(user_address start, user_address end) noexcept {
+  auto low = runs_.lower_bound(start);
+  if (low != runs_.begin()) --low;
+  while (low != runs_.end() && low->first < end) {
+    const auto high = std::next(low);
+    if (high == runs_.end()) return;
+    const run &a = low->second, &b = high->second;
+    const pte next = a.at(low->first, a.end);
+    const bool same = a.end == high->first && next.kind != pte_kind::anon && next.kind == b.what.kind && next.read == b.what.read &&
+                      next.write == b.what.write && a.exec == b.exec && next.inode == b.what.inode && next.pfn == b.what.pfn &&
+                      next.memory == b.what.memory && a.file.fd == b.file.fd;
+    if (!same) {
+      low = high;
+      continue;
+    }
+    low->second.end = b.end;
+    runs_.erase(high);
+  }
+}
+
+void host_space::warn_of_limit() noexcept {
+  if (std::exchange(has_warned_, true)) return;
+  try {
+    kernel_.printk(vfs::log_level::warning,
+                   fmt::format("host mappings: {} runs of pages are mapped, and the host allows no more (vm.max_map_count)", runs_.size()));
+  } catch (const std::bad_alloc&) {
+    return;
+  }
+}
+
+// Inaccessible at first, so that a child that is forked in between inherits nothing it could use.
+bool host_space::map_on_host(user_address start, const run& r) noexcept {
+  const std::size_t bytes = r.end - start;
+  const bool is_file = r.what.kind == pte_kind::pfn;
+  const int flags = (is_file ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE) | MAP_FIXED;
+  void* const there =
+      ::mmap(pointer(start), bytes, PROT_NONE, flags, is_file ? r.file.fd : -1, is_file ? static_cast<off_t>(r.file.offset) : 0);
+  if (there == MAP_FAILED) return false;
+  if (::madvise(there, bytes, MADV_DONTFORK) == 0 && ::mprotect(there, bytes, r.protection()) == 0) return true;
+  trap_for_sure(start, r.end);
+  return false;
+}
+
+vm_fault_t host_space::set(user_address start, user_address end, const pte& e, std::uint32_t vm_flags) noexcept {
+  dev::host_file file;
+  if (e.kind == pte_kind::pfn) {
+    const auto there = dev::host_mapping(e.inode->i_sb.s_bdev, e.pfn << page_shift, end - start);
+    if (!there) return vm_fault_t::sigbus;
+    file = *there;
+  }
+  const run wanted{.end = end, .what = e, .exec = (vm_flags & vm_exec) != 0, .file = file};
+  for (user_address at = start; at < end;) {
+    if (auto there = find(at); there != runs_.end()) {
+      const user_address stop = std::min(there->second.end, end);
+      const pte is = there->second.at(there->first, at), becomes = wanted.at(start, at);
+      if (is.kind == pte_kind::pfn && is.pfn == becomes.pfn && e.write && !is.write) {
+        there = cut_out(there, at, stop);
+        there->second.what.write = there->second.what.read = true;
+        protect_on_host(there);
+      }
+      at = stop;
+      continue;
+    }
+    const auto next = runs_.lower_bound(at);
+    run piece = wanted;
+    piece.end = next == runs_.end() ? end : std::min(end, next->first);
+    piece.what = wanted.at(start, at);
+    piece.file.offset += at - start;
+    if (runs_.size() >= most_runs_) {
+      warn_of_limit();
+      return vm_fault_t::oom;
+    }
+    try {
+      const auto made = runs_.emplace(at, piece).first;
+      if (!map_on_host(at, piece)) {
+        runs_.erase(made);
+        return vm_fault_t::oom;
+      }
+    } catch (const std::bad_alloc&) {
+      return vm_fault_t::oom;
+    }
+    at = piece.end;
+  }
+  join_around(start, end);
+  return vm_fault_t::nopage;
+}
+
+// Made elsewhere and moved here: a thread finds what was there before, or the copy.
+vm_fault_t host_space::set_copy(user_address address, const std::byte* bytes, std::uint32_t vm_flags) noexcept {
+  if (runs_.size() >= most_runs_) {
+    warn_of_limit();
+    return vm_fault_t::oom;
+  }
+  void* const scratch = ::mmap(nullptr, page_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (scratch == MAP_FAILED) return vm_fault_t::oom;
+  std::memcpy(scratch, bytes, page_size);
+  const pte e{.kind = pte_kind::anon,
+              .read = true,
+              .write = true,
+              .memory = static_cast<std::byte*>(pointer(address)),
+              .inode = nullptr,
+              .page = nullptr,
+              .pfn = 0};
+  const run made{.end = address + page_size, .what = e, .exec = (vm_flags & vm_exec) != 0, .file = {}};
+  const auto install = [&] {
+    if (!cut(address) || !cut(address + page_size)) return false;
+    if (::madvise(scratch, page_size, MADV_DONTFORK) != 0 || ::mprotect(scratch, page_size, made.protection()) != 0) return false;
+    try {
+      const bool fresh = runs_.try_emplace(address, made).second;
+      if (::mremap(scratch, page_size, page_size, MREMAP_MAYMOVE | MREMAP_FIXED, pointer(address)) != MAP_FAILED) {
+        runs_.find(address)->second = made;
+        return true;
+      }
+      if (fresh) runs_.erase(address);
+    } catch (const std::bad_alloc&) {
+      return false;
+    }
+    return false;
+  };
+  if (install()) return vm_fault_t::nopage;
+  ::munmap(scratch, page_size);
+  return vm_fault_t::oom;
+}
+
+void host_space::zap(user_address start, user_address end, bool even_cows) noexcept {
+  user_address from = 0, to = 0;  // what has been taken out, and is to trap
+  const auto take = [&] {
+    if (from < to) trap_for_sure(from, to);
+    from = to = 0;
+  };
+  auto r = find(start);
+  if (r == runs_.end()) r = runs_.lower_bound(start);
+  while (r != runs_.end() && r->first < end) {
+    if (r->second.what.kind == pte_kind::anon && !even_cows) {
+      take();
+      ++r;
+      continue;
+    }
+    r = cut_out(r, std::max(start, r->first), std::min(end, r->second.end));
+    if (from == to) from = r->first;
+    to = r->second.end;
+    r = runs_.erase(r);
+  }
+  take();
+}
+
+void host_space::protect_on_host(map::iterator r) noexcept {
+  if (::mprotect(pointer(r->first), r->second.end - r->first, r->second.protection()) == 0) return;
+  const user_address start = r->first, end = r->second.end;
+  runs_.erase(r);
+  trap_for_sure(start, end);
+}
+
+void host_space::write_protect(user_address start, user_address end) noexcept {
+  auto r = find(start);
+  if (r == runs_.end()) r = runs_.lower_bound(start);
+  while (r != runs_.end() && r->first < end) {
+    if (r->second.what.kind == pte_kind::pfn && r->second.what.write) {
+      r = cut_out(r, std::max(start, r->first), std::min(end, r->second.end));
+      r->second.what.write = false;
+      const auto next = std::next(r);
+      protect_on_host(r);
+      r = next;
+    } else {
+      ++r;
+    }
+  }
+  join_around(start, end);
+}
+
+void host_space::make_writable(user_address page) noexcept {
+  const auto r = find(page);
+  if (r == runs_.end()) return;
+  r->second.what.write = true;
+  protect_on_host(r);
+}
+
+void host_space::protect(user_address start, user_address end, std::uint32_t vm_flags) noexcept {
+  auto r = find(start);
+  if (r == runs_.end()) r = runs_.lower_bound(start);
+  while (r != runs_.end() && r->first < end) {
+    r = cut_out(r, std::max(start, r->first), std::min(end, r->second.end));
+    r->second.what.read = (vm_flags & (vm_read | vm_write | vm_exec)) != 0;
+    r->second.what.write = r->second.what.write && (vm_flags & vm_write) != 0;
+    r->second.exec = (vm_flags & vm_exec) != 0;
+    const auto next = std::next(r);
+    protect_on_host(r);
+    r = next;
+  }
+  join_around(start, end);
+}
+
+void host_space::move(user_address from, user_address to, std::size_t bytes) noexcept {
+  for (auto r = runs_.lower_bound(from); r != runs_.end() && r->first < from + bytes;) {
+    const auto next = std::next(r);
+    if (r->second.what.kind == pte_kind::anon) {
+      const user_address there = to + (r->first - from);
+      // What is moved leaves a hole behind; the old range is nobody's soon, and is kept from others at once.
+      if (::mremap(pointer(r->first), page_size, page_size, MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP, pointer(there)) !=
+          MAP_FAILED) {
+        trap_for_sure(r->first, r->first + page_size);
+        auto node = runs_.extract(r);
+        node.key() = there;
+        node.mapped().end = there + page_size;
+        node.mapped().what.memory = static_cast<std::byte*>(pointer(there));
+        runs_.insert(std::move(node));
+      }
+    }
+    r = next;
+  }
+}
+
+}  // namespace xip::mm
