@@ -10,6 +10,7 @@
 #include "mm/areas.h"
 #include "mm/host_space.h"
 #include "mm/host_traps.h"
+#include "vfs/kernel_impl.h"
 
 namespace xip::mm {
 namespace {
@@ -17,10 +18,11 @@ namespace {
 [[nodiscard]] mm_struct& mm_of(void* context) noexcept { return *static_cast<mm_struct*>(context); }
 [[nodiscard]] user_address address_of(const std::byte* user) noexcept { return reinterpret_cast<user_address>(user); }
 
-// Of the model, or the host's whose pointer it is, be it of another task; null: plain memory of the process.
+// Of the model, or the host's whose pointer it is, be it of another task; null: plain memory of the process. CONTEXT null: the task has no address space.
 class user_space {
  public:
-  user_space(void* context, user_address address) noexcept : host_{address}, mm_{address >= mmap_base ? &mm_of(context) : host_.get()} {}
+  user_space(void* context, user_address address) noexcept
+      : host_{address}, mm_{context != nullptr && address >= mmap_base ? &mm_of(context) : host_.get()} {}
   [[nodiscard]] mm_struct* get() const noexcept { return mm_; }
 
  private:
@@ -69,6 +71,8 @@ std::size_t copy_user(void* context, std::byte* user, std::size_t bytes, bool no
 std::size_t copy_in_user(void* context, const std::byte* user, std::size_t bytes, bool nofault, vfs::move_piece move, void* argument) {
   return copy_user<false>(context, const_cast<std::byte*>(user), bytes, nofault, move, argument);
 }
+
+constexpr vfs::user_access pointer_uaccess{fault_in_user, copy_in_user, copy_user<true>, nullptr, nullptr, nullptr};
 
 }  // namespace
 
@@ -144,6 +148,7 @@ result<mm_struct*> mm_struct::make_host_for(vfs::task& task, trap_by by) {
       return {};
     }();
     if (ready) {
+      task.owner.internals().pointer_uaccess.store(&pointer_uaccess, std::memory_order_release);
       made->become_of(task);
       return made;
     }

@@ -13,6 +13,8 @@
 #include <xip/locks/thread_context.h>
 #include <xip/vfs/kernel.h>
 #include <xip/vfs/lock_classes.h>
+#include <xip/vfs/task.h>
+#include <xip/vfs/user_access.h>
 
 namespace xip::vfs {
 
@@ -46,6 +48,8 @@ struct kernel::impl {
   std::atomic<std::uint32_t> next_task_id{1};
   std::atomic<std::uint32_t> next_dev{1};
   std::atomic<std::uint32_t> tasks{0};
+  // For tasks without an address space, since there was one whose addresses are pointers: these may be anybody's buffers. Null: there was none.
+  std::atomic<const user_access*> pointer_uaccess{nullptr};
 
   // Cached names of all file systems.
   const protection_sysctls protection;
@@ -84,6 +88,11 @@ template <class T, class... Arguments>
 template <class T>
 void free_object(std::pmr::memory_resource& resource, T* object) noexcept {
   std::pmr::polymorphic_allocator<>{&resource}.delete_object(object);
+}
+
+// How TASK's buffers are reached; null: they are plain memory.
+[[nodiscard]] inline const user_access* user_access_of(const task& t) noexcept {
+  return t.uaccess != nullptr ? t.uaccess : t.owner.internals().pointer_uaccess.load(std::memory_order_acquire);
 }
 
 }  // namespace xip::vfs

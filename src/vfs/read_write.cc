@@ -11,6 +11,7 @@
 
 #include "vfs/files_struct.h"
 #include "vfs/hook.h"
+#include "vfs/kernel_impl.h"
 #include "vfs/syscall.h"
 
 namespace xip::vfs {
@@ -62,7 +63,7 @@ struct user_buffer {
   if ((rwf & ~known_rwf) != 0) [[unlikely]]
     return fail(EOPNOTSUPP);
   kiocb iocb{f, pos, f.f_iocb_flags.load(std::memory_order_relaxed) | iocb_flags_of_rwf(rwf), t.limits.fsize};
-  iov_iter iter{iter_direction::dest, to.segments, std::min(to.bytes, max_rw_count), t.uaccess};
+  iov_iter iter{iter_direction::dest, to.segments, std::min(to.bytes, max_rw_count), user_access_of(t)};
   const bool bypass = XIP_EXHIBIT(hook_bypassed) && f.f_inode->is_reg();
   const file_operations& ops = bypass ? *static_cast<const file_operations*>(exhibit_stand_in()) : *f.f_op;
   auto moved = call_hook(hook::read_iter, ops.read_iter, iocb, iter);
@@ -77,7 +78,7 @@ struct user_buffer {
   if ((rwf & ~known_rwf) != 0) [[unlikely]]
     return fail(EOPNOTSUPP);
   kiocb iocb{f, pos, f.f_iocb_flags.load(std::memory_order_relaxed) | iocb_flags_of_rwf(rwf), t.limits.fsize};
-  iov_iter iter{iter_direction::source, from.segments, std::min(from.bytes, max_rw_count), t.uaccess};
+  iov_iter iter{iter_direction::source, from.segments, std::min(from.bytes, max_rw_count), user_access_of(t)};
   auto moved = call_hook(hook::write_iter, f.f_op->write_iter, iocb, iter);
   if (moved) pos = iocb.ki_pos;
   return moved;

@@ -9,6 +9,7 @@
 #include <xip/vfs/iov_iter.h>
 
 #include "vfs/files_struct.h"
+#include "vfs/kernel_impl.h"
 #include "vfs/namei.h"
 #include "vfs/syscall.h"
 #include "vfs/xattr.h"
@@ -47,14 +48,14 @@ template <class Act>
 [[nodiscard]] result<std::pmr::vector<std::byte>> copy_in(task& t, const void* from, std::size_t bytes) {
   std::pmr::vector<std::byte> value(bytes, &t.owner.memory());
   const iovec segment{const_cast<void*>(from), bytes};
-  iov_iter iter{iter_direction::source, {&segment, 1}, bytes, t.uaccess};
+  iov_iter iter{iter_direction::source, {&segment, 1}, bytes, user_access_of(t)};
   if (iter.copy_from_iter(value.data(), bytes) != bytes) return fail(EFAULT);
   return value;
 }
 
 [[nodiscard]] result<> copy_out(task& t, std::span<const std::byte> value, void* to) {
   const iovec segment{to, value.size()};
-  iov_iter iter{iter_direction::dest, {&segment, 1}, value.size(), t.uaccess};
+  iov_iter iter{iter_direction::dest, {&segment, 1}, value.size(), user_access_of(t)};
   return iter.copy_to_iter(value.data(), value.size()) == value.size() ? result<>{} : fail(EFAULT);
 }
 
