@@ -41,7 +41,9 @@ class signal_catcher {
   }
   ~signal_catcher() { ::sigaction(SIGBUS, &bus_before_, nullptr); }
 
-  static void caught(int signal, siginfo_t* info, void*) {
+  // It may have been installed behind the first address space, or before.
+  static void caught(int signal, siginfo_t* info, void* context) {
+    if (mm::handle_host_fault(signal, info, context)) return;
     if (!armed) ::abort();
     seen = {signal, info->si_code, info->si_addr};
     ::siglongjmp(there, 1);
@@ -129,6 +131,10 @@ class host_file : public ::testing::TestWithParam<trap_by> {
   signal_catcher catcher;
   int fd = -1;
 };
+
+inline std::string name_of_traps(const ::testing::TestParamInfo<trap_by>& of) {
+  return of.param == trap_by::sigsegv ? "sigsegv" : "userfaultfd";
+}
 
 #define XIP_BEGIN_HOST_TEST()                       \
   if (!begin()) {                                   \

@@ -87,8 +87,7 @@ TEST_P(host_file, a_punched_range_reads_as_zeros) {
   EXPECT_EQ(get(2, page), std::string("n\0", 2));
 }
 
-INSTANTIATE_TEST_SUITE_P(traps, host_file, ::testing::Values(trap_by::sigsegv, trap_by::userfaultfd),
-                         [](const auto& one) { return std::string{one.param == trap_by::sigsegv ? "sigsegv" : "userfaultfd"}; });
+INSTANTIATE_TEST_SUITE_P(traps, host_file, ::testing::Values(trap_by::sigsegv, trap_by::userfaultfd), name_of_traps);
 
 }  // namespace
 }  // namespace xip::host
