@@ -9,7 +9,6 @@
 //   dax_entry -> i_pages
 //   dax_entry -> pte_lock
 #include <algorithm>
-#include <atomic>
 
 #include <xip/base/points.h>
 #include <xip/dev/block_observer.h>
@@ -130,18 +129,10 @@ class mapping_fault {
     entries.remove(there->index);
   }
 
-  // Without the entry's lock a file system may make blocks written that it has zeroed, and an overwrite then looks for zeros that are mapped there. Either it
-  // sees the entry, which was put before, or this look-up sees that they are written.
-  [[nodiscard]] bool stays_unwritten() const noexcept {
-    std::atomic_thread_fence(std::memory_order_seq_cst);
-    const auto em = checked(ops_.get_blocks(inode_, lblk(), pages_, nullptr));
-    return em.has_value() && em->type != extent_type::mapped && em->len >= pages_;
-  }
-
   [[nodiscard]] fault_outcome map_zeros(entry_range_lock& entries) noexcept {
     split_zeros(entries);
     if (!entries.put({.index = first_, .pages = pages_, .kind = entry_kind::zero})) return ended(vm_fault_t::oom);
-    if (!stays_unwritten()) {
+    if (!stays_unwritten(inode_, ops_, lblk(), pages_)) {
       entries.remove(first_);
       return ended(vm_fault_t::nopage);
     }

@@ -2,6 +2,8 @@
 // Linux: fs/iomap/iter.c (iomap_iter_done).
 #pragma once
 
+#include <atomic>
+
 #include <xip/base/points.h>
 #include <xip/vfs/super_block.h>
 #include <xip/xip/xip_ops.h>
@@ -15,6 +17,14 @@ namespace xip {
   const std::uint64_t blocks = inode.i_sb.s_bdev.size() >> inode.i_sb.s_blocksize_bits;
   if (em.pblk.value() >= blocks || em.len > blocks - em.pblk.value()) return fail(EIO);
   return {};
+}
+
+// Nothing of [LBLK, LBLK + BLOCKS) is written yet; for who has put an entry of zeros there. Without the entry's lock a file system may make blocks written that
+// it has zeroed, and an overwrite then looks for zeros that are mapped there. Either it sees the entry, or this look-up sees that they are written.
+[[nodiscard]] inline bool stays_unwritten(vfs::inode& inode, const xip_ops& ops, lblk_t lblk, std::uint32_t blocks) noexcept {
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  const auto em = ops.get_blocks(inode, lblk, blocks, nullptr);
+  return em.has_value() && check_extent_map(inode, *em, lblk, blocks).has_value() && em->type != extent_type::mapped && em->len == blocks;
 }
 
 class mapping_cursor {

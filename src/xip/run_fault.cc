@@ -157,6 +157,10 @@ class run_fault {
       leave_out_others(entries, entry_kind::none);
       if (!entries.put({.index = run_.first, .pages = static_cast<std::uint32_t>(run_.pages), .kind = entry_kind::zero}))
         return ended(vm_fault_t::oom);
+      if (!stays_unwritten(inode_, ops_, lblk_of_page(run_.first), static_cast<std::uint32_t>(run_.pages))) {
+        entries.remove(run_.first);
+        return ended(vm_fault_t::nopage);
+      }
     }
     return ended(mm::insert_zeros(vmf_, run_));
   }
