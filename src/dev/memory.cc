@@ -43,7 +43,7 @@ class memory_device final : public device, public host_mappable {
     counters_.count_flush();
     return {};
   }
-  [[nodiscard]] host_file file_at(std::uint64_t offset) const noexcept override { return {fd_.get(), offset}; }
+  [[nodiscard]] host_file file_at(std::uint64_t offset) const noexcept override { return {fd_.get(), offset, false}; }
   void discard(std::uint64_t offset, std::uint64_t bytes) noexcept override {
     if (!killed() && offset < size_) punch_hole(fd_.get(), offset, std::min(bytes, size_ - offset));
   }

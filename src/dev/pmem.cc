@@ -68,7 +68,7 @@ class pmem_device final : public device, public host_mappable {
   }
   [[nodiscard]] result<> flush_cache() noexcept override;
   [[nodiscard]] bool synchronous() const noexcept override { return mapping_.is_pmem; }
-  [[nodiscard]] host_file file_at(std::uint64_t offset) const noexcept override { return {fd_.get(), offset}; }
+  [[nodiscard]] host_file file_at(std::uint64_t offset) const noexcept override { return {fd_.get(), offset, mapping_.is_pmem}; }
   void discard(std::uint64_t offset, std::uint64_t bytes) noexcept override {
     if (!killed() && !read_only_ && offset < size_) backing_.give_back(offset, std::min(bytes, size_ - offset));
   }

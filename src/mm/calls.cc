@@ -1,10 +1,13 @@
 // The calls of a task on its address space: what is asked for is checked here, and done elsewhere. Linux: mm/mmap.c, mm/mprotect.c, mm/msync.c, mm/madvise.c.
 #include <algorithm>
+#include <array>
+#include <cstring>
 
 #include <xip/vfs/kernel.h>
 #include <xip/vfs/ops.h>
 
 #include "mm/areas.h"
+#include "mm/host_traps.h"
 #include "vfs/files_struct.h"
 #include "vfs/syscall.h"
 
@@ -127,11 +130,10 @@ result<user_address> mremap(vfs::task& me, user_address old_address, std::size_t
     const range from = XIP_TRY(range_of(me, old_address, old_size, EFAULT));
     if (page_align(new_size) == 0 || from.start == from.end) return fail(EINVAL);
     if (!inside(from)) return fail(EFAULT);
-    constexpr std::size_t all = task_size - mmap_base;
     if ((flags & MREMAP_FIXED) != 0) {
-      const bool fits = page_align(new_size) <= all && new_address >= mmap_base && new_address <= task_size - page_align(new_size);
-      if (!fits || !is_page_aligned(new_address)) return fail(EINVAL);
-    } else if (new_size > all) {
+      const range to = XIP_TRY(range_of(me, new_address, new_size, EINVAL));
+      if (!inside(to)) return fail(EINVAL);
+    } else if (!from.mm->has_room_for(page_align(new_size))) {
       return fail(ENOMEM);
     }
     return from.mm->remap(from.start, from.end - from.start, page_align(new_size), flags, new_address);
@@ -167,7 +169,19 @@ namespace {
   mm_struct* mm = mm_struct::of(me);
   if (mm == nullptr) return std::unexpected{access_fault{access_signal::segv_maperr, address}};
   access_result ended;
-  static_cast<void>(mm->transfer({address, bytes, write, false}, memory, ended));
+  if (!host_ref{reinterpret_cast<user_address>(memory)}.get()) [[likely]] {
+    static_cast<void>(mm->transfer({address, bytes, write, false}, memory, ended));
+    return ended;
+  }
+  // MEMORY is a pointer into a mapping: it may fault, and must not do so under the lock of the page tables.
+  std::array<std::byte, page_size> between;
+  for (std::size_t done = 0; done < bytes && ended;) {
+    const std::size_t piece = std::min(bytes - done, page_size);
+    if (write) std::memcpy(between.data(), memory + done, piece);
+    const std::size_t moved = mm->transfer({address + done, piece, write, false}, between.data(), ended);
+    if (!write) std::memcpy(memory + done, between.data(), moved);
+    done += piece;
+  }
   return ended;
 }
 

@@ -140,10 +140,7 @@ class fault_handler {
   [[nodiscard]] vm_fault_t copy_on_host(const pte& now, page* fresh) noexcept XIP_REQUIRES(mm_.page_table_lock_) {
     const pte there = mm_.host_->translate(address_);
     if (there.kind != now.kind || there.pfn != now.pfn) return vm_fault_t::nopage;
-    if (fresh == nullptr) {
-      mm_.host_->make_writable(address_);
-      return vm_fault_t::nopage;
-    }
+    if (fresh == nullptr) return mm_.host_->make_writable(address_);
     move_page_bytes(there, 0, fresh->bytes.data(), page_size, false);
     return mm_.host_->set_copy(address_, fresh->bytes.data(), area_.vm_flags);
   }
@@ -191,6 +188,12 @@ access_result mm_struct::fault_in(user_address address, bool write) noexcept {
   return {};
 }
 
+bool mm_struct::may_execute(user_address address) noexcept {
+  shared_guard guard{mmap_lock_};
+  const vm_area_struct* area = find_area(address);
+  return area != nullptr && (area->vm_flags & vm_exec) != 0;
+}
+
 std::size_t mm_struct::transfer(const access& what, std::byte* memory, access_result& ended) noexcept {
   std::size_t done = 0;
   while (done < what.bytes) {
@@ -232,13 +235,15 @@ access_result mm_struct::persist_user(user_address address, std::size_t bytes) n
 }
 
 access_result mm_struct::pin(user_address address, bool write, page_pin& pin) noexcept {
+  // Memory of the host's own has no struct page that could count it.
+  const auto is_of_host = [](const pte& e) { return e.kind == pte_kind::anon && e.page == nullptr; };
   const auto pin_present = [&] {
     shared_guard guard{mmap_lock_};
     const vm_area_struct* area = find_area(address);
     if (area == nullptr) return false;
     spin_guard tables{page_table_lock_};
     const pte e = look_up(address);
-    if (!e.present() || !(write ? e.write : e.read)) return false;
+    if (!e.present() || !(write ? e.write : e.read) || is_of_host(e)) return false;
     pin.pin(e, area->vm_file, area->pgoff_of(address));
     return true;
   };
@@ -247,8 +252,7 @@ access_result mm_struct::pin(user_address address, bool write, page_pin& pin) no
       XIP_POINT(mm_pinned, address);
       return {};
     }
-    if (host_ != nullptr && translate(address).kind == pte_kind::anon)
-      return std::unexpected{access_fault{access_signal::segv_accerr, address}};  // memory of the host's own cannot be counted
+    if (is_of_host(translate(address))) return std::unexpected{access_fault{access_signal::segv_accerr, address}};
     if (const auto there = fault_in(address, write); !there) return there;
   }
 }

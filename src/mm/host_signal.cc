@@ -47,12 +47,15 @@ void install() noexcept {
   ::sigaction(SIGSEGV, &ours, &process_spaces.before);
 }
 
-[[nodiscard]] bool is_store([[maybe_unused]] const ucontext_t& context, [[maybe_unused]] mm_struct& mm,
-                            [[maybe_unused]] user_address address) noexcept {
+// Elsewhere than on x86-64 the kernel does not say: a load of a page that is there would not have faulted.
+[[nodiscard]] host_access kind_of([[maybe_unused]] const ucontext_t& context, [[maybe_unused]] mm_struct& mm,
+                                  [[maybe_unused]] user_address address) noexcept {
 #if defined(__x86_64__)
-  return (context.uc_mcontext.gregs[REG_ERR] & 2) != 0;
+  const auto error = context.uc_mcontext.gregs[REG_ERR];
+  if ((error & 16) != 0) return host_access::fetch;
+  return (error & 2) != 0 ? host_access::store : host_access::load;
 #else
-  return mm.is_there(address, false);  // a load would not have faulted
+  return mm.is_there(address, false) ? host_access::store : host_access::load;
 #endif
 }
 
@@ -101,7 +104,7 @@ void on_segv(int signal, siginfo_t* info, void* context) noexcept {
 }  // namespace
 
 bool handle_host_fault(int signal, siginfo_t* info, void* context) noexcept {
-  if (signal != SIGSEGV || info->si_code <= 0) return false;
+  if (signal != SIGSEGV || (info->si_code != SEGV_MAPERR && info->si_code != SEGV_ACCERR)) return false;
   const int error_before = errno;
   const auto address = reinterpret_cast<user_address>(info->si_addr);
   auto& interrupted = *static_cast<ucontext_t*>(context);
@@ -109,7 +112,7 @@ bool handle_host_fault(int signal, siginfo_t* info, void* context) noexcept {
   {
     const host_ref there{address};
     if (there.get() == nullptr) return false;
-    made = there.get()->fault_of_thread(address, is_store(interrupted, *there.get(), address));
+    made = there.get()->fault_of_thread(address, kind_of(interrupted, *there.get(), address));
   }
   if (!made && made.error().signal == access_signal::segv_maperr) info->si_code = SEGV_MAPERR;
   const bool is_program_error =

@@ -1,6 +1,7 @@
 #include "mm/host_space.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <new>
@@ -57,7 +58,7 @@ host_space::host_space(vfs::kernel& owner, user_address reserved, std::size_t re
       reserved_bytes_{reserved_bytes},
       bottom_{(reserved + pmd_size - 1) & ~(user_address{pmd_size} - 1)},
       top_{(reserved + reserved_bytes) & ~(user_address{pmd_size} - 1)},
-      most_runs_{allowed_mappings() / 2},
+      most_runs_{allowed_mappings() / 3},
       runs_{&owner.memory()} {}
 
 result<host_space*> host_space::make(vfs::kernel& owner) noexcept {
@@ -89,10 +90,24 @@ bool host_space::trap(user_address start, user_address end) noexcept {
   return true;
 }
 
-// The limit of runs leaves as many mappings for this as there are runs.
+// What begins and ends where mappings do takes no more of them than there are.
 void host_space::trap_for_sure(user_address start, user_address end) noexcept {
+  if (trap(start, end)) return;
+  for (bool wider = true; wider;) {
+    wider = false;
+    if (const auto low = start > bottom_ ? find(start - 1) : runs_.end(); low != runs_.end() && low->second.what.kind != pte_kind::anon) {
+      start = low->first;
+      runs_.erase(low);
+      wider = true;
+    }
+    if (const auto high = runs_.find(end); high != runs_.end() && high->second.what.kind != pte_kind::anon) {
+      end = high->second.end;
+      runs_.erase(high);
+      wider = true;
+    }
+  }
   const bool done = trap(start, end);
-  XIP_ASSERT(done && "vm.max_map_count leaves no room to take pages away");
+  XIP_ASSERT(done && "the host replaces whole mappings");
 }
 
 result<> host_space::arm(user_address start, user_address end) noexcept {
@@ -100,14 +115,24 @@ result<> host_space::arm(user_address start, user_address end) noexcept {
   return {};
 }
 
+// What the host cannot cut out stays armed, and is refused as it is touched.
 void host_space::disarm(user_address start, user_address end) noexcept {
-  if (userfaultfd_ < 0) return;
-  const bool done = reserve(start, end - start);
-  XIP_ASSERT(done && "vm.max_map_count leaves no room to unmap pages");
+  if (userfaultfd_ >= 0) static_cast<void>(reserve(start, end - start));
 }
 
+void host_space::withdraw() noexcept {
+  userfaultfd_ = -1;
+  const bool done = reserve(reserved_, reserved_bytes_);
+  XIP_ASSERT(done && "the host replaces whole mappings");
+}
+
+// Without room for a mapping of one page: all around it, up to what is mapped. They are served by SIGSEGV then.
 void host_space::refuse(user_address page) noexcept {
-  if (!translate(page).present()) static_cast<void>(::mprotect(pointer(page), page_size, PROT_NONE));
+  if (translate(page).present() || ::mprotect(pointer(page), page_size, PROT_NONE) == 0) return;
+  const auto high = runs_.upper_bound(page);
+  const user_address end = high == runs_.end() ? top_ : high->first;
+  const user_address start = high == runs_.begin() ? bottom_ : std::prev(high)->second.end;
+  static_cast<void>(::mprotect(pointer(start), end - start, PROT_NONE));
 }
 
 // ---- runs
@@ -117,6 +142,10 @@ host_space::map::iterator host_space::find(user_address address) noexcept {
   if (at == runs_.begin()) return runs_.end();
   --at;
   return at->second.end > address ? at : runs_.end();
+}
+host_space::map::iterator host_space::first_in(user_address start) noexcept {
+  const auto r = find(start);
+  return r != runs_.end() ? r : runs_.lower_bound(start);
 }
 host_space::map::const_iterator host_space::find(user_address address) const noexcept {
   return const_cast<host_space&>(*this).find(address);
@@ -183,12 +212,18 @@ void host_space::warn_of_limit() noexcept {
 bool host_space::map_on_host(user_address start, const run& r) noexcept {
   const std::size_t bytes = r.end - start;
   const bool is_file = r.what.kind == pte_kind::pfn;
-  const int flags = (is_file ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE) | MAP_FIXED;
-  void* const there =
-      ::mmap(pointer(start), bytes, PROT_NONE, flags, is_file ? r.file.fd : -1, is_file ? static_cast<off_t>(r.file.offset) : 0);
+  const auto map_as = [&](int flags) {
+    return ::mmap(pointer(start), bytes, PROT_NONE, flags | MAP_FIXED, is_file ? r.file.fd : -1,
+                  is_file ? static_cast<off_t>(r.file.offset) : 0);
+  };
+  void* there = MAP_FAILED;
+  if (is_file && r.file.synchronous) there = map_as(MAP_SHARED_VALIDATE | MAP_SYNC);
+  // Memory that is only said to be persistent has no MAP_SYNC.
+  if (there == MAP_FAILED && (!is_file || !r.file.synchronous || errno == EOPNOTSUPP))
+    there = map_as(is_file ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE);
   if (there == MAP_FAILED) return false;
   if (::madvise(there, bytes, MADV_DONTFORK) == 0 && ::mprotect(there, bytes, r.protection()) == 0) return true;
-  trap_for_sure(start, r.end);
+  static_cast<void>(trap(start, r.end));
   return false;
 }
 
@@ -200,12 +235,15 @@ vm_fault_t host_space::set(user_address start, user_address end, const pte& e, s
     file = *there;
   }
   const run wanted{.end = end, .what = e, .exec = (vm_flags & vm_exec) != 0, .file = file};
+  bool has_evicted = false;
   for (user_address at = start; at < end;) {
     if (auto there = find(at); there != runs_.end()) {
       const user_address stop = std::min(there->second.end, end);
       const pte is = there->second.at(there->first, at), becomes = wanted.at(start, at);
       if (is.kind == pte_kind::pfn && is.pfn == becomes.pfn && e.write && !is.write) {
         there = cut_out(there, at, stop);
+        if (there->first != at || there->second.end != stop)
+          return vm_fault_t::oom;  // of more than that nobody would know that it is stored to
         there->second.what.write = there->second.what.read = true;
         protect_on_host(there);
       }
@@ -217,20 +255,22 @@ vm_fault_t host_space::set(user_address start, user_address end, const pte& e, s
     piece.end = next == runs_.end() ? end : std::min(end, next->first);
     piece.what = wanted.at(start, at);
     piece.file.offset += at - start;
-    if (runs_.size() >= most_runs_) {
-      warn_of_limit();
-      return vm_fault_t::oom;
-    }
-    try {
-      const auto made = runs_.emplace(at, piece).first;
-      if (!map_on_host(at, piece)) {
-        runs_.erase(made);
+    bool is_mapped = false;
+    if (runs_.size() < most_runs_) {
+      try {
+        const auto made = runs_.emplace(at, piece).first;
+        is_mapped = map_on_host(at, piece);
+        if (!is_mapped) runs_.erase(made);
+      } catch (const std::bad_alloc&) {
         return vm_fault_t::oom;
       }
-    } catch (const std::bad_alloc&) {
-      return vm_fault_t::oom;
     }
-    at = piece.end;
+    if (is_mapped) {
+      at = piece.end;
+      continue;
+    }
+    if (std::exchange(has_evicted, true)) return vm_fault_t::oom;
+    evict();
   }
   join_around(start, end);
   return vm_fault_t::nopage;
@@ -238,6 +278,7 @@ vm_fault_t host_space::set(user_address start, user_address end, const pte& e, s
 
 // Made elsewhere and moved here: a thread finds what was there before, or the copy.
 vm_fault_t host_space::set_copy(user_address address, const std::byte* bytes, std::uint32_t vm_flags) noexcept {
+  if (runs_.size() >= most_runs_) evict();
   if (runs_.size() >= most_runs_) {
     warn_of_limit();
     return vm_fault_t::oom;
@@ -279,86 +320,102 @@ void host_space::zap(user_address start, user_address end, bool even_cows) noexc
     if (from < to) trap_for_sure(from, to);
     from = to = 0;
   };
-  auto r = find(start);
-  if (r == runs_.end()) r = runs_.lower_bound(start);
-  while (r != runs_.end() && r->first < end) {
+  for (auto r = first_in(start); r != runs_.end() && r->first < end;) {
+    const user_address stop = std::min(end, r->second.end);
     if (r->second.what.kind == pte_kind::anon && !even_cows) {
       take();
-      ++r;
-      continue;
+    } else {
+      r = cut_out(r, std::max(start, r->first), stop);
+      if (from == to) from = r->first;
+      to = r->second.end;
+      runs_.erase(r);
     }
-    r = cut_out(r, std::max(start, r->first), std::min(end, r->second.end));
-    if (from == to) from = r->first;
-    to = r->second.end;
-    r = runs_.erase(r);
+    r = runs_.lower_bound(stop);
   }
   take();
 }
 
-void host_space::protect_on_host(map::iterator r) noexcept {
-  if (::mprotect(pointer(r->first), r->second.end - r->first, r->second.protection()) == 0) return;
+void host_space::evict() noexcept { zap(bottom_, top_, false); }
+
+bool host_space::protect_on_host(map::iterator r) noexcept {
+  if (::mprotect(pointer(r->first), r->second.end - r->first, r->second.protection()) == 0) return true;
+  if (r->second.what.kind == pte_kind::anon) return false;
   const user_address start = r->first, end = r->second.end;
   runs_.erase(r);
   trap_for_sure(start, end);
+  return true;
 }
 
 void host_space::write_protect(user_address start, user_address end) noexcept {
-  auto r = find(start);
-  if (r == runs_.end()) r = runs_.lower_bound(start);
-  while (r != runs_.end() && r->first < end) {
+  for (auto r = first_in(start); r != runs_.end() && r->first < end;) {
+    const user_address stop = std::min(end, r->second.end);
     if (r->second.what.kind == pte_kind::pfn && r->second.what.write) {
-      r = cut_out(r, std::max(start, r->first), std::min(end, r->second.end));
+      r = cut_out(r, std::max(start, r->first), stop);
       r->second.what.write = false;
-      const auto next = std::next(r);
       protect_on_host(r);
-      r = next;
-    } else {
-      ++r;
     }
+    r = runs_.lower_bound(stop);
   }
   join_around(start, end);
 }
 
-void host_space::make_writable(user_address page) noexcept {
+vm_fault_t host_space::make_writable(user_address page) noexcept {
   const auto r = find(page);
-  if (r == runs_.end()) return;
+  if (r == runs_.end()) return vm_fault_t::nopage;
   r->second.what.write = true;
-  protect_on_host(r);
+  if (protect_on_host(r)) return vm_fault_t::nopage;
+  r->second.what.write = false;
+  return vm_fault_t::oom;
 }
 
 void host_space::protect(user_address start, user_address end, std::uint32_t vm_flags) noexcept {
-  auto r = find(start);
-  if (r == runs_.end()) r = runs_.lower_bound(start);
-  while (r != runs_.end() && r->first < end) {
-    r = cut_out(r, std::max(start, r->first), std::min(end, r->second.end));
-    r->second.what.read = (vm_flags & (vm_read | vm_write | vm_exec)) != 0;
-    r->second.what.write = r->second.what.write && (vm_flags & vm_write) != 0;
-    r->second.exec = (vm_flags & vm_exec) != 0;
-    const auto next = std::next(r);
-    protect_on_host(r);
-    r = next;
+  for (auto r = first_in(start); r != runs_.end() && r->first < end;) {
+    const user_address first = std::max(start, r->first), stop = std::min(end, r->second.end);
+    r = cut_out(r, first, stop);
+    if (r->first != first || r->second.end != stop) {  // what lies beside has other rights
+      const user_address from = r->first, to = r->second.end;
+      runs_.erase(r);
+      trap_for_sure(from, to);
+    } else {
+      const run before = r->second;
+      r->second.what.read = (vm_flags & (vm_read | vm_write | vm_exec)) != 0;
+      r->second.what.write = r->second.what.write && (vm_flags & vm_write) != 0;
+      r->second.exec = (vm_flags & vm_exec) != 0;
+      if (!protect_on_host(r)) r->second = before;
+    }
+    r = runs_.lower_bound(stop);
   }
   join_around(start, end);
 }
 
-void host_space::move(user_address from, user_address to, std::size_t bytes) noexcept {
-  for (auto r = runs_.lower_bound(from); r != runs_.end() && r->first < from + bytes;) {
-    const auto next = std::next(r);
-    if (r->second.what.kind == pte_kind::anon) {
-      const user_address there = to + (r->first - from);
-      // What is moved leaves a hole behind; the old range is nobody's soon, and is kept from others at once.
-      if (::mremap(pointer(r->first), page_size, page_size, MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP, pointer(there)) !=
-          MAP_FAILED) {
-        trap_for_sure(r->first, r->first + page_size);
-        auto node = runs_.extract(r);
-        node.key() = there;
-        node.mapped().end = there + page_size;
-        node.mapped().what.memory = static_cast<std::byte*>(pointer(there));
-        runs_.insert(std::move(node));
-      }
+// What is moved leaves a hole behind: the old range is nobody's soon, and is kept from others at once.
+bool host_space::move_page(map::iterator r, user_address to) noexcept {
+  const user_address from = r->first;
+  if (::mremap(pointer(from), page_size, page_size, MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP, pointer(to)) == MAP_FAILED)
+    return false;
+  auto node = runs_.extract(r);
+  node.key() = to;
+  node.mapped().end = to + page_size;
+  node.mapped().what.memory = static_cast<std::byte*>(pointer(to));
+  runs_.insert(std::move(node));
+  trap_for_sure(from, from + page_size);
+  return true;
+}
+
+result<> host_space::move(user_address from, user_address to, std::size_t bytes) noexcept {
+  const auto move_pages = [this, bytes](user_address at, user_address there) {
+    const user_address end = at + bytes, start = at;
+    for (auto r = runs_.lower_bound(at); r != runs_.end() && r->first < end; r = runs_.lower_bound(at)) {
+      at = r->second.end;
+      if (r->second.what.kind == pte_kind::anon && !move_page(r, there + (r->first - start))) return false;
     }
-    r = next;
-  }
+    return true;
+  };
+  if (move_pages(from, to)) return {};
+  evict();  // a private page alone is not taken out, so the host has room now, be it for the way back
+  if (move_pages(from, to)) return {};
+  static_cast<void>(move_pages(to, from));
+  return fail(ENOMEM);
 }
 
 }  // namespace xip::mm

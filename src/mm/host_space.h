@@ -29,6 +29,8 @@ class host_space {
   // ---- under mmap_lock exclusive, where nothing is mapped: pages of an area trap, those of none are nobody's
   [[nodiscard]] result<> arm(user_address start, user_address end) noexcept;
   void disarm(user_address start, user_address end) noexcept;
+  // Nobody is served any more: no page is there, and each access ends with SIGSEGV.
+  void withdraw() noexcept;
 
   // ---- under page_table_lock
   [[nodiscard]] pte translate(user_address address) const noexcept;
@@ -38,10 +40,10 @@ class host_space {
   [[nodiscard]] vm_fault_t set_copy(user_address address, const std::byte* bytes, std::uint32_t vm_flags) noexcept;
   void zap(user_address start, user_address end, bool even_cows) noexcept;
   void write_protect(user_address start, user_address end) noexcept;
-  void make_writable(user_address page) noexcept;  // which is a private one
+  [[nodiscard]] vm_fault_t make_writable(user_address page) noexcept;  // which is a private one
   void protect(user_address start, user_address end, std::uint32_t vm_flags) noexcept;
-  // Private pages go along, and what was armed for them; others fault again.
-  void move(user_address from, user_address to, std::size_t bytes) noexcept;
+  // Private pages go along; others fault again. ENOMEM: the host has no more mappings, and none has moved.
+  [[nodiscard]] result<> move(user_address from, user_address to, std::size_t bytes) noexcept;
   // A page that could not be had: who waits for it is told by SIGSEGV.
   void refuse(user_address page) noexcept;
 
@@ -67,15 +69,21 @@ class host_space {
   host_space(vfs::kernel& owner, user_address reserved, std::size_t reserved_bytes) noexcept;
   [[nodiscard]] map::const_iterator find(user_address address) const noexcept;
   [[nodiscard]] map::iterator find(user_address address) noexcept;
+  [[nodiscard]] map::iterator first_in(user_address start) noexcept;  // with the rest of one that begins before
   // No run lies on both sides of ADDRESS. False: no memory.
   [[nodiscard]] bool cut(user_address address) noexcept;
+  // Pages of files are taken out of all that is mapped: they fault again. So others find room.
+  void evict() noexcept;
+  [[nodiscard]] bool move_page(map::iterator r, user_address to) noexcept;
   // [FROM, TO) becomes a run of its own, or as much more of R as memory makes it. The run.
   map::iterator cut_out(map::iterator r, user_address from, user_address to) noexcept;
   void join_around(user_address start, user_address end) noexcept;
   [[nodiscard]] bool map_on_host(user_address start, const run& r) noexcept;
-  void protect_on_host(map::iterator r) noexcept;
+  // As R says. What the host refuses is taken out, but for a private page: false, and it has the rights that it had.
+  bool protect_on_host(map::iterator r) noexcept;
   // Pages trap from now on, in one step. False: the host has no more mappings.
   [[nodiscard]] bool trap(user_address start, user_address end) noexcept;
+  // Where the host cannot cut a mapping, all of what it has mapped there as one. Iterators of other runs may be gone.
   void trap_for_sure(user_address start, user_address end) noexcept;
   void warn_of_limit() noexcept;
 
@@ -83,7 +91,7 @@ class host_space {
   const user_address reserved_;
   const std::size_t reserved_bytes_;
   const user_address bottom_, top_;
-  std::size_t most_runs_;  // half of what the host allows: the other half is for cutting them
+  std::size_t most_runs_;  // a third of what the host allows: each may have a mapping of its own behind it, and the program has others
   int userfaultfd_ = -1;
   bool has_warned_ = false;
   map runs_;

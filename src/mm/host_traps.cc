@@ -42,21 +42,23 @@ constexpr std::size_t stack_for_faults = 256 << 10;
 
 }  // namespace
 
-host_traps::host_traps(mm_struct& mm, vfs::task& task) noexcept : mm_{mm}, identity_{task.owner, task.who, "host_fault"} {}
+host_traps::host_traps(mm_struct& mm, host_space& space, vfs::task& task) noexcept
+    : mm_{mm}, space_{space}, identity_{task.owner, task.who, "host_fault"} {}
 
 result<host_traps*> host_traps::make(mm_struct& mm, host_space& space, vfs::task& task, trap_by by) {
-  std::unique_ptr<host_traps> made{new host_traps{mm, task}};
+  std::unique_ptr<host_traps> made{new host_traps{mm, space, task}};
   host_traps& t = *made;
   t.workers_.emplace(
       task.owner.memory(), t.identity_, [&t](host_workers::request& r) { r.answer = t.mm_.fault_in(r.address, r.write); },
       [&t](host_workers::request& r) { t.finish(r); });
   XIP_TRY(t.workers_->start());
   if (by != trap_by::sigsegv)
-    if (const auto opened = t.open_userfaultfd(space); !opened && by == trap_by::userfaultfd) return fail(opened.error());
+    if (const auto opened = t.open_userfaultfd(); !opened && by == trap_by::userfaultfd) return fail(opened.error());
   t.slot_ = XIP_TRY(register_host_space(mm, space.bottom(), space.top()));
   return made.release();
 }
 
+// Who still touches a page gets a SIGSEGV: it must not find memory of nobody's there when the userfaultfd has gone.
 host_traps::~host_traps() {
   if (slot_) unregister_host_space(*slot_);
   if (reader_) {
@@ -65,14 +67,17 @@ host_traps::~host_traps() {
     reader_.reset();
   }
   workers_.reset();
+  space_.withdraw();
   if (stop_ >= 0) ::close(stop_);
   if (userfaultfd_ >= 0) ::close(userfaultfd_);
 }
 
-access_result host_traps::fault(user_address address, bool write) noexcept {
+access_result host_traps::fault(user_address address, host_access kind) noexcept {
   thread_context context = identity_.context;
   context.id = static_cast<std::uint32_t>(::gettid());
   const current_scope scope{context};
+  if (kind == host_access::fetch && !mm_.may_execute(address)) return std::unexpected{access_fault{access_signal::segv_accerr, address}};
+  const bool write = kind == host_access::store;
   if (!has_small_stack()) return mm_.fault_in(address, write);
   host_workers::request r{.address = address, .write = write, .waits = true};
   workers_->post(r);
@@ -82,7 +87,7 @@ access_result host_traps::fault(user_address address, bool write) noexcept {
 
 // ---- userfaultfd
 
-result<> host_traps::open_userfaultfd(host_space& space) {
+result<> host_traps::open_userfaultfd() {
   userfaultfd_ = new_userfaultfd();
   if (userfaultfd_ < 0) return fail(errno);
   uffdio_api api{};
@@ -90,7 +95,7 @@ result<> host_traps::open_userfaultfd(host_space& space) {
   stop_ = ::eventfd(0, EFD_CLOEXEC);
   const auto ready = [&]() -> result<> {
     if (stop_ < 0 || ::ioctl(userfaultfd_, UFFDIO_API, &api) != 0) return fail(errno);
-    reader_.emplace(XIP_TRY(kthread::run("host_faults", identity_.owner.memory(), [this] { read_faults(); })));
+    reader_.emplace(XIP_TRY(run_without_signals("host_faults", identity_.owner.memory(), [this] { read_faults(); })));
     return {};
   }();
   if (!ready) {
@@ -98,7 +103,7 @@ result<> host_traps::open_userfaultfd(host_space& space) {
     userfaultfd_ = -1;
     return ready;
   }
-  space.set_userfaultfd(userfaultfd_);
+  space_.set_userfaultfd(userfaultfd_);
   return {};
 }
 

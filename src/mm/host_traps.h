@@ -37,17 +37,18 @@ class host_traps {
 
   [[nodiscard]] trap_by by() const noexcept { return userfaultfd_ >= 0 ? trap_by::userfaultfd : trap_by::sigsegv; }
   // The fault of the running thread, in a handler of a signal.
-  [[nodiscard]] access_result fault(user_address address, bool write) noexcept;
+  [[nodiscard]] access_result fault(user_address address, host_access kind) noexcept;
 
  private:
-  host_traps(mm_struct& mm, vfs::task& task) noexcept;
-  [[nodiscard]] result<> open_userfaultfd(host_space& space);
+  host_traps(mm_struct& mm, host_space& space, vfs::task& task) noexcept;
+  [[nodiscard]] result<> open_userfaultfd();
   void read_faults() noexcept;
   void take_fault(user_address address, bool write) noexcept;
   void finish(host_workers::request& r) noexcept;
   void wake(user_address address) const noexcept;
 
   mm_struct& mm_;
+  host_space& space_;
   vfs::task identity_;
   int userfaultfd_ = -1, stop_ = -1;
   std::optional<std::size_t> slot_;

@@ -27,17 +27,19 @@ host_workers::~host_workers() {
   threads_.clear();  // joined
 }
 
-result<> host_workers::start() {
-  threads_.reserve(most_workers);
-  // What a program handles asynchronously is not for these threads.
+result<kthread> run_without_signals(const char* name, std::pmr::memory_resource& memory, std::function<void()> body) {
   sigset_t all, before;
   ::sigfillset(&all);
   for (const int synchronous : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP}) ::sigdelset(&all, synchronous);
   ::pthread_sigmask(SIG_BLOCK, &all, &before);
-  auto made = kthread::run("host_fault", memory_, [this] { work(); });
+  auto made = kthread::run(name, memory, std::move(body));
   ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  if (!made) return fail(made.error());
-  threads_.push_back(std::move(*made));
+  return made;
+}
+
+result<> host_workers::start() {
+  threads_.reserve(most_workers);
+  threads_.push_back(XIP_TRY(run_without_signals("host_fault", memory_, [this] { work(); })));
   return {};
 }
 
@@ -59,7 +61,7 @@ void host_workers::grow() noexcept {
     if (idle_ != 0 || is_growing_ || ends_ || threads_.size() == most_workers) return;
     is_growing_ = true;
   }
-  if (auto made = kthread::run("host_fault", memory_, [this] { work(); })) threads_.push_back(std::move(*made));
+  if (auto made = run_without_signals("host_fault", memory_, [this] { work(); })) threads_.push_back(std::move(*made));
   spin_guard guard{lock_};
   is_growing_ = false;
   answered_.wake_all();

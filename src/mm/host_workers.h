@@ -1,6 +1,7 @@
 // Threads that make faults for those who cannot make them themselves: whoever waits in a userfaultfd, and whoever's signal stack is too small.
 #pragma once
 
+#include <functional>
 #include <memory_resource>
 #include <vector>
 
@@ -12,6 +13,9 @@
 namespace xip::mm {
 
 inline constexpr lock_class host_faults_class{"host_faults", lock_kind::spinning};
+
+// A thread that a program's asynchronous signals do not reach: a handler of one could touch a page that this very thread has to bring.
+[[nodiscard]] result<kthread> run_without_signals(const char* name, std::pmr::memory_resource& memory, std::function<void()> body);
 
 class host_workers {
  public:

@@ -83,17 +83,25 @@ mm_struct::mm_struct(vfs::kernel& owner) noexcept
       page_table_{owner.memory()} {}
 
 mm_struct::~mm_struct() {
-  if (host_ != nullptr) host_->set_userfaultfd(-1);
   delete traps_;
   {
     removed_areas removed{*this};
     exclusive_guard guard{mmap_lock_};
     remove_range(bottom_, top_, removed);
   }
+  if (host_ == nullptr) return;
   delete host_;
+  // Of two, the one that comes while the other goes is the last to say so.
+  vfs::kernel::impl& k = kernel_.internals();
+  if (k.pointer_spaces.fetch_sub(1) != 1) return;
+  k.pointer_uaccess.store(nullptr, std::memory_order_release);
+  if (k.pointer_spaces.load() != 0) k.pointer_uaccess.store(&pointer_uaccess, std::memory_order_release);
 }
 
 void mm_struct::enter_host(host_space& space) noexcept {
+  vfs::kernel::impl& k = kernel_.internals();
+  k.pointer_spaces.fetch_add(1);
+  k.pointer_uaccess.store(&pointer_uaccess, std::memory_order_release);
   host_ = &space;
   bottom_ = space.bottom();
   top_ = space.top();
@@ -101,7 +109,7 @@ void mm_struct::enter_host(host_space& space) noexcept {
 
 std::optional<trap_by> mm_struct::traps() const noexcept { return traps_ != nullptr ? std::optional{traps_->by()} : std::nullopt; }
 
-access_result mm_struct::fault_of_thread(user_address address, bool write) noexcept { return traps_->fault(address, write); }
+access_result mm_struct::fault_of_thread(user_address address, host_access kind) noexcept { return traps_->fault(address, kind); }
 
 std::pmr::memory_resource& mm_struct::memory() const noexcept { return kernel_.memory(); }
 
@@ -148,7 +156,6 @@ result<mm_struct*> mm_struct::make_host_for(vfs::task& task, trap_by by) {
       return {};
     }();
     if (ready) {
-      task.owner.internals().pointer_uaccess.store(&pointer_uaccess, std::memory_order_release);
       made->become_of(task);
       return made;
     }

@@ -25,8 +25,7 @@ result<> mm_struct::move_entries(const vm_area_struct& area, user_address from, 
     XIP_TRY(host_->arm(to, to + (area.vm_end - area.vm_start)));
     const mapping_guard guard{area};
     spin_guard tables{page_table_lock_};
-    host_->move(from, to, bytes);
-    return {};
+    return host_->move(from, to, bytes);
   }
   for (user_address at = to & ~(user_address{pmd_size} - 1); at < to + bytes; at += pmd_size) XIP_TRY(ensure_slot(at, fault_order::pte));
   // A zap that comes through the list of the file's mappings finds each entry at its old place or at the new one, never at neither.

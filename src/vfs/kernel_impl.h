@@ -48,8 +48,9 @@ struct kernel::impl {
   std::atomic<std::uint32_t> next_task_id{1};
   std::atomic<std::uint32_t> next_dev{1};
   std::atomic<std::uint32_t> tasks{0};
-  // For tasks without an address space, since there was one whose addresses are pointers: these may be anybody's buffers. Null: there was none.
+  // For tasks without an address space, as long as there is one whose addresses are pointers: these may be anybody's buffers. Null: there is none.
   std::atomic<const user_access*> pointer_uaccess{nullptr};
+  std::atomic<std::uint32_t> pointer_spaces{0};
 
   // Cached names of all file systems.
   const protection_sysctls protection;

@@ -46,6 +46,8 @@ class run_fault {
     const auto known = entries.get(vmf_.pgoff);
     const auto em = vmf_.changes_file() ? find_to_write(entries, known) : find();
     if (!em) return failed(em.error());
+    if (em->type != extent_type::mapped && known && known->kind == entry_kind::pfn)
+      return ended(vm_fault_t::sigbus);  // memory without a block
     XIP_POINT(xip_before_entry, run_.first.value(), static_cast<std::uint64_t>(em->type));
     if (em->type != extent_type::mapped) return map_zeros(entries, known);
     return vmf_.changes_file() ? map_to_write(entries, *em) : map_to_read(entries, *em);

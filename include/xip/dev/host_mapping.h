@@ -12,6 +12,7 @@ namespace xip::dev {
 struct host_file {
   int fd = -1;
   std::uint64_t offset = 0;
+  bool synchronous = false;  // what is stored and flushed there is durable: to be mapped with MAP_SYNC where the host can
 };
 
 // A device whose windows lie in a file of the host: what is stored through a second mapping is in the window at once.

@@ -83,6 +83,8 @@ enum class trap_by : std::uint8_t {
   sigsegv,
 };
 
+enum class host_access : std::uint8_t { load, store, fetch };
+
 // For a program with a SIGSEGV handler of its own that was installed behind the first host address space: calls this first, and does nothing where it answers true.
 bool handle_host_fault(int signal, siginfo_t* info, void* context) noexcept;
 
@@ -123,6 +125,7 @@ class mm_struct {
   [[nodiscard]] std::size_t host_runs() noexcept;
 
   [[nodiscard]] bool holds(user_address start, user_address end) const noexcept { return start >= bottom_ && end <= top_; }
+  [[nodiscard]] bool has_room_for(std::size_t length) const noexcept { return length <= top_ - bottom_; }
   // What the calls above do.
   [[nodiscard]] result<user_address> map(user_address address, std::size_t length, std::uint32_t vm_flags, int flags, vfs::file* f,
                                          pgoff_t pgoff);
@@ -147,7 +150,9 @@ class mm_struct {
   // Brings in the page for the access; the signal if it cannot be.
   [[nodiscard]] access_result fault_in(user_address address, bool write) noexcept;
   // The same for a thread that nobody made a context for, in a handler of a signal; of the host only.
-  [[nodiscard]] access_result fault_of_thread(user_address address, bool write) noexcept;
+  [[nodiscard]] access_result fault_of_thread(user_address address, host_access kind) noexcept;
+  // Instructions may be fetched there.
+  [[nodiscard]] bool may_execute(user_address address) noexcept;
   // The page is there for this kind of access.
   [[nodiscard]] bool is_there(user_address address, bool write) noexcept;
   [[nodiscard]] access_result pin(user_address address, bool write, page_pin& pin) noexcept;
