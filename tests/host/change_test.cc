@@ -1,4 +1,5 @@
 // A file changes while pointers to it are in use, by other threads too.
+#include <array>
 #include <atomic>
 #include <memory_resource>
 
@@ -19,11 +20,11 @@ class readers {
  public:
   template <class Look>
   explicit readers(const Look& look) {
-    for (int i = 0; i < 3; ++i)
-      threads_.push_back(kthread::run("reader", *std::pmr::get_default_resource(), [this, look] {
+    for (std::atomic<unsigned>& looks : looks_)
+      threads_.push_back(kthread::run("reader", *std::pmr::get_default_resource(), [this, look, &looks] {
                            while (!ends_.load()) {
                              look();
-                             ++looks_;
+                             ++looks;
                            }
                          }).value());
     wait_for_more();
@@ -36,13 +37,15 @@ class readers {
   readers& operator=(const readers&) = delete;
   // Each of them has begun and ended a look since.
   void wait_for_more() {
-    const unsigned before = looks_.load();
-    wait_for([&] { return looks_.load() >= before + 6; });
+    for (std::atomic<unsigned>& looks : looks_) {
+      const unsigned before = looks.load();
+      wait_for([&] { return looks.load() >= before + 2; });
+    }
   }
 
  private:
   std::atomic<bool> ends_{false};
-  std::atomic<unsigned> looks_{0};
+  std::array<std::atomic<unsigned>, 3> looks_{};
   std::vector<kthread> threads_;
 };
 

@@ -2,6 +2,7 @@
 #include <csignal>
 #include <vector>
 
+#include <linux/fiemap.h>
 #include <unistd.h>
 
 #include <xip/locks/kthread.h>
@@ -78,6 +79,91 @@ TEST_P(host_mapping, a_mapping_moves_with_what_is_its_own) {
   const auto small = mm::mremap(t(), *moved, 4 * page, page, 0);
   ASSERT_TRUE(small.has_value());
   EXPECT_EQ(attempt([&] { static_cast<void>(load(at + page)); }).signal, SIGSEGV);
+}
+
+TEST_P(host_mapping, a_mapping_moves_to_a_place_that_was_chosen) {
+  XIP_BEGIN_HOST_TEST();
+  put(std::string(2 * page, 'f'), 0);
+  char* from = map(2 * page);
+  char* to = map(4 * page);
+  store(from, 's');
+  const auto moved = mm::mremap(t(), address(from), 2 * page, 2 * page, MREMAP_MAYMOVE | MREMAP_FIXED, address(to) + page);
+  ASSERT_TRUE(moved.has_value());
+  EXPECT_EQ(*moved, address(to) + page);
+  EXPECT_EQ(load(to + page), 's');
+  EXPECT_EQ(attempt([&] { static_cast<void>(load(from)); }).code, SEGV_MAPERR);
+  EXPECT_EQ(mm::mremap(t(), address(to), page, page, MREMAP_MAYMOVE | MREMAP_FIXED, mm::mmap_base).error(), EINVAL);
+}
+
+TEST_P(host_mapping, private_pages_cannot_be_pinned) {
+  XIP_BEGIN_HOST_TEST();
+  put(std::string(page, 'f'), 0);
+  char* mine = map(page, PROT_READ | PROT_WRITE, MAP_PRIVATE);
+  const auto got = mm::mmap(t(), 0, page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  ASSERT_TRUE(got.has_value());
+  char* anonymous = static_cast<char*>(mm::user_pointer(*got));
+  for (char* at : {mine, anonymous}) {
+    store(at, 'p');
+    for (const bool write : {false, true}) {
+      mm::page_pin pin;
+      const auto pinned = mm::pin_user_page(t(), address(at), write, pin);
+      EXPECT_TRUE(!pinned && pinned.error() == EFAULT);
+    }
+  }
+}
+
+TEST_P(host_mapping, loads_and_stores_by_call_go_between_two_mappings) {
+  XIP_BEGIN_HOST_TEST();
+  const std::string text = pattern(3 * page);
+  put(text, 0);
+  resize(32 * page);
+  char* at = map(32 * page);
+  ASSERT_TRUE(mm::load(t(), address(at) + 100, at + 8 * page + 50, 2 * page));  // a hole, from a block
+  EXPECT_EQ(std::string(at + 8 * page + 50, 2 * page), text.substr(100, 2 * page));
+  ASSERT_TRUE(mm::store(t(), address(at) + 20 * page, at + 8 * page + 50, 2 * page));
+  EXPECT_EQ(std::string(at + 20 * page, 2 * page), text.substr(100, 2 * page));
+  ASSERT_TRUE(mm::store(t(), address(at) + 24 * page, at + 28 * page, page));  // both are holes
+  EXPECT_EQ(load(at + 24 * page), 0);
+}
+
+TEST_P(host_mapping, code_that_may_not_be_executed_is_not) {
+  XIP_BEGIN_HOST_TEST();
+  put(std::string(page, '\xc3'), 0);
+  char* at = map(page, PROT_READ);
+  EXPECT_EQ(load(at), '\xc3');
+  const outcome got = attempt([&] { reinterpret_cast<void (*)()>(at)(); });
+  EXPECT_EQ(got.signal, SIGSEGV);
+  EXPECT_EQ(got.code, SEGV_ACCERR);
+}
+
+TEST_P(host_mapping, preallocated_blocks_are_zeros_and_stay_unwritten_until_somebody_stores) {
+  XIP_BEGIN_HOST_TEST();
+  ASSERT_TRUE(t().fallocate(fd, 0, 0, 2 * large));
+  char* at = map(2 * large);
+  EXPECT_EQ(load(at + page), 0);
+  EXPECT_EQ(load(at + large), 0);
+  std::vector<vfs::fiemap_extent> extents;
+  ASSERT_TRUE(t().fiemap(fd, 0, INT64_MAX, extents));
+  for (const auto& e : extents) EXPECT_NE(e.flags & FIEMAP_EXTENT_UNWRITTEN, 0u);
+  put("w", 7);
+  EXPECT_EQ(load(at + 7), 'w');
+  store(at + large + 9, 's');
+  EXPECT_EQ(get(1, static_cast<loff_t>(large) + 9), "s");
+  EXPECT_EQ(load(in_window(static_cast<loff_t>(large) + 9)), 's');
+  EXPECT_EQ(load(at + 3 * page), 0);
+}
+
+// A page is mapped as a whole: what a program puts behind the end of the file is gone when the file grows.
+TEST_P(host_mapping, what_was_stored_behind_the_end_is_not_in_a_file_that_grows) {
+  XIP_BEGIN_HOST_TEST();
+  put(std::string(100, 'f'), 0);
+  char* at = map(2 * page);
+  store(at + 200, 'b');
+  resize(2 * page);
+  EXPECT_EQ(load(at + 200), 0);
+  EXPECT_EQ(get(1, 200), std::string(1, '\0'));
+  store(at + 200, 'c');
+  EXPECT_EQ(get(1, 200), "c");
 }
 
 TEST_P(host_mapping, anonymous_memory_is_zeros_of_its_own) {

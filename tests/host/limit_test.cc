@@ -1,0 +1,147 @@
+// The host has no room for another mapping: what has to be taken from a program is taken, what it needs it gets, and nothing that it stored is lost.
+#include <cstdio>
+#include <vector>
+
+#include <sys/mman.h>
+
+#include "host_file.h"
+
+namespace xip::host {
+namespace {
+
+// Takes all mappings that the process may have but SPARE, in pages of every second kind, so that none are joined.
+class crowd {
+ public:
+  explicit crowd(std::size_t spare) {
+    begin_ = static_cast<char*>(::mmap(nullptr, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
+    if (begin_ == MAP_FAILED) return;
+    for (std::size_t at = page; at + page < bytes; at += 2 * page)
+      if (::mprotect(begin_ + at, page, PROT_READ) != 0) {
+        for (std::size_t i = 0; i < (spare + 1) / 2 && at > page; ++i) {
+          at -= 2 * page;
+          static_cast<void>(::mprotect(begin_ + at, page, PROT_NONE));
+        }
+        is_full_ = true;
+        return;
+      }
+  }
+  ~crowd() { ::munmap(begin_, bytes); }
+  crowd(const crowd&) = delete;
+  crowd& operator=(const crowd&) = delete;
+  // False: the host allows more mappings than a test should make, or a sanitizer needs some for itself.
+  [[nodiscard]] bool is_full() const noexcept { return is_full_; }
+
+ private:
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  static constexpr std::size_t bytes = 4 * page;
+#else
+  static constexpr std::size_t bytes = std::size_t{2} << 30;
+#endif
+  char* begin_ = nullptr;
+  bool is_full_ = false;
+};
+
+#define XIP_CROWD(SPARE)                                                                     \
+  const crowd all{SPARE};                                                                    \
+  if (!all.is_full()) {                                                                      \
+    GTEST_SKIP() << "vm.max_map_count is large on this host, or a sanitizer needs mappings"; \
+  }                                                                                          \
+  static_assert(true)
+
+using host_limit = host_file;
+
+TEST_P(host_limit, a_run_is_punched_in_its_middle) {
+  XIP_BEGIN_HOST_TEST();
+  put(std::string(8 * page, 'o'), 0);
+  char* at = map(8 * page);
+  store(at, 's');
+  EXPECT_EQ(load(at + 7 * page), 'o');
+  {
+    XIP_CROWD(0);
+    ASSERT_TRUE(t().fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 3 * page, 2 * page));
+  }
+  EXPECT_EQ(load(at), 's');
+  EXPECT_EQ(load(at + 2 * page), 'o');
+  EXPECT_EQ(load(at + 3 * page), 0);
+  EXPECT_EQ(load(at + 7 * page), 'o');
+}
+
+TEST_P(host_limit, the_middle_of_a_run_is_synced_and_tracked_again) {
+  XIP_BEGIN_HOST_TEST();
+  put(pattern(3 * large), 0);
+  char* at = map(3 * large);
+  for (std::size_t i = 0; i < 3; ++i) store(at + i * large, 's');
+  {
+    XIP_CROWD(0);
+    ASSERT_TRUE(mm::msync(t(), address(at) + large, large, MS_SYNC));
+  }
+  const std::uint64_t before = space().faults().minor;
+  store(at + large + 1, 't');
+  EXPECT_GT(space().faults().minor, before);
+  EXPECT_EQ(get(2, static_cast<loff_t>(large)), "st");
+}
+
+TEST_P(host_limit, the_middle_of_a_mapping_is_unmapped) {
+  XIP_BEGIN_HOST_TEST();
+  put(std::string(8 * page, 'o'), 0);
+  char* at = map(16 * page);
+  EXPECT_EQ(load(at), 'o');
+  {
+    XIP_CROWD(0);
+    ASSERT_TRUE(mm::munmap(t(), address(at) + 3 * page, 8 * page));
+  }
+  EXPECT_EQ(attempt([&] { static_cast<void>(load(at + 3 * page)); }).code, SEGV_MAPERR);
+  EXPECT_EQ(attempt([&] { static_cast<void>(load(at + 9 * page)); }).code, SEGV_MAPERR);
+  EXPECT_EQ(load(at + 2 * page), 'o');
+}
+
+TEST_P(host_limit, pages_of_files_make_room_for_others) {
+  XIP_BEGIN_HOST_TEST();
+  constexpr std::size_t pieces = 200;
+  for (std::size_t i = 0; i < pieces; ++i) put("p.", static_cast<loff_t>(2 * i * page));
+  char* at = map(2 * pieces * page);
+  XIP_CROWD(60);
+  for (std::size_t i = 0; i < pieces; ++i) EXPECT_EQ(attempt([&] { EXPECT_EQ(load(at + 2 * i * page), 'p'); }).signal, 0) << i;
+  for (std::size_t i = 0; i < pieces; ++i) EXPECT_EQ(attempt([&] { store(at + 2 * i * page + 1, 'q'); }).signal, 0) << i;
+  for (std::size_t i = 0; i < pieces; ++i) EXPECT_EQ(get(2, static_cast<loff_t>(2 * i * page)), "pq") << i;
+}
+
+// An access is signalled, not made for ever.
+TEST_P(host_limit, what_is_behind_the_end_is_a_signal) {
+  XIP_BEGIN_HOST_TEST();
+  resize(page);
+  char* at = map(8 * page);
+  {
+    XIP_CROWD(0);
+    for (std::size_t i = 1; i < 8; i += 2) EXPECT_EQ(attempt([&] { static_cast<void>(load(at + i * page)); }).signal, SIGBUS);
+  }
+  resize(8 * page);
+  for (std::size_t i = 1; i < 8; ++i) EXPECT_EQ(attempt([&] { store(at + i * page, 's'); }).signal, 0);
+}
+
+TEST_P(host_limit, private_pages_stay_when_their_mapping_cannot_move) {
+  XIP_BEGIN_HOST_TEST();
+  put(std::string(4 * page, 'f'), 0);
+  char* mine = map(4 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE);
+  char* wall = map(page);
+  EXPECT_EQ(load(wall), 'f');
+  store(mine, 'p');
+  store(mine + 2 * page, 'p');
+  mm::user_address now = address(mine);
+  {
+    XIP_CROWD(0);
+    if (const auto moved = mm::mremap(t(), now, 4 * page, 8 * page, MREMAP_MAYMOVE))
+      now = *moved;
+    else
+      EXPECT_EQ(moved.error(), ENOMEM);
+  }
+  const char* at = static_cast<const char*>(mm::user_pointer(now));
+  EXPECT_EQ(load(at), 'p');
+  EXPECT_EQ(load(at + page), 'f');
+  EXPECT_EQ(load(at + 2 * page), 'p');
+}
+
+INSTANTIATE_TEST_SUITE_P(traps, host_limit, ::testing::Values(trap_by::sigsegv, trap_by::userfaultfd), name_of_traps);
+
+}  // namespace
+}  // namespace xip::host
