@@ -13,7 +13,7 @@ print(*sorted({"/".join(b["name"].split("/")[:2]) for b in benchmarks}))
 '
 before=$(ls /dev/shm | grep -c '^xip-bench-')
 same 'some benchmarks' 'create/tmpfs open_close_of_10000/tmpfs' "$(figures --benchmark_filter='^(open_close|create)' | python3 -c "$check" 2>&1)"
-same 'all benchmarks' 'append_4k/memcpy append_4k/pmem_memcpy_persist create/tmpfs explore_lock_litmus/locks explore_read_truncate/calls open_close_of_10000/tmpfs '\
+same 'all benchmarks' 'append_4k/memcpy append_4k/pmem_memcpy_persist create/tmpfs explore_lock_litmus/locks explore_read_truncate/calls map_access/memory map_first_load/tmpfs map_first_store/tmpfs map_store_in_hole/tmpfs model_first_load/pread open_close_of_10000/tmpfs '\
 'overwrite_4k_random/pmem_memcpy_persist overwrite_4k_random/tmpfs_pwrite read_1m/memcpy read_4k_random/memcpy read_4k_random/tmpfs_pread unlink/tmpfs' "$(figures --benchmark_filter=-mount_ | python3 -c "$check" 2>&1)"
 if (: <>/dev/fuse) 2>/dev/null; then
   mounts=

@@ -24,6 +24,7 @@
 #include <xip/vfs/task.h>
 
 #include "bench.h"
+#include "bench_map.h"
 #include "bench_mount.h"
 #include "command.h"
 #include "verbs.h"
@@ -82,7 +83,7 @@ class scratch {
     if (::mkdtemp(path_.data()) == nullptr) give_up("/dev/shm: cannot make a directory there; the figures need a tmpfs");
   }
   ~scratch() {
-    for (const char* name : {"/image", "/plain", "/small"}) ::unlink((path_ + name).c_str());
+    for (const char* name : {"/image", "/plain", "/hole", "/small"}) ::unlink((path_ + name).c_str());
     for (int i = 0; i < names_in_directory; ++i) ::unlink(fmt::format("{}/many/{}", path_, i).c_str());
     ::rmdir((path_ + "/many").c_str());
     ::rmdir(path_.c_str());
@@ -104,6 +105,7 @@ struct bench_bed {
   vfs::task_ptr task;
   int fd = -1;                  // in the image
   int host_fd = -1;             // on tmpfs
+  int hole_fd = -1;             // there, too, and empty
   std::byte* window = nullptr;  // where the image's file lies in the device's memory: one extent
   std::vector<std::byte> buffer = std::vector<std::byte>(std::size_t{1} << 20);
   std::vector<std::uint32_t> random_pages;
@@ -125,6 +127,7 @@ struct bench_bed {
   ~bench_bed() {
     static_cast<void>(task->close(fd));
     ::close(host_fd);
+    ::close(hole_fd);
   }
   bench_bed(const bench_bed&) = delete;
   bench_bed& operator=(const bench_bed&) = delete;
@@ -136,6 +139,7 @@ struct bench_bed {
     fd = must(task->open("/file", O_RDWR | O_CREAT, 0644), "/file");
     must(task->fallocate(fd, 0, 0, file_bytes), "fallocate");
     host_fd = ::open((dir / "plain").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    hole_fd = ::open((dir / "hole").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     for (std::size_t at = 0; at < file_bytes; at += buffer.size()) {
       std::memset(buffer.data(), static_cast<int>(at >> 20) + 1, buffer.size());
       must(task->pwrite(fd, buffer.data(), buffer.size(), static_cast<loff_t>(at)), "pwrite");
@@ -243,6 +247,10 @@ void make_and_remove(benchmark::State& state, bench_bed& bed, bool creating) {
 
 void register_all(bench_bed& bed) {
   const auto add = [](const char* name, auto body) { benchmark::RegisterBenchmark(name, body)->UseManualTime(); };
+  const auto map_bed_of = [&bed](const char* path, int host_fd) {
+    return map_bed{*bed.kernel, path, host_fd, file_bytes,
+                   [&bed](std::size_t i) { return static_cast<std::size_t>(bed.random_offset(i)); }};
+  };
   add("read_4k_random/memcpy", [&](benchmark::State& s) { read_against_memcpy(s, bed, page_size); });
   add("read_1m/memcpy", [&](benchmark::State& s) { read_against_memcpy(s, bed, std::size_t{1} << 20); });
   add("read_4k_random/tmpfs_pread", [&](benchmark::State& s) { read_against_tmpfs(s, bed); });
@@ -258,6 +266,11 @@ void register_all(bench_bed& bed) {
   add("append_4k/pmem_memcpy_persist", [&](benchmark::State& s) { append(s, bed, ::pmem_memcpy_persist); });
   add("create/tmpfs", [&](benchmark::State& s) { make_and_remove(s, bed, true); });
   add("unlink/tmpfs", [&](benchmark::State& s) { make_and_remove(s, bed, false); });
+  add("map_first_load/tmpfs", [=, &bed](benchmark::State& s) { map_first_load(s, map_bed_of("/file", bed.host_fd)); });
+  add("map_first_store/tmpfs", [=, &bed](benchmark::State& s) { map_first_store(s, map_bed_of("/file", bed.host_fd)); });
+  add("map_store_in_hole/tmpfs", [=, &bed](benchmark::State& s) { map_store_in_hole(s, map_bed_of("/hole", bed.hole_fd)); });
+  add("map_access/memory", [=, &bed](benchmark::State& s) { map_access(s, map_bed_of("/file", bed.host_fd), bed.window); });
+  add("model_first_load/pread", [=, &bed](benchmark::State& s) { model_first_load(s, map_bed_of("/file", bed.host_fd)); });
   add("explore_lock_litmus/locks", [](benchmark::State& s) { explore_lock_litmus(s); });
   add("explore_read_truncate/calls", [&](benchmark::State& s) { explore_read_truncate(s, bed.dir / "small"); });
 }

@@ -1,0 +1,29 @@
+// The benchmarks of mapped files.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <string>
+
+#include <benchmark/benchmark.h>
+
+#include <xip/vfs/kernel.h>
+
+namespace xip::tool {
+
+// A file of BYTES bytes of a file system with direct access, and one on the host's tmpfs, both written.
+struct map_bed {
+  vfs::kernel& kernel;
+  std::string path;
+  int host_fd;
+  std::size_t bytes;
+  std::function<std::size_t(std::size_t)> random_offset;  // of a page
+};
+
+void map_first_load(benchmark::State& state, const map_bed& bed);
+void map_first_store(benchmark::State& state, const map_bed& bed);
+void map_store_in_hole(benchmark::State& state, const map_bed& bed);  // both files are holes then
+void map_access(benchmark::State& state, const map_bed& bed, const std::byte* window);
+void model_first_load(benchmark::State& state, const map_bed& bed);
+
+}  // namespace xip::tool
