@@ -76,7 +76,7 @@ result<> block_claims::settle() {
     const dev::buffer_ref buffer = XIP_TRY(sb_.s_buffers->read(pblk_t{block}));
     ext4_xattr_header header;
     std::memcpy(&header, buffer->data().data(), sizeof header);
-    if (header.h_magic == xattr_magic && header.h_refcount < owners)
+    if (header.h_refcount < owners)
       return corrupted(sb_, fmt::format("attribute block {} says that {} inodes share it, and {} orphans give it up", block,
                                         header.h_refcount.load(), owners));
   }

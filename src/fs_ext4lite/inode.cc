@@ -22,6 +22,7 @@
 #include "fs_ext4lite/indirect.h"
 #include "fs_ext4lite/inode.h"
 #include "fs_ext4lite/inode_fields.h"
+#include "fs_ext4lite/xattr.h"
 
 namespace xip::ext4lite {
 namespace {
@@ -230,6 +231,16 @@ class node_claims {
   return {};
 }
 
+// Who has no links gives the block up, which is looked at before.
+[[nodiscard]] result<> check_attributes(ext4_inode_info& inode, block_claims& claims) {
+  XIP_TRY(claims.share(inode, pblk_t{inode.i_file_acl}));
+  if (inode.i_nlink.load(std::memory_order_relaxed) != 0) return {};
+  shared_guard guard{inode.xattr_sem};
+  xattr_views found{&inode.i_sb.memory()};
+  XIP_TRY(read_xattr_block(inode, found));
+  return {};
+}
+
 [[nodiscard]] result<vfs::inode_ref> iget(ext4_sb_info& sb, ino_t number, bool orphan) {
   if (!inode_number_valid(sb, number))
     return corrupted(sb, fmt::format("inode {} is reserved or beyond the last, {}", number.value(), sb.s_inodes_count));
@@ -259,7 +270,7 @@ result<vfs::inode_ref> iget_orphan(ext4_sb_info& sb, ino_t number) { return iget
 
 result<> check_orphan(ext4_sb_info& sb, ino_t number, block_claims& claims) {
   const apart_inode inode = XIP_TRY(read_apart(sb, number, true));
-  if (inode->i_file_acl != 0) XIP_TRY(claims.share(*inode, pblk_t{inode->i_file_acl}));
+  if (inode->i_file_acl != 0) XIP_TRY(check_attributes(*inode, claims));
   if (!has_tree(*inode)) return {};
   return check_tree(*inode, has_extents(*inode) ? extent_max_block : indirect_max_blocks(sb.s_blocksize_bits), claims);
 }

@@ -237,12 +237,12 @@ using filed_orphans = std::pmr::vector<filed_orphan>;
     return finish_truncate(inode);
   };
   if (auto done = finish(); !done) {
-    message = fmt::format("orphan inode {} cannot be cleaned up: {}; run e2fsck, or only read it (ro)", number, done.error().message());
+    message = fmt::format("orphan inode {} cannot be cleaned up: {}", number, done.error().message());
     return done;
   }
   mutex_guard guard{sb.s_orphan_lock};
   if ((slot == no_orphan_slot ? read_head(sb) : sb.s_orphan_file.number_in(slot)) != number) return {};
-  message = fmt::format("orphan inode {} stays on the list; run e2fsck, or only read it (ro)", number);
+  message = fmt::format("orphan inode {} stays on the list", number);
   return fail(EUCLEAN);
 }
 
@@ -264,6 +264,13 @@ using filed_orphans = std::pmr::vector<filed_orphan>;
   mutex_guard guard{sb.s_orphan_lock};
   XIP_TRY(sb.s_orphan_file.put(h, f.slot, 0));
   return false;
+}
+
+// All of them, COUNT in the end.
+[[nodiscard]] result<> finish_all(ext4_sb_info& sb, const filed_orphans& filed, std::uint32_t& count, std::string& message) {
+  while (const std::uint32_t head = head_now(sb)) XIP_TRY(finish_orphan(sb, head, no_orphan_slot, message));
+  for (const filed_orphan& f : filed) count += XIP_TRY(finish_filed(sb, f, message)) ? 1 : 0;
+  return {};
 }
 
 // The list comes to its end: now each inode on it is looked at once.
@@ -370,8 +377,14 @@ result<> orphan_cleanup(ext4_sb_info& sb, std::string& message) {
   }
   std::uint32_t count = found->listed;
   if (count == 0 && found->filed.empty()) return take_over_mark(sb);
-  while (const std::uint32_t head = head_now(sb)) XIP_TRY(finish_orphan(sb, head, no_orphan_slot, message));
-  for (const filed_orphan& f : found->filed) count += XIP_TRY(finish_filed(sb, f, message)) ? 1 : 0;
+  if (const auto done = finish_all(sb, found->filed, count, message); !done) {
+    if (done.error() == ENOMEM) return done;
+    // The image has been changed, and a refused one must not be: what was not seen before is an error like any at run time.
+    (void)corrupted(sb, message.empty() ? done.error().message() : message);
+    message.clear();
+    sb.s_kernel.printk(vfs::log_level::warning, fmt::format("ext4 ({}): the other orphans are left to e2fsck", sb.s_id));
+    return {};
+  }
   sb.s_kernel.printk(vfs::log_level::info, fmt::format("ext4 ({}): {} orphan inodes cleaned up", sb.s_id, count));
   return {};
 }

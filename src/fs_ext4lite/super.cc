@@ -417,7 +417,9 @@ void vfs_found_corruption(const vfs::inode& i, std::string_view what) { (void)co
     sb.s_flags.fetch_or(vfs::sb_rdonly, std::memory_order_relaxed);
     return cleaned;
   }
-  return {};
+  if (!sb.is_rdonly()) return {};
+  message = "errors were found: unmount it and run e2fsck";
+  return fail(EROFS);
 }
 
 [[nodiscard]] result<> become_readonly(ext4_sb_info& sb) {
