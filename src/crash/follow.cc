@@ -84,27 +84,28 @@ int follower::make(const step& s, std::size_t number, const std::function<void(b
   player& p = players_[s.task];
   const bool appends = opens_for_append(machine_.task(), p, s);
   const int answer = play_step(p, machine_, fs_, device_, s, number);
-  const durability asked = answer == 0 ? made_durable(machine_.task(), p, s) : durability::nothing;
-  ended(asked == durability::everything);
+  const durability made = answer == 0 ? made_durable(machine_.task(), p, s) : durability::nothing;
+  ended(made == durability::everything);
   const std::uint64_t file = inode_of(machine_.task(), p, s);
-  const durability made = without_stores(s, asked, file, appends);
+  const synced_bytes synced = bytes_synced(s, made, file, appends);
   // One that was signalled on its way has stored something.
   if (s.what == verb::store && (answer == 0 || answer == EFAULT)) stored_.insert(file);
   tree now = all_files();
   if (answer != 0) contents_.take(file, now);
   if (answer == 0) must(contents_.follow(s, number, appends, file, now));
-  measure_.add(s, made, file, std::move(now));
+  std::erase_if(stored_, [&](std::uint64_t ino) { return now.node(ino) == nullptr; });  // the number may become another's
+  measure_.add(s, made, file, std::move(now), synced);
   return answer;
 }
 
-durability follower::without_stores(const step& s, durability made, std::uint64_t file, bool appends) {
+synced_bytes follower::bytes_synced(const step& s, durability made, std::uint64_t file, bool appends) {
   if (made == durability::everything)
     stored_.clear();
   else if (made != durability::nothing && makes_durable(s))
     stored_.erase(file);
-  else if (stored_.contains(file) && made != durability::nothing)
-    return (s.what == verb::write && !appends) || s.what == verb::store ? durability::own_bytes : durability::nothing;
-  return made;
+  else if (stored_.contains(file))
+    return s.what == verb::write && !appends ? synced_bytes::own : synced_bytes::none;
+  return synced_bytes::all;
 }
 
 void follower::close_all() {

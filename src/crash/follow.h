@@ -46,8 +46,8 @@ class follower {
 
  private:
   [[nodiscard]] tree all_files();
-  // What S has MADE durable of FILE: what was stored through mappings is not, but by a sync of the whole file.
-  [[nodiscard]] durability without_stores(const step& s, durability made, std::uint64_t file, bool appends);
+  // Of which bytes of FILE what S has MADE durable is true.
+  [[nodiscard]] synced_bytes bytes_synced(const step& s, durability made, std::uint64_t file, bool appends);
 
   lone_kernel& machine_;
   const crashed_file_system& fs_;

@@ -77,6 +77,9 @@ class comparison {
   std::string first_;
 };
 
+// Where the page with byte AT begins.
+std::int64_t page_of(std::int64_t at) noexcept { return at & ~std::int64_t{page_size - 1}; }
+
 // BYTES bytes from byte AT on, zeros behind the end.
 std::uint64_t word_at(const std::vector<std::byte>& data, std::size_t at, std::size_t bytes) noexcept {
   std::uint64_t word = 0;
@@ -183,7 +186,7 @@ void oracle::start(tree before, numbering files) {
   numbering_ = files;
 }
 
-void oracle::add(const step& s, durability made, std::uint64_t file, tree after) {
+void oracle::add(const step& s, durability made, std::uint64_t file, tree after, synced_bytes bytes) {
   std::map<std::uint64_t, unsigned> lives = lives_.back();
   for (const auto& [ino, n] : after.nodes)
     if (states_.back().node(ino) == nullptr) ++lives[ino];
@@ -198,12 +201,14 @@ void oracle::add(const step& s, durability made, std::uint64_t file, tree after)
   const std::size_t now = states_.size() - 1;
   if (made == durability::everything) {
     promised = {.names = now, .bytes = now};
-  } else if (made == durability::own_bytes) {
-    const auto from = static_cast<std::size_t>(s.offset);
-    promised.ranges.push_back({file, from, from + static_cast<std::size_t>(s.length), now});
   } else if (made != durability::nothing && states_.back().node(file) != nullptr) {
-    promised.names = same_since(file, made);
-    promised.file_bytes[file] = now;
+    const auto from = static_cast<std::size_t>(s.offset);
+    const bool by_mapping = made == durability::own_bytes;
+    promised.names = by_mapping ? there_since(file, page_of(s.offset + s.length - 1) + 1) : same_since(file, made);
+    if (by_mapping || bytes == synced_bytes::own)
+      promised.ranges.push_back({file, from, from + static_cast<std::size_t>(s.length), now});
+    else if (bytes == synced_bytes::all)
+      promised.file_bytes[file] = now;
   }
   promises_.push_back(std::move(promised));
 }
@@ -217,6 +222,17 @@ std::size_t oracle::same_since(std::uint64_t file, durability made) const {
     const tree& before = states_[since - 1];
     if (!same_for(made, before.node(file), node)) break;
     if (made == durability::file && entries_of(before, file) != entries_of(now, file)) break;
+  }
+  return since;
+}
+
+// The first of the states up to the last one in all of which FILE is there, with LEAST bytes or more. A page that was mapped since then is durable; one that
+// the file's end lay in before was mapped without what made the file longer.
+std::size_t oracle::there_since(std::uint64_t file, std::int64_t least) const {
+  std::size_t since = states_.size() - 1;
+  for (; since > 0; --since) {
+    const tree_node* before = states_[since - 1].node(file);
+    if (before == nullptr || before->size < least || life_of(since - 1, file) != life_of(states_.size() - 1, file)) break;
   }
   return since;
 }

@@ -29,11 +29,14 @@ namespace xip::crash {
 // What a step that was not refused made durable.
 enum class durability : std::uint8_t {
   nothing,
-  own_bytes,   // those that it has stored (MAP_SYNC)
+  own_bytes,   // those that it has stored, and the file with them (MAP_SYNC)
   data,        // of a file: its bytes, its size, and that it is there (fdatasync, O_DSYNC)
   file,        // all of a file or directory, its names or entries included (fsync, O_SYNC)
   everything,  // sync, umount
 };
+
+// Of which bytes of its file a step says so. What was stored through mappings is not among them, but by a sync of the whole file.
+enum class synced_bytes : std::uint8_t { all, own, none };
 
 // When a step was made, in whatever counts: its begin and its end. Of two tasks' steps neither may have ended before the other one began.
 struct step_time {
@@ -56,7 +59,7 @@ class oracle {
  public:
   void start(tree before, numbering files = numbering::same);
   // S has ended. FILE: whose inode it wrote to or synced; 0: nobody's.
-  void add(const step& s, durability made, std::uint64_t file, tree after);
+  void add(const step& s, durability made, std::uint64_t file, tree after, synced_bytes bytes = synced_bytes::all);
 
   // Why FOUND may not be what is found when FINISHED steps have ended and BEGUN have begun, one after the other; empty: it may.
   [[nodiscard]] std::string judge(const tree& found, std::uint32_t finished, std::uint32_t begun) const;
@@ -99,6 +102,7 @@ class oracle {
   class content;
 
   [[nodiscard]] std::size_t same_since(std::uint64_t file, durability made) const;
+  [[nodiscard]] std::size_t there_since(std::uint64_t file, std::int64_t least) const;
   [[nodiscard]] std::optional<growth> growth_of(std::size_t state) const;
   // Of S, behind which NOW is there.
   [[nodiscard]] std::optional<shift> shift_of(const step& s, std::uint64_t file, const tree& now) const;

@@ -238,6 +238,40 @@ TEST(Stored, IsDurableByItself) {
   EXPECT_THAT(o.judge(tree_of({{"a", 12, "FIRSTTWOsecondtwTHIRDTWO"}}), 2, 3), HasSubstr("at byte 8, and since 'after step 2"));
 }
 
+// A mapping of a page that the file has not reached would have been of no use: with the bytes the file is there, and as long as they lie in it.
+TEST(Stored, IsInAFileThatReachesIt) {
+  const std::string less(24, 's'), more = less + std::string(8192 - 24, '\0');
+  std::string stored = more;
+  stored.replace(4104, 8, "THESTORE");
+  oracle o;
+  o.start(tree_of({{"a", 12, less}}));
+  o.add(step_of("truncate a 8192"), durability::nothing, 12, tree_of({{"a", 12, more}}));
+  o.add(step_of("store a 4104 8 sync"), durability::own_bytes, 12, tree_of({{"a", 12, stored}}));
+  EXPECT_EQ(o.judge(tree_of({{"a", 12, stored}}), 2, 2), "");
+  EXPECT_THAT(o.judge(tree_of({{"a", 12, less}}), 2, 2), HasSubstr("0:0 24', and should be"));
+  EXPECT_THAT(o.judge(tree_of({}), 2, 2), HasSubstr("/a is missing"));
+}
+
+// The page was mapped when the file ended in it, and needed no fault afterwards.
+TEST(Stored, DoesNotSyncASizeInItsPage) {
+  const std::string less(24, 's'), more = less + std::string(40, '\0');
+  oracle o;
+  o.start(tree_of({{"a", 12, less}}));
+  o.add(step_of("truncate a 64"), durability::nothing, 12, tree_of({{"a", 12, more}}));
+  o.add(step_of("store a 32 8 sync"), durability::own_bytes, 12, tree_of({{"a", 12, std::string{more}.replace(32, 8, "THESTORE")}}));
+  EXPECT_EQ(o.judge(tree_of({{"a", 12, less}}), 2, 2), "");
+}
+
+TEST(Stored, IsNotSyncedByAWriteBesideIt) {
+  oracle o;
+  o.start(tree_of({{"a", 12, "firsttwo"}}));
+  o.add(step_of("store a 0 8"), durability::nothing, 12, tree_of({{"a", 12, "FIRSTTWO"}}));
+  o.add(step_of("write a 8 8 dsync"), durability::data, 12, tree_of({{"a", 12, "FIRSTTWOthethird"}}), synced_bytes::own);
+  EXPECT_EQ(o.judge(tree_of({{"a", 12, "firsttwothethird"}}), 2, 2), "");
+  EXPECT_THAT(o.judge(tree_of({{"a", 12, "FIRSTTWO"}}), 2, 2), HasSubstr("0:0 8', and should be"));
+  EXPECT_THAT(o.judge(tree_of({{"a", 12, "FIRSTTWOTHETHIRD"}}), 2, 2), HasSubstr("at byte 8"));
+}
+
 TEST(Stored, IsWhereItHasMovedTo) {
   oracle o;
   o.start(tree_of({{"a", 12, "firsttwosecondtwthirdtwo"}}));
