@@ -1,4 +1,6 @@
 // xip map: where the contents of a file lie, as filefrag -v; and what a program that maps it gets by its faults.
+#include <algorithm>
+#include <iterator>
 #include <optional>
 #include <vector>
 
@@ -85,23 +87,26 @@ struct fault_run {
   }
 };
 
+// EXTENTS as fiemap has them, in the file's order.
 [[nodiscard]] std::optional<std::uint64_t> block_of(const std::vector<vfs::fiemap_extent>& extents, std::uint64_t page) {
-  for (const vfs::fiemap_extent& e : extents)
-    if (const std::uint64_t first = static_cast<std::uint64_t>(e.logical) >> page_shift;
-        page >= first && page - first < e.length >> page_shift)
-      return (e.physical >> page_shift) + (page - first);
-  return std::nullopt;
+  const auto first_of = [](const vfs::fiemap_extent& e) { return static_cast<std::uint64_t>(e.logical) >> page_shift; };
+  const auto behind = std::ranges::upper_bound(extents, page, {}, first_of);
+  if (behind == extents.begin()) return std::nullopt;
+  const vfs::fiemap_extent& e = *std::prev(behind);
+  const std::uint64_t skip = page - first_of(e);
+  return skip < e.length >> page_shift ? std::optional{(e.physical >> page_shift) + skip} : std::nullopt;
 }
 
-[[nodiscard]] std::vector<fault_run> load_all(vfs::task& task, mm::user_address at, std::uint64_t pages,
-                                              const std::vector<vfs::fiemap_extent>& extents) {
-  std::vector<fault_run> runs;
-  for (std::uint64_t page = 0; page < pages;) {
+// Of PAGES pages from FIRST on, which are mapped at AT. ENOMEM.
+[[nodiscard]] result<> load_all(vfs::task& task, mm::user_address at, std::uint64_t first, std::uint64_t pages,
+                                const std::vector<vfs::fiemap_extent>& extents, std::vector<fault_run>& runs) {
+  for (std::uint64_t page = first; page < first + pages;) {
     fault_watch watch;
     task.context.points = &watch;
     char byte = 0;
-    const auto loaded = mm::load(task, at + (page << page_shift), &byte, 1);
+    const auto loaded = mm::load(task, at + ((page - first) << page_shift), &byte, 1);
     task.context.points = nullptr;
+    if (!loaded && loaded.error().signal == mm::access_signal::killed) return fail(ENOMEM);
     fault_run made{.first = page, .faults = 1, .pages = 1, .is_signal = !loaded};
     if (loaded && watch.pages != 0) {
       made.first = watch.first, made.pages = watch.pages;
@@ -113,7 +118,7 @@ struct fault_run {
     else
       runs.push_back(made);
   }
-  return runs;
+  return {};
 }
 
 void print_run(const fault_run& r) {
@@ -123,7 +128,7 @@ void print_run(const fault_run& r) {
   fmt::print("{:>10}..{:>9} {:>9} {:>6}  {}\n", r.first, r.end() - 1, r.faults, r.pages == mm::pages_per_pmd ? "2 MiB" : "4 KiB", from);
 }
 
-// Each page of a shared mapping is loaded from, in its order.
+// Each page of a shared mapping is loaded from, in its order. EIO: one of them could not be, which is printed like the others.
 result<> print_faults(vfs::task& task, const place& p) {
   const int fd = XIP_TRY(task.open(p.path, O_RDONLY | O_NONBLOCK));
   const auto bytes = static_cast<std::uint64_t>(XIP_TRY(task.fstat(fd)).size);
@@ -131,10 +136,13 @@ result<> print_faults(vfs::task& task, const place& p) {
   XIP_TRY(task.fiemap(fd, 0, UINT64_MAX, extents));
   const std::uint64_t pages = blocks_for(bytes, page_shift);
   std::vector<fault_run> runs;
-  if (pages != 0) {
-    const mm::user_address at = XIP_TRY(mm::mmap(task, 0, bytes, PROT_READ, MAP_SHARED, fd, 0));
-    runs = load_all(task, at, pages, extents);
-    XIP_TRY(mm::munmap(task, at, bytes));
+  constexpr std::uint64_t pages_at_once = std::uint64_t{1} << 18;  // of a file that may say that it is huge
+  for (std::uint64_t first = 0; first < pages; first += pages_at_once) {
+    const std::uint64_t count = std::min(pages_at_once, pages - first);
+    const auto offset = static_cast<loff_t>(first << page_shift);
+    const mm::user_address at = XIP_TRY(mm::mmap(task, 0, count << page_shift, PROT_READ, MAP_SHARED, fd, offset));
+    XIP_TRY(load_all(task, at, first, count, extents, runs));
+    XIP_TRY(mm::munmap(task, at, count << page_shift));
   }
   XIP_TRY(task.close(fd));
   std::uint64_t faults = 0;
@@ -142,6 +150,7 @@ result<> print_faults(vfs::task& task, const place& p) {
   fmt::print("{}: {} page{}, {} fault{}\n", for_output(p.path), pages, pages == 1 ? "" : "s", faults, faults == 1 ? "" : "s");
   if (!runs.empty()) fmt::print("{:>21} {:>9} {:>6}  what is mapped\n", "pages of the file", "faults", "each");
   for (const fault_run& r : runs) print_run(r);
+  if (std::ranges::any_of(runs, &fault_run::is_signal)) return fail(EIO);
   return {};
 }
 
