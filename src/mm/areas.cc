@@ -217,7 +217,7 @@ result<user_address> mm_struct::map(user_address address, std::size_t length, st
       area->vm_pgoff = pgoff_t{start >> page_shift};
     else
       XIP_TRY(vfs::call_hook(vfs::hook::mmap, f->f_op->mmap, *f, *area));
-    if (host_ != nullptr && f != nullptr) XIP_TRY(dev::host_mapping(f->f_inode->i_sb.s_bdev, 0, page_size));
+    if (host_ != nullptr && f != nullptr) XIP_TRY(host_space::check_device(f->f_inode->i_sb.s_bdev, vm_flags));
     areas_.reserve(areas_.size() + 3);
     XIP_TRY(split_at(start));
     XIP_TRY(split_at(end));

@@ -124,7 +124,7 @@ vm_fault_t mm_struct::set_run(const vm_fault& vmf, page_run run, const pte& e) n
     of_first.pfn += first - run.first;
   }
   spin_guard guard{page_table_lock_};
-  return host_->set(area.address_of(first), area.address_of(end), of_first, area.vm_flags);
+  return host_->set(area.address_of(first), area.address_of(end), vmf.address, of_first, area.vm_flags);
 }
 
 void mm_struct::refuse(user_address address) noexcept {

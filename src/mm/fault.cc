@@ -166,6 +166,12 @@ class fault_handler {
 };
 
 access_result mm_struct::fault_in(user_address address, bool write) noexcept {
+  const access_result made = fault_locked(address, write);
+  if (host_ != nullptr) host_->warn_of_limit();
+  return made;
+}
+
+access_result mm_struct::fault_locked(user_address address, bool write) noexcept {
   const auto signal = [address](access_signal s) { return std::unexpected{access_fault{s, address}}; };
   shared_guard guard{mmap_lock_};
   XIP_POINT(mm_fault, address, write);
@@ -264,7 +270,7 @@ void mm_struct::map_written(user_address start, user_address end) noexcept {
     const vm_area_struct& area = *areas_[i];
     if (area.vm_ops == nullptr || area.vm_ops->map_pages == nullptr || (area.vm_flags & (vm_read | vm_write | vm_exec)) == 0) continue;
     const user_address from = std::max(start, area.vm_start), to = std::min(end, area.vm_end);
-    vm_fault vmf{area, from, area.pgoff_of(from), false};
+    vm_fault vmf{area, to, area.pgoff_of(from), false};  // no page of them is waited for
     static_cast<void>(vfs::call_hook(vfs::hook::fault, area.vm_ops->map_pages, vmf, page_run{vmf.pgoff, (to - from) >> page_shift}));
   }
 }

@@ -4,6 +4,9 @@
 #include <array>
 #include <atomic>
 #include <cerrno>
+#include <cstring>
+#include <functional>
+#include <new>
 
 #include <signal.h>
 #include <sys/syscall.h>
@@ -47,16 +50,38 @@ void install() noexcept {
   ::sigaction(SIGSEGV, &ours, &process_spaces.before);
 }
 
-// Elsewhere than on x86-64 the kernel does not say: a load of a page that is there would not have faulted.
-[[nodiscard]] host_access kind_of([[maybe_unused]] const ucontext_t& context, [[maybe_unused]] mm_struct& mm,
-                                  [[maybe_unused]] user_address address) noexcept {
+// x86-64: the error code of the page fault. arm64: the exception syndrome, a record behind the registers (ESR_EL1: class in bits 26 to 31, WnR is bit 6).
+[[nodiscard]] host_access kind_of([[maybe_unused]] const ucontext_t& context) noexcept {
 #if defined(__x86_64__)
   const auto error = context.uc_mcontext.gregs[REG_ERR];
   if ((error & 16) != 0) return host_access::fetch;
   return (error & 2) != 0 ? host_access::store : host_access::load;
+#elif defined(__aarch64__)
+  struct record {
+    std::uint32_t magic, size;
+    std::uint64_t syndrome;
+  };
+  const auto* at = reinterpret_cast<const std::byte*>(context.uc_mcontext.__reserved);
+  for (record r; std::memcpy(&r, at, sizeof r), r.magic != 0 && r.size != 0; at += r.size) {
+    if (r.magic != ESR_MAGIC) continue;
+    const auto exception = static_cast<unsigned>(r.syndrome >> 26) & 0x3f;
+    if (exception == 0x20 || exception == 0x21) return host_access::fetch;
+    return (r.syndrome & 0x40) != 0 ? host_access::store : host_access::load;
+  }
+  return host_access::load;
 #else
-  return mm.is_there(address, false) ? host_access::store : host_access::load;
+  return host_access::load;
 #endif
+}
+
+// Of the stack of signals that we run on little is left; none: we are on the thread's own. What the thread has registered now does not say so where the
+// host forgets it for the time of the handler (SS_AUTODISARM).
+[[nodiscard]] bool has_small_stack(const ucontext_t& context) noexcept {
+  constexpr std::size_t enough = 256 << 10;
+  const auto* const here = static_cast<const std::byte*>(__builtin_frame_address(0));
+  const auto* const lowest = static_cast<const std::byte*>(context.uc_stack.ss_sp);
+  return std::less_equal{}(lowest, here) && std::less{}(here, lowest + context.uc_stack.ss_size) &&
+         here - lowest < static_cast<std::ptrdiff_t>(enough);
 }
 
 // It comes when the handler has returned, at the instruction that made the access, as the host's own does. As there, one that is blocked or ignored ends the program.
@@ -97,6 +122,19 @@ void pass_on(int signal, siginfo_t* info, void* context) noexcept {
     before.sa_handler(signal);
 }
 
+// The parent's address spaces have nothing mapped in a child, whose own memory may lie where theirs was.
+void leave_parent() noexcept {
+  int known = process_spaces.process.load();
+  if (known == 0 || known == ::getpid() || !process_spaces.process.compare_exchange_strong(known, ::getpid())) return;
+  new (&process_spaces.lock) raw_spin{};  // another thread of the parent's may have held it
+  for (space_slot& slot : process_spaces.spaces) {
+    slot.mm.store(nullptr);
+    slot.users.store(0);
+    slot.bottom.store(0);
+    slot.top.store(0);
+  }
+}
+
 void on_segv(int signal, siginfo_t* info, void* context) noexcept {
   if (!handle_host_fault(signal, info, context)) pass_on(signal, info, context);
 }
@@ -112,7 +150,7 @@ bool handle_host_fault(int signal, siginfo_t* info, void* context) noexcept {
   {
     const host_ref there{address};
     if (there.get() == nullptr) return false;
-    made = there.get()->fault_of_thread(address, kind_of(interrupted, *there.get(), address));
+    made = there.get()->fault_of_thread(address, kind_of(interrupted), has_small_stack(interrupted));
   }
   if (!made && made.error().signal == access_signal::segv_maperr) info->si_code = SEGV_MAPERR;
   const bool is_program_error =
@@ -122,10 +160,18 @@ bool handle_host_fault(int signal, siginfo_t* info, void* context) noexcept {
   return !is_program_error;
 }
 
+bool tells_access() noexcept {
+#if defined(__x86_64__) || defined(__aarch64__)
+  return true;
+#else
+  return false;
+#endif
+}
+
 result<std::size_t> register_host_space(mm_struct& mm, user_address bottom, user_address top) noexcept {
+  leave_parent();
   const raw_spin_guard guard{process_spaces.lock};
-  if (process_spaces.process.load(std::memory_order_relaxed) == 0) install();
-  process_spaces.process.store(::getpid(), std::memory_order_relaxed);
+  if (process_spaces.process.exchange(::getpid()) == 0) install();
   for (std::size_t i = 0; i < most_spaces; ++i) {
     space_slot& slot = process_spaces.spaces[i];
     if (slot.mm.load(std::memory_order_relaxed) != nullptr || slot.users.load() != 0) continue;
@@ -142,17 +188,20 @@ void unregister_host_space(std::size_t i) noexcept {
   space_slot& slot = process_spaces.spaces[i];
   slot.mm.store(nullptr);
   wait_for([&slot] { return slot.users.load() == 0; });
+  slot.bottom.store(0);
+  slot.top.store(0);
 }
 
-// Counted first, asked then: who unregisters does it the other way round.
+// Counted first, asked then: who unregisters does it the other way round. The slot may have become another one's in between.
 host_ref::host_ref(user_address address) noexcept {
   const std::size_t used = process_spaces.used.load();
   for (std::size_t i = 0; i < used; ++i) {
     space_slot& slot = process_spaces.spaces[i];
-    if (address < slot.bottom.load() || address >= slot.top.load()) continue;
+    const auto is_here = [&] { return address >= slot.bottom.load() && address < slot.top.load(); };
+    if (!is_here()) continue;
     slot.users.fetch_add(1);
     mm_ = slot.mm.load();
-    if (mm_ != nullptr && process_spaces.process.load() == ::getpid()) {
+    if (mm_ != nullptr && is_here() && process_spaces.process.load() == ::getpid()) {
       slot_ = i;
       return;
     }

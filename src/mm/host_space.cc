@@ -10,12 +10,13 @@
 #include <linux/userfaultfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-
-#include <fmt/format.h>
+#include <unistd.h>
 
 #include <xip/base/assert.h>
 #include <xip/vfs/kernel.h>
 #include <xip/vfs/super_block.h>
+
+#include "mm/host_signal.h"
 
 namespace xip::mm {
 namespace {
@@ -36,6 +37,13 @@ constexpr std::size_t most_reserved = std::size_t{1} << 40, least_reserved = std
 // Nobody's memory, which costs nothing and cannot be touched.
 [[nodiscard]] bool reserve(user_address start, std::size_t bytes) noexcept {
   return ::mmap(pointer(start), bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) != MAP_FAILED;
+}
+
+// No page of whole mappings can be touched any more, where the host makes no new mapping, be it in the place of another. To take rights away needs none.
+void shut(user_address start, std::size_t bytes) noexcept {
+  const bool done = ::mprotect(pointer(start), bytes, PROT_NONE) == 0;
+  XIP_ASSERT(done && "the host takes rights from whole mappings");
+  static_cast<void>(::madvise(pointer(start), bytes, MADV_DONTNEED));
 }
 
 }  // namespace
@@ -59,7 +67,23 @@ host_space::host_space(vfs::kernel& owner, user_address reserved, std::size_t re
       bottom_{(reserved + pmd_size - 1) & ~(user_address{pmd_size} - 1)},
       top_{(reserved + reserved_bytes) & ~(user_address{pmd_size} - 1)},
       most_runs_{allowed_mappings() / 3},
-      runs_{&owner.memory()} {}
+      runs_{&owner.memory()} {
+  take_ballast();
+}
+
+bool host_space::is_possible() noexcept { return ::sysconf(_SC_PAGESIZE) == static_cast<long>(page_size) && tells_access(); }
+
+result<> host_space::check_device(const dev::device& d, std::uint32_t vm_flags) noexcept {
+  const dev::host_file file = XIP_TRY(dev::host_mapping(d, 0, page_size));
+  const bool writes = (vm_flags & vm_write) != 0 && (vm_flags & vm_shared) != 0;
+  const int protection = PROT_READ | (writes ? PROT_WRITE : 0) | ((vm_flags & vm_exec) != 0 ? PROT_EXEC : 0);
+  void* const at = ::mmap(nullptr, page_size, protection, MAP_SHARED, file.fd, static_cast<off_t>(file.offset));
+  if (at != MAP_FAILED)
+    ::munmap(at, page_size);
+  else if (errno != ENOMEM)  // room is made when it is needed
+    return fail(errno);
+  return {};
+}
 
 result<host_space*> host_space::make(vfs::kernel& owner) noexcept {
   for (std::size_t bytes = most_reserved; bytes >= least_reserved; bytes /= 2) {
@@ -73,7 +97,10 @@ result<host_space*> host_space::make(vfs::kernel& owner) noexcept {
   return fail(ENOMEM);
 }
 
-host_space::~host_space() { ::munmap(pointer(reserved_), reserved_bytes_); }
+host_space::~host_space() {
+  ::munmap(pointer(reserved_), reserved_bytes_);
+  static_cast<void>(drop_ballast());
+}
 
 // ---- pages that trap
 
@@ -106,9 +133,19 @@ void host_space::trap_for_sure(user_address start, user_address end) noexcept {
       wider = true;
     }
   }
-  const bool done = trap(start, end);
-  XIP_ASSERT(done && "the host replaces whole mappings");
+  if (trap(start, end)) return;
+  if (drop_ballast() && trap(start, end))
+    take_ballast();
+  else
+    shut(start, end - start);
 }
+
+void host_space::take_ballast() noexcept {
+  void* const at = ::mmap(nullptr, page_size, PROT_NONE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  if (at != MAP_FAILED) ballast_ = at;
+}
+
+bool host_space::drop_ballast() noexcept { return ballast_ != nullptr && ::munmap(std::exchange(ballast_, nullptr), page_size) == 0; }
 
 result<> host_space::arm(user_address start, user_address end) noexcept {
   if (userfaultfd_ >= 0 && !trap(start, end)) return fail(ENOMEM);
@@ -122,8 +159,7 @@ void host_space::disarm(user_address start, user_address end) noexcept {
 
 void host_space::withdraw() noexcept {
   userfaultfd_ = -1;
-  const bool done = reserve(reserved_, reserved_bytes_);
-  XIP_ASSERT(done && "the host replaces whole mappings");
+  if (!reserve(reserved_, reserved_bytes_) && (!drop_ballast() || !reserve(reserved_, reserved_bytes_))) shut(reserved_, reserved_bytes_);
 }
 
 // Without room for a mapping of one page: all around it, up to what is mapped. They are served by SIGSEGV then.
@@ -199,35 +235,60 @@ void host_space::join_around(user_address start, user_address end) noexcept {
 }
 
 void host_space::warn_of_limit() noexcept {
-  if (std::exchange(has_warned_, true)) return;
+  if (!is_at_limit_.load(std::memory_order_relaxed) || has_warned_.exchange(true, std::memory_order_relaxed)) return;
   try {
-    kernel_.printk(vfs::log_level::warning,
-                   fmt::format("host mappings: {} runs of pages are mapped, and the host allows no more (vm.max_map_count)", runs_.size()));
+    kernel_.printk(vfs::log_level::warning, "host mappings: the host allows no more of them (vm.max_map_count)");
   } catch (const std::bad_alloc&) {
     return;
   }
 }
 
-// Inaccessible at first, so that a child that is forked in between inherits nothing it could use.
-bool host_space::map_on_host(user_address start, const run& r) noexcept {
+int host_space::map_on_host(user_address start, const run& r) noexcept {
   const std::size_t bytes = r.end - start;
   const bool is_file = r.what.kind == pte_kind::pfn;
-  const auto map_as = [&](int flags) {
-    return ::mmap(pointer(start), bytes, PROT_NONE, flags | MAP_FIXED, is_file ? r.file.fd : -1,
+  const auto map_as = [&](void* at, int protection, int flags) {
+    return ::mmap(at, bytes, protection, flags | (at != nullptr ? MAP_FIXED : 0), is_file ? r.file.fd : -1,
                   is_file ? static_cast<off_t>(r.file.offset) : 0);
   };
-  void* there = MAP_FAILED;
-  if (is_file && r.file.synchronous) there = map_as(MAP_SHARED_VALIDATE | MAP_SYNC);
-  // Memory that is only said to be persistent has no MAP_SYNC.
-  if (there == MAP_FAILED && (!is_file || !r.file.synchronous || errno == EOPNOTSUPP))
-    there = map_as(is_file ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE);
-  if (there == MAP_FAILED) return false;
-  if (::madvise(there, bytes, MADV_DONTFORK) == 0 && ::mprotect(there, bytes, r.protection()) == 0) return true;
+  const auto map_at = [&](void* at, int protection) {
+    void* there = MAP_FAILED;
+    if (is_file && r.file.synchronous) there = map_as(at, protection, MAP_SHARED_VALIDATE | MAP_SYNC);
+    // Memory that is only said to be persistent has no MAP_SYNC.
+    if (there == MAP_FAILED && (!is_file || !r.file.synchronous || errno == EOPNOTSUPP))
+      there = map_as(at, protection, is_file ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE);
+    return there;
+  };
+  // Made elsewhere and moved here: the host's kernel, which waits in a userfaultfd, never finds what it may not read.
+  if (userfaultfd_ >= 0) {
+    if (void* const made = map_at(nullptr, r.protection()); made != MAP_FAILED) {
+      if (::madvise(made, bytes, MADV_DONTFORK) == 0 &&
+          ::mremap(made, bytes, bytes, MREMAP_MAYMOVE | MREMAP_FIXED, pointer(start)) != MAP_FAILED)
+        return 0;
+      ::munmap(made, bytes);
+    }
+  }
+  // Inaccessible at first, so that a child that is forked in between inherits nothing it could use.
+  void* const there = map_at(pointer(start), PROT_NONE);
+  if (there == MAP_FAILED) return errno;
+  if (::madvise(there, bytes, MADV_DONTFORK) == 0 && ::mprotect(there, bytes, r.protection()) == 0) return 0;
+  const int failed = errno;
   static_cast<void>(trap(start, r.end));
-  return false;
+  return failed;
 }
 
-vm_fault_t host_space::set(user_address start, user_address end, const pte& e, std::uint32_t vm_flags) noexcept {
+int host_space::insert(user_address start, const run& r) noexcept {
+  if (runs_.size() >= most_runs_) return ENOMEM;
+  try {
+    const auto made = runs_.emplace(start, r).first;
+    const int failed = map_on_host(start, r);
+    if (failed != 0) runs_.erase(made);
+    return failed;
+  } catch (const std::bad_alloc&) {
+    return EAGAIN;
+  }
+}
+
+vm_fault_t host_space::set(user_address start, user_address end, user_address page, const pte& e, std::uint32_t vm_flags) noexcept {
   dev::host_file file;
   if (e.kind == pte_kind::pfn) {
     const auto there = dev::host_mapping(e.inode->i_sb.s_bdev, e.pfn << page_shift, end - start);
@@ -255,22 +316,19 @@ vm_fault_t host_space::set(user_address start, user_address end, const pte& e, s
     piece.end = next == runs_.end() ? end : std::min(end, next->first);
     piece.what = wanted.at(start, at);
     piece.file.offset += at - start;
-    bool is_mapped = false;
-    if (runs_.size() < most_runs_) {
-      try {
-        const auto made = runs_.emplace(at, piece).first;
-        is_mapped = map_on_host(at, piece);
-        if (!is_mapped) runs_.erase(made);
-      } catch (const std::bad_alloc&) {
-        return vm_fault_t::oom;
-      }
-    }
-    if (is_mapped) {
+    const int failed = insert(at, piece);
+    if (failed == 0) {
       at = piece.end;
       continue;
     }
-    if (std::exchange(has_evicted, true)) return vm_fault_t::oom;
+    if (failed == ENOMEM) is_at_limit_.store(true, std::memory_order_relaxed);
+    if (page < start || page >= end || find(page) != runs_.end()) break;  // the others fault when somebody touches them
+    if (failed != ENOMEM && failed != EAGAIN) return vm_fault_t::sigbus;
+    if (failed == EAGAIN || std::exchange(has_evicted, true)) return vm_fault_t::oom;
     evict();
+    // Only private pages are left, and the page lies between two of them.
+    const auto above = runs_.upper_bound(page);
+    at = above == runs_.begin() ? start : std::max(start, std::prev(above)->second.end);
   }
   join_around(start, end);
   return vm_fault_t::nopage;
@@ -278,13 +336,16 @@ vm_fault_t host_space::set(user_address start, user_address end, const pte& e, s
 
 // Made elsewhere and moved here: a thread finds what was there before, or the copy.
 vm_fault_t host_space::set_copy(user_address address, const std::byte* bytes, std::uint32_t vm_flags) noexcept {
-  if (runs_.size() >= most_runs_) evict();
-  if (runs_.size() >= most_runs_) {
-    warn_of_limit();
-    return vm_fault_t::oom;
-  }
+  if (try_set_copy(address, bytes, vm_flags)) return vm_fault_t::nopage;
+  is_at_limit_.store(true, std::memory_order_relaxed);
+  evict();
+  return try_set_copy(address, bytes, vm_flags) ? vm_fault_t::nopage : vm_fault_t::oom;
+}
+
+bool host_space::try_set_copy(user_address address, const std::byte* bytes, std::uint32_t vm_flags) noexcept {
+  if (runs_.size() >= most_runs_) return false;
   void* const scratch = ::mmap(nullptr, page_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (scratch == MAP_FAILED) return vm_fault_t::oom;
+  if (scratch == MAP_FAILED) return false;
   std::memcpy(scratch, bytes, page_size);
   const pte e{.kind = pte_kind::anon,
               .read = true,
@@ -309,9 +370,9 @@ vm_fault_t host_space::set_copy(user_address address, const std::byte* bytes, st
     }
     return false;
   };
-  if (install()) return vm_fault_t::nopage;
+  if (install()) return true;
   ::munmap(scratch, page_size);
-  return vm_fault_t::oom;
+  return false;
 }
 
 void host_space::zap(user_address start, user_address end, bool even_cows) noexcept {

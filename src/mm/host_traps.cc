@@ -21,16 +21,6 @@
 namespace xip::mm {
 namespace {
 
-constexpr std::size_t stack_for_faults = 256 << 10;
-
-// What is left of the stack of signals that we run on; none: we are on the thread's own.
-[[nodiscard]] bool has_small_stack() noexcept {
-  stack_t stack{};
-  if (::sigaltstack(nullptr, &stack) != 0 || (stack.ss_flags & SS_ONSTACK) == 0) return false;
-  const auto* const here = static_cast<const std::byte*>(__builtin_frame_address(0));
-  return here - static_cast<const std::byte*>(stack.ss_sp) < static_cast<std::ptrdiff_t>(stack_for_faults);
-}
-
 [[nodiscard]] int new_userfaultfd() noexcept {
   if (const auto fd = static_cast<int>(::syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK)); fd >= 0) return fd;
   const int device = ::open("/dev/userfaultfd", O_RDWR | O_CLOEXEC);
@@ -42,7 +32,7 @@ constexpr std::size_t stack_for_faults = 256 << 10;
 
 }  // namespace
 
-host_traps::host_traps(mm_struct& mm, host_space& space, vfs::task& task) noexcept
+host_traps::host_traps(mm_struct& mm, host_space& space, vfs::task& task)
     : mm_{mm}, space_{space}, identity_{task.owner, task.who, "host_fault"} {}
 
 result<host_traps*> host_traps::make(mm_struct& mm, host_space& space, vfs::task& task, trap_by by) {
@@ -72,13 +62,13 @@ host_traps::~host_traps() {
   if (userfaultfd_ >= 0) ::close(userfaultfd_);
 }
 
-access_result host_traps::fault(user_address address, host_access kind) noexcept {
+access_result host_traps::fault(user_address address, host_access kind, bool small_stack) noexcept {
   thread_context context = identity_.context;
   context.id = static_cast<std::uint32_t>(::gettid());
   const current_scope scope{context};
   if (kind == host_access::fetch && !mm_.may_execute(address)) return std::unexpected{access_fault{access_signal::segv_accerr, address}};
   const bool write = kind == host_access::store;
-  if (!has_small_stack()) return mm_.fault_in(address, write);
+  if (!small_stack) return mm_.fault_in(address, write);
   host_workers::request r{.address = address, .write = write, .waits = true};
   workers_->post(r);
   workers_->wait_for_answer(r);

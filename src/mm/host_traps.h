@@ -37,10 +37,10 @@ class host_traps {
 
   [[nodiscard]] trap_by by() const noexcept { return userfaultfd_ >= 0 ? trap_by::userfaultfd : trap_by::sigsegv; }
   // The fault of the running thread, in a handler of a signal.
-  [[nodiscard]] access_result fault(user_address address, host_access kind) noexcept;
+  [[nodiscard]] access_result fault(user_address address, host_access kind, bool small_stack) noexcept;
 
  private:
-  host_traps(mm_struct& mm, host_space& space, vfs::task& task) noexcept;
+  host_traps(mm_struct& mm, host_space& space, vfs::task& task);
   [[nodiscard]] result<> open_userfaultfd();
   void read_faults() noexcept;
   void take_fault(user_address address, bool write) noexcept;

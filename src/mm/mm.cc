@@ -83,13 +83,13 @@ mm_struct::mm_struct(vfs::kernel& owner) noexcept
       page_table_{owner.memory()} {}
 
 mm_struct::~mm_struct() {
-  delete traps_;
   {
     removed_areas removed{*this};
     exclusive_guard guard{mmap_lock_};
     remove_range(bottom_, top_, removed);
   }
   if (host_ == nullptr) return;
+  delete traps_;  // no list of mappings leads to a page of ours any more
   delete host_;
   // Of two, the one that comes while the other goes is the last to say so.
   vfs::kernel::impl& k = kernel_.internals();
@@ -109,7 +109,9 @@ void mm_struct::enter_host(host_space& space) noexcept {
 
 std::optional<trap_by> mm_struct::traps() const noexcept { return traps_ != nullptr ? std::optional{traps_->by()} : std::nullopt; }
 
-access_result mm_struct::fault_of_thread(user_address address, host_access kind) noexcept { return traps_->fault(address, kind); }
+access_result mm_struct::fault_of_thread(user_address address, host_access kind, bool small_stack) noexcept {
+  return traps_->fault(address, kind, small_stack);
+}
 
 std::pmr::memory_resource& mm_struct::memory() const noexcept { return kernel_.memory(); }
 
@@ -145,7 +147,7 @@ void mm_struct::become_of(vfs::task& task) noexcept {
 }
 
 result<mm_struct*> mm_struct::make_host_for(vfs::task& task, trap_by by) {
-  if (task.context.sched != nullptr) return fail(EOPNOTSUPP);
+  if (task.context.sched != nullptr || !host_space::is_possible()) return fail(EOPNOTSUPP);
   const current_scope scope{task.context};
   mm_struct* made = nullptr;
   try {

@@ -1,6 +1,9 @@
 // The host has no room for another mapping: what has to be taken from a program is taken, what it needs it gets, and nothing that it stored is lost.
 #include <cstdio>
+#include <utility>
 #include <vector>
+
+#include <gmock/gmock.h>
 
 #include <sys/mman.h>
 
@@ -9,23 +12,36 @@
 namespace xip::host {
 namespace {
 
-// Takes all mappings that the process may have but SPARE, in pages of every second kind, so that none are joined.
+// Takes all mappings that the process may have but SPARE, and the one more that the host makes when it has as many as it allows: pages of every second kind,
+// so that none are joined, one at the end of them, and one elsewhere.
 class crowd {
  public:
   explicit crowd(std::size_t spare) {
     begin_ = static_cast<char*>(::mmap(nullptr, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
     if (begin_ == MAP_FAILED) return;
-    for (std::size_t at = page; at + page < bytes; at += 2 * page)
-      if (::mprotect(begin_ + at, page, PROT_READ) != 0) {
-        for (std::size_t i = 0; i < (spare + 1) / 2 && at > page; ++i) {
-          at -= 2 * page;
-          static_cast<void>(::mprotect(begin_ + at, page, PROT_NONE));
-        }
-        is_full_ = true;
-        return;
-      }
+    std::size_t at = page;
+    while (at + 2 * page < bytes && ::mprotect(begin_ + at, page, PROT_READ) == 0) at += 2 * page;
+    is_full_ = at + 2 * page < bytes;
+    char* const last = begin_ + bytes - page;
+    const bool has_last = ::mprotect(last, page, PROT_READ) == 0;
+    one_more_ = ::mmap(nullptr, page, PROT_READ, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (spare > 0 && one_more_ != MAP_FAILED) {
+      ::munmap(std::exchange(one_more_, MAP_FAILED), page);
+      --spare;
+    }
+    if (spare > 0 && has_last) {
+      static_cast<void>(::mprotect(last, page, PROT_NONE));
+      --spare;
+    }
+    for (std::size_t i = 0; i < (spare + 1) / 2 && at > page; ++i) {
+      at -= 2 * page;
+      static_cast<void>(::mprotect(begin_ + at, page, PROT_NONE));
+    }
   }
-  ~crowd() { ::munmap(begin_, bytes); }
+  ~crowd() {
+    ::munmap(begin_, bytes);
+    if (one_more_ != MAP_FAILED) ::munmap(one_more_, page);
+  }
   crowd(const crowd&) = delete;
   crowd& operator=(const crowd&) = delete;
   // False: the host allows more mappings than a test should make, or a sanitizer needs some for itself.
@@ -38,6 +54,7 @@ class crowd {
   static constexpr std::size_t bytes = std::size_t{2} << 30;
 #endif
   char* begin_ = nullptr;
+  void* one_more_ = MAP_FAILED;
   bool is_full_ = false;
 };
 
@@ -50,49 +67,98 @@ class crowd {
 
 using host_limit = host_file;
 
+// Whether the last mappings are cut in the middle or at an end, all of them are used up.
+constexpr std::size_t spares[] = {0, 1, 2, 3};
+
 TEST_P(host_limit, a_run_is_punched_in_its_middle) {
   XIP_BEGIN_HOST_TEST();
-  put(std::string(8 * page, 'o'), 0);
-  char* at = map(8 * page);
-  store(at, 's');
-  EXPECT_EQ(load(at + 7 * page), 'o');
-  {
-    XIP_CROWD(0);
-    ASSERT_TRUE(t().fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 3 * page, 2 * page));
+  for (const std::size_t spare : spares) {
+    SCOPED_TRACE(spare);
+    put(std::string(12 * page, 'o'), 0);
+    char* at = map(12 * page);
+    store(at, 's');
+    EXPECT_EQ(load(at + 11 * page), 'o');
+    {
+      XIP_CROWD(spare);
+      for (const loff_t first : {3, 6, 8, 10})
+        ASSERT_TRUE(t().fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, first * static_cast<loff_t>(page), page));
+    }
+    EXPECT_EQ(load(at), 's');
+    for (const std::size_t i : {2, 4, 5, 7, 9, 11}) EXPECT_EQ(load(at + i * page), 'o');
+    for (const std::size_t i : {3, 6, 8, 10}) EXPECT_EQ(load(at + i * page), 0);
+    ASSERT_TRUE(mm::munmap(t(), address(at), 12 * page));
   }
-  EXPECT_EQ(load(at), 's');
-  EXPECT_EQ(load(at + 2 * page), 'o');
-  EXPECT_EQ(load(at + 3 * page), 0);
-  EXPECT_EQ(load(at + 7 * page), 'o');
 }
 
 TEST_P(host_limit, the_middle_of_a_run_is_synced_and_tracked_again) {
   XIP_BEGIN_HOST_TEST();
-  put(pattern(3 * large), 0);
-  char* at = map(3 * large);
-  for (std::size_t i = 0; i < 3; ++i) store(at + i * large, 's');
-  {
-    XIP_CROWD(0);
-    ASSERT_TRUE(mm::msync(t(), address(at) + large, large, MS_SYNC));
+  for (const std::size_t spare : spares) {
+    SCOPED_TRACE(spare);
+    put(pattern(3 * large), 0);
+    char* at = map(3 * large);
+    for (std::size_t i = 0; i < 3; ++i) store(at + i * large, 's');
+    {
+      XIP_CROWD(spare);
+      ASSERT_TRUE(mm::msync(t(), address(at) + large, large, MS_SYNC));
+    }
+    const std::uint64_t before = space().faults().minor;
+    store(at + large + 1, 't');
+    EXPECT_GT(space().faults().minor, before);
+    EXPECT_EQ(get(2, static_cast<loff_t>(large)), "st");
+    ASSERT_TRUE(mm::munmap(t(), address(at), 3 * large));
   }
-  const std::uint64_t before = space().faults().minor;
-  store(at + large + 1, 't');
-  EXPECT_GT(space().faults().minor, before);
-  EXPECT_EQ(get(2, static_cast<loff_t>(large)), "st");
 }
 
 TEST_P(host_limit, the_middle_of_a_mapping_is_unmapped) {
   XIP_BEGIN_HOST_TEST();
-  put(std::string(8 * page, 'o'), 0);
-  char* at = map(16 * page);
-  EXPECT_EQ(load(at), 'o');
-  {
-    XIP_CROWD(0);
-    ASSERT_TRUE(mm::munmap(t(), address(at) + 3 * page, 8 * page));
+  for (const std::size_t spare : spares) {
+    SCOPED_TRACE(spare);
+    put(std::string(8 * page, 'o'), 0);
+    char* at = map(16 * page);
+    EXPECT_EQ(load(at), 'o');
+    {
+      XIP_CROWD(spare);
+      ASSERT_TRUE(mm::munmap(t(), address(at) + 3 * page, 8 * page));
+    }
+    EXPECT_EQ(attempt([&] { static_cast<void>(load(at + 3 * page)); }).code, SEGV_MAPERR);
+    EXPECT_EQ(attempt([&] { static_cast<void>(load(at + 9 * page)); }).code, SEGV_MAPERR);
+    EXPECT_EQ(load(at + 2 * page), 'o');
+    ASSERT_TRUE(mm::munmap(t(), address(at), 16 * page));
   }
-  EXPECT_EQ(attempt([&] { static_cast<void>(load(at + 3 * page)); }).code, SEGV_MAPERR);
-  EXPECT_EQ(attempt([&] { static_cast<void>(load(at + 9 * page)); }).code, SEGV_MAPERR);
-  EXPECT_EQ(load(at + 2 * page), 'o');
+}
+
+TEST_P(host_limit, an_address_space_ends) {
+  XIP_BEGIN_HOST_TEST();
+  for (const std::size_t spare : spares) {
+    SCOPED_TRACE(spare);
+    put(std::string(8 * page, 'o'), 0);
+    char* at = map(8 * page);
+    store(at + 3 * page, 's');
+    {
+      XIP_CROWD(spare);
+      ASSERT_TRUE(mm::mm_struct::make_for(t()).has_value());
+    }
+    EXPECT_EQ(get(1, 3 * page), "s");
+    ASSERT_TRUE(mm::mm_struct::make_host_for(t(), GetParam()).has_value());
+  }
+}
+
+TEST_P(host_limit, pages_of_files_make_room_for_private_ones) {
+  XIP_BEGIN_HOST_TEST();
+  constexpr std::size_t pages = 64;
+  put(std::string(pages * page, 'o'), 0);
+  char* mine = map(pages * page, PROT_READ | PROT_WRITE, MAP_PRIVATE);
+  for (std::size_t i = 0; i < pages; i += 2) store(mine + i * page, 'p');
+  for (std::size_t i = 0; i < pages; ++i) put("s", static_cast<loff_t>((pages + 1 + 2 * i) * page));
+  const char* spread = map(2 * pages * page, PROT_READ, MAP_SHARED, pages * page);
+  char* other = map(pages * page, PROT_READ | PROT_WRITE, MAP_PRIVATE);
+  XIP_CROWD(0);
+  EXPECT_EQ(attempt([&] { store(other + 3 * page, 'q'); }).signal, 0);
+  EXPECT_EQ(load(other + 3 * page), 'q');
+  EXPECT_EQ(load(spread + page), 's');
+  for (std::size_t i = 1; i < pages; i += 2) EXPECT_EQ(attempt([&] { EXPECT_EQ(load(mine + i * page), 'o'); }).signal, 0) << i;
+  for (std::size_t i = 0; i < pages; i += 2) EXPECT_EQ(load(mine + i * page), 'p');
+  EXPECT_THAT(fs->log(), ::testing::HasSubstr("vm.max_map_count"));
 }
 
 TEST_P(host_limit, pages_of_files_make_room_for_others) {

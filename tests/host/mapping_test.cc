@@ -248,20 +248,25 @@ TEST_P(host_mapping, a_small_stack_for_signals_is_enough) {
   XIP_BEGIN_HOST_TEST();
   resize(large);
   char* at = map(large);
-  char seen = '?';
-  kthread::run("small", *std::pmr::get_default_resource(),
-               [&] {
-                 std::vector<char> memory(16 << 10);
-                 stack_t stack{.ss_sp = memory.data(), .ss_flags = 0, .ss_size = memory.size()},
-                     none{.ss_sp = nullptr, .ss_flags = SS_DISABLE, .ss_size = 0};
-                 ::sigaltstack(&stack, nullptr);
-                 store(at + page, 's');
-                 seen = load(at + page);
-                 ::sigaltstack(&none, nullptr);
-               })
-      .value()
-      .join();
-  EXPECT_EQ(seen, 's');
+  constexpr int forgotten_in_the_handler = 1 << 31;  // SS_AUTODISARM
+  for (const int flags : {0, forgotten_in_the_handler}) {
+    char seen = '?';
+    at += page;
+    kthread::run("small", *std::pmr::get_default_resource(),
+                 [&] {
+                   std::vector<char> memory(16 << 10);
+                   stack_t stack{.ss_sp = memory.data(), .ss_flags = flags, .ss_size = memory.size()},
+                       none{.ss_sp = nullptr, .ss_flags = SS_DISABLE, .ss_size = 0};
+                   ::sigaltstack(&stack, nullptr);
+                   store(at, 's');
+                   seen = load(at);
+                   ::sigaltstack(&none, nullptr);
+                 })
+        .value()
+        .join();
+    EXPECT_EQ(seen, 's');
+    ASSERT_TRUE(t().fsync(fd));
+  }
 }
 
 TEST_P(host_mapping, a_forked_process_has_none_of_it) {
@@ -278,6 +283,21 @@ TEST_P(host_mapping, a_forked_process_has_none_of_it) {
         },
         ::testing::KilledBySignal(SIGSEGV), "");
   }
+  // Nor when it has an address space of its own.
+  const auto no_pointer_of_ours = [](int signal, siginfo_t* info, void* context) {
+    if (!mm::handle_host_fault(signal, info, context)) ::_exit(42);
+  };
+  EXPECT_EXIT(
+      {
+        struct sigaction action{};
+        action.sa_sigaction = no_pointer_of_ours;
+        action.sa_flags = SA_SIGINFO;
+        ::sigaction(SIGSEGV, &action, nullptr);
+        vfs::task* own = fs->kernel().make_task().value();
+        if (!mm::mm_struct::make_host_for(*own, GetParam())) ::_exit(1);
+        ::_exit(load(at));
+      },
+      ::testing::ExitedWithCode(42), "");
   EXPECT_EQ(load(at), 's');
 }
 

@@ -149,8 +149,8 @@ class mm_struct {
   [[nodiscard]] access_result persist_user(user_address address, std::size_t bytes) noexcept;
   // Brings in the page for the access; the signal if it cannot be.
   [[nodiscard]] access_result fault_in(user_address address, bool write) noexcept;
-  // The same for a thread that nobody made a context for, in a handler of a signal; of the host only.
-  [[nodiscard]] access_result fault_of_thread(user_address address, host_access kind) noexcept;
+  // The same for a thread that nobody made a context for, in a handler of a signal; of the host only. SMALL_STACK: somebody else has to do it.
+  [[nodiscard]] access_result fault_of_thread(user_address address, host_access kind, bool small_stack) noexcept;
   // Instructions may be fetched there.
   [[nodiscard]] bool may_execute(user_address address) noexcept;
   // The page is there for this kind of access.
@@ -204,6 +204,7 @@ class mm_struct {
   void write_protect(user_address start, user_address end) noexcept;
   void for_each_host_page(const std::function<void(const pte&, user_address, fault_order)>& visit);
   void refuse(user_address address) noexcept;
+  [[nodiscard]] access_result fault_locked(user_address address, bool write) noexcept;
   [[nodiscard]] bool copy_within_page(const access& what, std::byte* memory) noexcept;
 
   void enter_host(host_space& space) noexcept;
