@@ -1,7 +1,7 @@
 // Which block of the device holds which block of a file, and changing that. Linux: ext4_map_blocks (fs/ext4/inode.c).
 //
 // A crash after the commit of an allocation finds unwritten blocks, which read as zeros; conversion is made only when the bytes are in
-// place. A write into a hole has blocks reserved in memory first, and puts them into the tree as written ones.
+// place, or when the blocks have been zeroed (zero=alloc). A write into a hole has blocks reserved in memory first, and puts them into the tree as written ones.
 //
 // Lock chains:
 //   i_rwsem -> i_data_sem -> i_es_lock

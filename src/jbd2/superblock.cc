@@ -70,7 +70,8 @@ struct sum_of_bits {
 consteval std::array<sum_of_bits, 32> sums_of_sequence() {
   const auto next = [](std::uint32_t sum) { return sum >> 1 ^ ((sum & 1) != 0 ? 0x82f63b78u : 0); };
   std::uint32_t sum = 1;
-  for (std::size_t n = 0; n <= 8 * (sizeof(journal_superblock) - offsetof(journal_superblock, s_sequence) - sizeof(journal_superblock::s_sequence)); ++n)
+  for (std::size_t n = 0;
+       n <= 8 * (sizeof(journal_superblock) - offsetof(journal_superblock, s_sequence) - sizeof(journal_superblock::s_sequence)); ++n)
     sum = next(sum);
   std::array<sum_of_bits, 32> rows;
   for (unsigned from_end = 0; from_end < 32; ++from_end, sum = next(sum)) {

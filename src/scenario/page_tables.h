@@ -1,5 +1,5 @@
-// After each step of a race: no page table maps a block that is not its file's, nor one behind the end of the file, nor lets anybody store where no DIRTY entry says
-// so, which an fsync would not find. An access through such an entry may be caught by others; this finds the entry, whether somebody uses it or not.
+// After each step of a race: no page table maps a block that is not its file's, nor one behind the end of the file, nor one that no entry knows, nor lets anybody
+// store where no DIRTY entry says so, which an fsync would not find. An access through such an entry may be caught by others; this finds the entry, whether somebody uses it or not.
 #pragma once
 
 #include <string>

@@ -133,6 +133,8 @@ class mapping_fault {
     split_zeros(entries);
     if (!entries.put({.index = first_, .pages = pages_, .kind = entry_kind::zero})) return ended(vm_fault_t::oom);
     if (!stays_unwritten(inode_, ops_, lblk(), pages_)) {
+      mm::unmap_mapping_range(inode_, first_, first_ + (pages_ - 1),
+                              false);  // the entry may have been there before, and others' zeros with it
       entries.remove(first_);
       return ended(vm_fault_t::nopage);
     }

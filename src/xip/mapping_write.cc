@@ -1,5 +1,6 @@
 // Writing through a mapping. Written blocks are overwritten in place; holes and unwritten blocks are filled slice by slice: get blocks that
-// nobody can read yet, copy, drain, convert. Linux: dax_iomap_iter (fs/dax.c), and the convert callback of 4.0 made safe against faults.
+// nobody can read yet, copy, drain, convert; or blocks that the file system has zeroed and made written, copy. Linux: dax_iomap_iter (fs/dax.c), and the
+// convert callback of 4.0 made safe against faults.
 //
 // A slice opens the handle before it locks the entries, because the fault path nests them so; it copies with faults disabled, because the
 // source may be a mapping of the very pages that it has locked; it looks the mapping up again under the entry locks, because a fault may have

@@ -21,7 +21,7 @@ same 'a workload of ours' 0 "$status"
 expect 'has a line' grep -qE '^mine [0-9.]+s [0-9]+ states at [0-9]+ moments' "$scratch/said"
 expect 'and a closing line' grep -qE '^1 workload passed, 0 failed; .* memory, unit 64$' "$scratch/said"
 
-for where in '--unit 8' '--unit 512' '--device block' '--device block --unit 4096' '--fsck all' '--mkfs "-b 1024 -J size=1" -o dax=never' '--mkfs "-b 4096 -O ^metadata_csum"'; do
+for where in '--unit 8' '--unit 512' '--device block' '--device block --unit 4096' '--fsck all' '--mkfs "-b 1024 -J size=1" -o dax=never' '--mkfs "-b 4096 -O ^metadata_csum"' '-o dax=always,zero=alloc --unit 8'; do
   eval run "$scratch/mine.txt" ace1-40 "$where" --json
   same "with $where" 0 "$status"
   expect 'both pass' json 'r["passed"] == 2 and r["failed"] == 0 and r["states"] > 10 and r["fsck_images"] > 0'

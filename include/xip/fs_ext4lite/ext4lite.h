@@ -9,7 +9,7 @@
 
 namespace xip {
 
-// Mount options: dax[=always|never|inode], errors=continue|remount-ro|panic, commit=SECONDS (0: the default), zero=convert|alloc,
+// Mount options: dax[=always|never|inode], errors=continue|remount-ro|panic, commit=SECONDS (0: the default), zero=convert|alloc (of files with extents),
 // noload or norecovery, [no]grpid, [no]user_xattr, [no]acl.
 // The generic ones (ro ...) belong to the VFS. Refused by name: unknown incompatible features, and read-write mounts of images with a damaged journal. A
 // journal that needs recovery is replayed by a read-write mount.

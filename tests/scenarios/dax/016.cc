@@ -2,6 +2,10 @@
 // Why: each of the two must find what the other has put: zeros of 2 MiB under a block of one page, pages anywhere in a range that is asked for as a whole (Linux
 // cd656375f946, de14b9cb5e02, e2093926a098, 0e40de0338d0; xfstests generic/437).
 // Groups: auto mmap. Needs: DAX.
+#include <utility>
+
+#include <xip/base/points.h>
+
 #include "helpers.h"
 #include "mapping_helpers.h"
 
@@ -40,10 +44,24 @@ struct two_spaces {
   user_address mine = 0, theirs = 0;
 };
 
+// How often 2 MiB were mapped at once.
+class huge_faults final : public point_sink {
+ public:
+  void on_point(point p, std::uint64_t, std::uint64_t pages, std::uint64_t) noexcept override {
+    if (p == point::mm_before_pte && pages == mm::pages_per_pmd) ++count;
+  }
+  int inject(point, std::uint64_t, std::uint64_t) noexcept override { return 0; }
+  unsigned count = 0;
+};
+
 // A hole is zeros of 2 MiB in both; then one page of it gets a block, by a call and by a store.
 void zeros_of_a_hole(run& t) {
   const two_spaces s{t, "hole", 2 * huge};
+  huge_faults heard;
+  point_sink* const before = std::exchange(s.other->context.points, &heard);
   s.expect_everywhere(5 * page, 0);
+  s.other->context.points = before;
+  t.expect(heard.count == 1, "a hole is mapped as 2 MiB");
   s.expect_everywhere(huge + 5 * page, 0);
   write_word(t, t.task(), s.fd, 9 * page, 1);
   s.expect_everywhere(9 * page, 1);
