@@ -459,14 +459,19 @@ result<> free_blocks(handle& h, ext4_inode_info& inode, pblk_t first, std::uint3
   return {};
 }
 
-result<held_bitmaps> prepare_to_free(ext4_sb_info& sb, pblk_t first, std::uint32_t count) {
+result<held_bitmaps> prepare_to_free(handle& h, pblk_t first, std::uint32_t count) {
+  ext4_sb_info& sb = h.sb();
   held_bitmaps held;
   if (!data_blocks_valid(sb, first, count)) return held;  // free_blocks says so
   std::size_t groups = 0;
   for (std::uint32_t g = group_of(sb, first).value(); g <= group_of(sb, first + (count - 1)).value() && groups < std::size(held.of); ++g) {
     auto bitmap = load_block_bitmap(sb, group_t{g});
     if (!bitmap && bitmap.error() != EUCLEAN) return fail(bitmap.error());
-    if (bitmap) held.of[groups] = std::move(*bitmap);
+    if (bitmap) {
+      static_cast<void>(XIP_TRY(get_write_access(h, **bitmap)));
+      static_cast<void>(XIP_TRY(get_write_access(h, desc_buffer(sb, group_t{g}))));
+      held.of[groups] = std::move(*bitmap);
+    }
     ++groups;
     auto spare = spare_maps(sb, *sb.s_groups[g]);
     spin_guard guard{sb.s_groups[g]->lock};

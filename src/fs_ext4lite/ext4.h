@@ -191,6 +191,7 @@ struct ext4_sb_info : vfs::super_block {
   std::atomic<bool> s_written{false};
   std::int64_t s_changed_since = 0;  // when the journal began, in seconds; set with s_written
   std::atomic<bool> s_error_seen{false};
+  std::atomic<int> s_evict_error{0};                // why the last inode that could not be deleted was not
   std::atomic<bool> s_shutdown{false};              // errors=panic, or a commit failed: every change and every fsync fails with EIO
   std::atomic<std::uint64_t> s_commit_sequence{0};  // commits that are durable
   std::atomic<std::uint64_t> s_running_tid{1};      // of what is changed now, without a journal
@@ -327,7 +328,7 @@ struct held_bitmaps {
 };
 // Whatever free_blocks of COUNT blocks from FIRST, at most a group's length, reads or needs memory for is there as long as the answer lives: who takes
 // them out of a tree first does not lose them then. A corrupt group keeps its blocks, as it does in free_blocks.
-[[nodiscard]] result<held_bitmaps> prepare_to_free(ext4_sb_info& sb, pblk_t first, std::uint32_t count);
+[[nodiscard]] result<held_bitmaps> prepare_to_free(handle& h, pblk_t first, std::uint32_t count);
 // INODE has so many blocks more (or fewer) than before, in memory.
 void add_to_i_blocks(ext4_inode_info& inode, std::int64_t blocks) noexcept;
 // Where the first block of INODE should go.

@@ -123,7 +123,7 @@ result<> shrink_depth(handle& h, ext4_inode_info& inode) {
       const tree_node child = node_at(inode, path, 1);
       if (child.entries() > root_capacity) return {};
       block = path.level[1].buffer->block();
-      held = XIP_TRY(prepare_to_free(h.sb(), block, 1));
+      held = XIP_TRY(prepare_to_free(h, block, 1));
       root.take(child, 0, child.entries(), root_capacity);
       note_depth(inode);
     }

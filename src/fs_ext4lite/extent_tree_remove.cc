@@ -22,7 +22,7 @@ namespace {
   while (level != 0 && node_at(inode, path, level).entries() == 1) --level;
   std::array<held_bitmaps, extent_max_depth> held;
   for (std::uint32_t empty = path.depth; empty > level; --empty)
-    held[empty - 1] = XIP_TRY(prepare_to_free(h.sb(), path.level[empty].buffer->block(), 1));
+    held[empty - 1] = XIP_TRY(prepare_to_free(h, path.level[empty].buffer->block(), 1));
   const auto at = static_cast<std::uint32_t>(path.level[level].at);
   tree_node_writer node = XIP_TRY(write_node(h, inode, path, level));
   node.erase(at);
@@ -83,7 +83,7 @@ result<bool> remove_last_stretch(handle& h, ext4_inode_info& inode, lblk_t first
     e = leaf_of(inode, path).extent_at(static_cast<std::uint32_t>(path.leaf().at));
   }
   const pblk_t freed = e.pblk + (begin - e.lblk);
-  const held_bitmaps held = XIP_TRY(prepare_to_free(h.sb(), freed, count));
+  const held_bitmaps held = XIP_TRY(prepare_to_free(h, freed, count));
   XIP_TRY(shorten_extent(h, inode, path, e, begin, end));
   path = tree_path{};
   XIP_POINT(ext4_extent_removed, inode.i_ino.value(), begin.value(), count);

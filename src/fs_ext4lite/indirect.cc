@@ -194,7 +194,7 @@ class run_remover {
   }
 
   [[nodiscard]] result<bool> free_indirect(const table_place& parent, std::uint32_t block) XIP_REQUIRES(inode_.i_data_sem) {
-    const held_bitmaps held = XIP_TRY(prepare_to_free(h_.sb(), pblk_t{block}, 1));
+    const held_bitmaps held = XIP_TRY(prepare_to_free(h_, pblk_t{block}, 1));
     XIP_TRY(clear(parent, 1));
     XIP_TRY(free_blocks(h_, inode_, pblk_t{block}, 1, true));
     return true;
@@ -209,7 +209,7 @@ class run_remover {
     const pblk_t begin{std::uint64_t{block} - count + 1};
     const lblk_t from{static_cast<std::uint32_t>(lblk - count + 1)};
     XIP_TRY(check_pointer(inode_, begin.value(), count, from.value()));
-    const held_bitmaps held = XIP_TRY(prepare_to_free(h_.sb(), begin, count));
+    const held_bitmaps held = XIP_TRY(prepare_to_free(h_, begin, count));
     inode_.i_es.remove(from, count);
     XIP_TRY(clear(place, count));
     XIP_POINT(ext4_extent_removed, inode_.i_ino.value(), from.value(), count);

@@ -416,6 +416,7 @@ void evict_inode(vfs::inode& i) noexcept {
   } catch (const std::bad_alloc&) {
   }
   if (done) return;
+  sb.s_evict_error.store(done.error().number(), std::memory_order_relaxed);
   orphan_forget(inode);
   sb.s_kernel.printk(vfs::log_level::error, fmt::format("ext4 ({}): inode {} could not be {}: {}", sb.s_id, inode.i_ino.value(),
                                                         linked ? "truncated" : "deleted", done.error().message()));

@@ -22,6 +22,7 @@
 #include "fs_ext4lite/block_claims.h"
 #include "fs_ext4lite/inode.h"
 #include "fs_ext4lite/super.h"
+#include "fs_ext4lite/without_exceptions.h"
 
 namespace xip::ext4lite {
 namespace {
@@ -115,7 +116,7 @@ void take_slot(ext4_sb_info& sb, ext4_inode_info& inode, std::uint32_t slot) XIP
   if (number > sb.s_inodes_count) return refuse(fmt::format("but the last inode is {}", sb.s_inodes_count));
   if (number == sb.s_orphan_file_inum) return refuse("which is the orphan file");
   const auto in_use = inode_number_in_use(sb, ino_t{number});
-  if (!in_use) return refuse("whose group's inode bitmap cannot be read");
+  if (!in_use) return refuse_orphan(message, place, number, "whose group's inode bitmap cannot be read", in_use.error());
   if (!*in_use) return refuse("which is free in the inode bitmap");
   return {};
 }
@@ -234,8 +235,11 @@ using filed_orphans = std::pmr::vector<filed_orphan>;
       slot == no_orphan_slot ? link_first(sb, inode) : take_slot(sb, inode, slot);
     }
     if (inode.i_nlink.load(std::memory_order_relaxed) == 0) return {};  // the last reference deletes it
-    return finish_truncate(inode);
+    const auto cut = without_exceptions([&] { return finish_truncate(inode); });
+    if (!cut && cut.error() == ENOMEM) orphan_forget(inode);  // the next mount does it
+    return cut;
   };
+  sb.s_evict_error.store(0, std::memory_order_relaxed);
   if (auto done = finish(); !done) {
     message = fmt::format("orphan inode {} cannot be cleaned up: {}", number, done.error().message());
     return done;
@@ -243,7 +247,7 @@ using filed_orphans = std::pmr::vector<filed_orphan>;
   mutex_guard guard{sb.s_orphan_lock};
   if ((slot == no_orphan_slot ? read_head(sb) : sb.s_orphan_file.number_in(slot)) != number) return {};
   message = fmt::format("orphan inode {} stays on the list", number);
-  return fail(EUCLEAN);
+  return fail(sb.s_evict_error.load(std::memory_order_relaxed) == ENOMEM ? ENOMEM : EUCLEAN);
 }
 
 [[nodiscard]] std::uint32_t head_now(ext4_sb_info& sb) {

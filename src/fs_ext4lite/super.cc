@@ -413,11 +413,12 @@ void vfs_found_corruption(const vfs::inode& i, std::string_view what) { (void)co
   XIP_TRY(check_writable(es, message));
   XIP_TRY(open_journal(sb, es, message));
   sb.s_flags.fetch_and(~vfs::sb_rdonly, std::memory_order_relaxed);
-  if (auto cleaned = orphan_cleanup(sb, message); !cleaned) {
+  if (auto cleaned = without_exceptions([&] { return orphan_cleanup(sb, message); }); !cleaned) {
     sb.s_flags.fetch_or(vfs::sb_rdonly, std::memory_order_relaxed);
+    static_cast<void>(mark_clean(sb));  // some may have been cleaned up
     return cleaned;
   }
-  if (!sb.is_rdonly()) return {};
+  if (!sb.is_rdonly() && !sb.s_shutdown.load(std::memory_order_relaxed)) return {};
   message = "errors were found: unmount it and run e2fsck";
   return fail(EROFS);
 }
@@ -440,10 +441,14 @@ void vfs_found_corruption(const vfs::inode& i, std::string_view what) { (void)co
   }
   const bool read_only = (flags & vfs::sb_rdonly) != 0;
   if (read_only && !sb.is_rdonly()) XIP_TRY(become_readonly(sb));
-  if (!read_only && sb.is_rdonly()) XIP_TRY(become_writable(sb, message));
+  const errors_mode errors = errors_of(options, sb.s_errors_on_disk), before = sb.s_errors.exchange(errors, std::memory_order_relaxed);
+  if (!read_only && sb.is_rdonly())
+    if (auto writable = become_writable(sb, message); !writable) {
+      sb.s_errors.store(before, std::memory_order_relaxed);
+      return writable;
+    }
   take_options(sb, options);
   if (sb.s_journal != nullptr && commit_interval(sb) != nanoseconds::zero()) sb.s_journal->set_commit_interval(commit_interval(sb));
-  sb.s_errors.store(errors_of(options, sb.s_errors_on_disk), std::memory_order_relaxed);
   return {};
 }
 

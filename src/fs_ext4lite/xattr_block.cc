@@ -173,7 +173,7 @@ class block_change {
   // What freeing the old block needs.
   [[nodiscard]] result<> prepare() XIP_REQUIRES(sb_.s_xattr_lock) {
     XIP_TRY(start_changing(h_));
-    if (old_ && share_count(*old_) == 1) held_ = XIP_TRY(prepare_to_free(sb_, old_->block(), 1));
+    if (old_ && share_count(*old_) == 1) held_ = XIP_TRY(prepare_to_free(h_, old_->block(), 1));
     return {};
   }
   // From here on nothing fails but by corruption.

@@ -401,6 +401,39 @@ TEST_P(mount_with_fault, is_refused_and_changes_nothing) {
   EXPECT_GT(refused, 0u);
 }
 
+// A mount that had no memory to clean up leaves all of it to the next one, and calls nothing a corruption.
+TEST(orphans_without_memory, are_cleaned_up_by_the_next_mount) {
+  const image disk = make_image("-b 1024 -g 1024 -N 512", "4M");
+  for (const char* command : {"write /etc/services a", "write /etc/services b", "unlink a", "set_inode_field <12> links_count 0",
+                              "set_inode_field <12> dtime 13", "set_inode_field b size 10", "ssv last_orphan 12"})
+    (void)debugfs(disk.path(), command, true);
+  unsigned refused = 0;
+  for (unsigned skip = 0;; skip += places_at_once) {
+    SCOPED_TRACE(fmt::format("{} passed", skip));
+    const std::unique_ptr<dev::device> device = load(disk);
+    fails_once sink{point::alloc_memory, ENOMEM, skip};
+    std::string log;
+    vfs::kernel kernel{{.log = [&log](vfs::log_level, std::string_view text) { log += text; }, .points = &sink}};
+    if (kernel.register_filesystem(ext4lite_file_system())) {
+      if (const auto mounted = kernel.mount("ext4", *device, "/", "noatime"); mounted) {
+        EXPECT_TRUE(kernel.umount("/") || sink.struck());
+      } else {
+        EXPECT_EQ(mounted.error().code.number(), ENOMEM) << mounted.error().message;
+        ++refused;
+      }
+    }
+    EXPECT_EQ(log.find("left to e2fsck"), log.npos) << log;
+    const image judged = make_image("-b 1024", "4M");
+    store(*device, judged);
+    mounted fs{judged};
+    ASSERT_TRUE(fs.ok()) << fs.failure();
+    EXPECT_EQ(fs.task().stat("/b")->size, 10);
+    fs.umount_and_check(judged);
+    if (!sink.struck() || HasFailure()) break;
+  }
+  EXPECT_GT(refused, 0u);
+}
+
 INSTANTIATE_TEST_SUITE_P(on, mount_with_fault, testing::Values(faults[0], faults[1]), [](const auto& each) { return each.param.name; });
 
 }  // namespace
