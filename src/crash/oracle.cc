@@ -313,6 +313,8 @@ std::string oracle::judge(const tree& found, std::span<const step_time> times) c
     comparison c{there, states_[state]};
     if (state > sure.names)
       for (const growth& g : growing_at(state, sure, times)) c.allow(g.file, g.least, g.most);
+    else if (state != 0 && !times[state - 1].has_ended())  // another task has made a part of it durable
+      if (const auto g = growth_of(state)) c.allow(g->file, g->least, g->most);
     c.run();
     if (c.count() <= least) least = c.count(), nearest = state, why = c.first();
     if (c.count() != 0) continue;
