@@ -50,7 +50,8 @@ void install() noexcept {
   ::sigaction(SIGSEGV, &ours, &process_spaces.before);
 }
 
-// x86-64: the error code of the page fault. arm64: the exception syndrome, a record behind the registers (ESR_EL1: class in bits 26 to 31, WnR is bit 6).
+// x86-64: the error code of the page fault. arm64: the exception syndrome, a record behind the registers (ESR_EL1: class in bits 26 to 31, WnR is bit 6,
+// and CM, bit 8, says that a cache line was flushed, which changes nothing).
 [[nodiscard]] host_access kind_of([[maybe_unused]] const ucontext_t& context) noexcept {
 #if defined(__x86_64__)
   const auto error = context.uc_mcontext.gregs[REG_ERR];
@@ -66,7 +67,7 @@ void install() noexcept {
     if (r.magic != ESR_MAGIC) continue;
     const auto exception = static_cast<unsigned>(r.syndrome >> 26) & 0x3f;
     if (exception == 0x20 || exception == 0x21) return host_access::fetch;
-    return (r.syndrome & 0x40) != 0 ? host_access::store : host_access::load;
+    return (r.syndrome & 0x140) == 0x40 ? host_access::store : host_access::load;
   }
   return host_access::load;
 #else
@@ -186,10 +187,13 @@ result<std::size_t> register_host_space(mm_struct& mm, user_address bottom, user
 
 void unregister_host_space(std::size_t i) noexcept {
   space_slot& slot = process_spaces.spaces[i];
-  slot.mm.store(nullptr);
+  {
+    const raw_spin_guard guard{process_spaces.lock};  // it is another's as soon as it is free
+    slot.bottom.store(0);
+    slot.top.store(0);
+    slot.mm.store(nullptr);
+  }
   wait_for([&slot] { return slot.users.load() == 0; });
-  slot.bottom.store(0);
-  slot.top.store(0);
 }
 
 // Counted first, asked then: who unregisters does it the other way round. The slot may have become another one's in between.

@@ -120,6 +120,7 @@ bool host_space::trap(user_address start, user_address end) noexcept {
 // What begins and ends where mappings do takes no more of them than there are.
 void host_space::trap_for_sure(user_address start, user_address end) noexcept {
   if (trap(start, end)) return;
+  is_at_limit_.store(true, std::memory_order_relaxed);
   for (bool wider = true; wider;) {
     wider = false;
     if (const auto low = start > bottom_ ? find(start - 1) : runs_.end(); low != runs_.end() && low->second.what.kind != pte_kind::anon) {
@@ -258,19 +259,19 @@ int host_space::map_on_host(user_address start, const run& r) noexcept {
       there = map_as(at, protection, is_file ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE);
     return there;
   };
-  // Made elsewhere and moved here: the host's kernel, which waits in a userfaultfd, never finds what it may not read.
-  if (userfaultfd_ >= 0) {
-    if (void* const made = map_at(nullptr, r.protection()); made != MAP_FAILED) {
-      if (::madvise(made, bytes, MADV_DONTFORK) == 0 &&
-          ::mremap(made, bytes, bytes, MREMAP_MAYMOVE | MREMAP_FIXED, pointer(start)) != MAP_FAILED)
-        return 0;
-      ::munmap(made, bytes);
-    }
-  }
   // Inaccessible at first, so that a child that is forked in between inherits nothing it could use.
+  const auto open_up = [&](void* at) { return ::madvise(at, bytes, MADV_DONTFORK) == 0 && ::mprotect(at, bytes, r.protection()) == 0; };
+  // Made elsewhere and moved here: the host's kernel, which waits in a userfaultfd, never finds what it may not read, and where the host refuses the mapping
+  // there is no gap.
+  void* const made = map_at(nullptr, PROT_NONE);
+  if (made == MAP_FAILED && errno != ENOMEM) return errno;
+  if (made != MAP_FAILED) {
+    if (open_up(made) && ::mremap(made, bytes, bytes, MREMAP_MAYMOVE | MREMAP_FIXED, pointer(start)) != MAP_FAILED) return 0;
+    ::munmap(made, bytes);
+  }
+  // It needs more mappings for a moment than the host has.
   void* const there = map_at(pointer(start), PROT_NONE);
-  if (there == MAP_FAILED) return errno;
-  if (::madvise(there, bytes, MADV_DONTFORK) == 0 && ::mprotect(there, bytes, r.protection()) == 0) return 0;
+  if (there != MAP_FAILED && open_up(there)) return 0;
   const int failed = errno;
   static_cast<void>(trap(start, r.end));
   return failed;
@@ -286,6 +287,11 @@ int host_space::insert(user_address start, const run& r) noexcept {
   } catch (const std::bad_alloc&) {
     return EAGAIN;
   }
+}
+
+bool host_space::is_there(user_address page, bool write) const noexcept {
+  const pte e = translate(page);
+  return e.present() && (!write || e.write || e.kind == pte_kind::anon);
 }
 
 vm_fault_t host_space::set(user_address start, user_address end, user_address page, const pte& e, std::uint32_t vm_flags) noexcept {
@@ -322,7 +328,7 @@ vm_fault_t host_space::set(user_address start, user_address end, user_address pa
       continue;
     }
     if (failed == ENOMEM) is_at_limit_.store(true, std::memory_order_relaxed);
-    if (page < start || page >= end || find(page) != runs_.end()) break;  // the others fault when somebody touches them
+    if (page < start || page >= end || is_there(page, e.write)) break;  // the others fault when somebody touches them
     if (failed != ENOMEM && failed != EAGAIN) return vm_fault_t::sigbus;
     if (failed == EAGAIN || std::exchange(has_evicted, true)) return vm_fault_t::oom;
     evict();
@@ -452,8 +458,10 @@ void host_space::protect(user_address start, user_address end, std::uint32_t vm_
 // What is moved leaves a hole behind: the old range is nobody's soon, and is kept from others at once.
 bool host_space::move_page(map::iterator r, user_address to) noexcept {
   const user_address from = r->first;
-  if (::mremap(pointer(from), page_size, page_size, MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP, pointer(to)) == MAP_FAILED)
+  if (::mremap(pointer(from), page_size, page_size, MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP, pointer(to)) == MAP_FAILED) {
+    static_cast<void>(trap(to, to + page_size));  // what was there may be gone all the same
     return false;
+  }
   auto node = runs_.extract(r);
   node.key() = to;
   node.mapped().end = to + page_size;
@@ -473,6 +481,7 @@ result<> host_space::move(user_address from, user_address to, std::size_t bytes)
     return true;
   };
   if (move_pages(from, to)) return {};
+  is_at_limit_.store(true, std::memory_order_relaxed);
   evict();  // a private page alone is not taken out, so the host has room now, be it for the way back
   if (move_pages(from, to)) return {};
   static_cast<void>(move_pages(to, from));

@@ -55,6 +55,7 @@ class host_space {
 
   // Says once that the host allows no more mappings, if one was wanted; under no lock.
   void warn_of_limit() noexcept;
+  [[nodiscard]] bool is_there(user_address page, bool write) const noexcept;
   [[nodiscard]] std::size_t runs() const noexcept { return runs_.size(); }
   template <class Visit>
   void for_each_page(Visit&& visit) const {

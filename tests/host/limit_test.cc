@@ -127,6 +127,24 @@ TEST_P(host_limit, the_middle_of_a_mapping_is_unmapped) {
   }
 }
 
+// The page is there to be read, in a run that would have to be cut: for a store that is not enough.
+TEST_P(host_limit, a_part_of_a_run_is_stored_into) {
+  XIP_BEGIN_HOST_TEST();
+  for (const std::size_t spare : spares) {
+    SCOPED_TRACE(spare);
+    put(std::string(large, 'o'), 0);
+    char* at = map(large);
+    EXPECT_EQ(load(at + 300 * page), 'o');
+    ASSERT_TRUE(mm::madvise(t(), address(at), large / 2, MADV_DONTNEED));
+    {
+      XIP_CROWD(spare);
+      EXPECT_EQ(attempt([&] { store(at + 300 * page, 's'); }).signal, 0);
+    }
+    EXPECT_EQ(get(1, static_cast<loff_t>(300 * page)), "s");
+    ASSERT_TRUE(mm::munmap(t(), address(at), large));
+  }
+}
+
 TEST_P(host_limit, an_address_space_ends) {
   XIP_BEGIN_HOST_TEST();
   for (const std::size_t spare : spares) {
