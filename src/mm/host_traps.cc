@@ -3,8 +3,8 @@
 #include "mm/host_traps.h"
 
 #include <array>
+#include <bit>
 #include <cerrno>
-#include <new>
 
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
@@ -112,20 +112,22 @@ void host_traps::read_faults() noexcept {
   }
 }
 
-// No memory for it: the access is made again, and faults again.
+// While all are in use the access is made again, and faults again.
 void host_traps::take_fault(user_address address, bool write) noexcept {
-  auto* const r = new (std::nothrow) host_workers::request{.address = address, .write = write, .waits = false};
-  if (r != nullptr)
-    workers_->post(*r);
-  else
-    wake(address);
+  std::uint64_t free = free_requests_.load();
+  while (free != 0 && !free_requests_.compare_exchange_weak(free, free & (free - 1))) continue;
+  if (free == 0) return wake(address);
+  host_workers::request& r = requests_[static_cast<std::size_t>(std::countr_zero(free))];
+  r = {.address = address, .write = write, .waits = false};
+  workers_->post(r);
 }
 
 // What could not be had becomes a SIGSEGV in the thread that waits: there it is tried once more, and becomes the signal that it is.
 void host_traps::finish(host_workers::request& r) noexcept {
   if (!r.answer) mm_.refuse(r.address);
-  wake(r.address);
-  delete &r;
+  const user_address address = r.address;
+  free_requests_.fetch_or(std::uint64_t{1} << (&r - requests_.data()));
+  wake(address);
 }
 
 void host_traps::wake(user_address address) const noexcept {

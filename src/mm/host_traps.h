@@ -1,6 +1,9 @@
 // How accesses to pages of the host that are not there come to their address space: the process's SIGSEGV, and a userfaultfd.
 #pragma once
 
+#include <array>
+#include <atomic>
+#include <cstdint>
 #include <memory>
 #include <optional>
 
@@ -51,6 +54,9 @@ class host_traps {
   host_space& space_;
   vfs::task identity_;
   int userfaultfd_ = -1, stop_ = -1;
+  // Faults that the userfaultfd has told of. No memory is asked for: where the host makes no more mappings a thread's first malloc can fail for ever.
+  std::array<host_workers::request, 64> requests_{};
+  std::atomic<std::uint64_t> free_requests_{~std::uint64_t{0}};
   std::optional<std::size_t> slot_;
   std::optional<host_workers> workers_;
   std::optional<kthread> reader_;
