@@ -6,19 +6,15 @@
 
 #include <xip/dev/block_observer.h>
 
+#include "xip/mover.h"
+
 namespace xip::ext4lite {
 namespace {
 
 // Zeros over whole pages heal a bad block.
-[[nodiscard]] result<dev::window> window_to_zero(dev::device& device, std::uint64_t offset, std::uint64_t bytes) {
-  const auto window = device.direct_access(offset, bytes, dev::access_intent::write);
-  if (window || window.error() != EIO || offset % page_size != 0 || bytes < page_size) return window;
-  return device.direct_access(offset, bytes & ~std::uint64_t{page_size - 1}, dev::access_intent::recovery_write);
-}
-
 [[nodiscard]] result<> zero_through_window(dev::device& device, std::uint64_t offset, std::uint64_t bytes) {
   while (bytes != 0) {
-    const dev::window window = XIP_TRY(window_to_zero(device, offset, bytes));
+    const dev::window window = XIP_TRY(window_for_write(device, offset, bytes));
     device.zero(window.data, window.bytes);
     offset += window.bytes;
     bytes -= window.bytes;

@@ -55,7 +55,6 @@ class host_space {
 
   // Says once that the host allows no more mappings, if one was wanted; under no lock.
   void warn_of_limit() noexcept;
-  [[nodiscard]] bool is_there(user_address page, bool write) const noexcept;
   [[nodiscard]] std::size_t runs() const noexcept { return runs_.size(); }
   template <class Visit>
   void for_each_page(Visit&& visit) const {
@@ -81,6 +80,7 @@ class host_space {
   [[nodiscard]] map::iterator first_in(user_address start) noexcept;  // with the rest of one that begins before
   // No run lies on both sides of ADDRESS. False: no memory.
   [[nodiscard]] bool cut(user_address address) noexcept;
+  [[nodiscard]] bool is_there(user_address page, bool write) const noexcept;
   [[nodiscard]] bool try_set_copy(user_address address, const std::byte* bytes, std::uint32_t vm_flags) noexcept;
   // Pages of files are taken out of all that is mapped: they fault again. So others find room.
   void evict() noexcept;
@@ -105,8 +105,8 @@ class host_space {
   const user_address reserved_;
   const std::size_t reserved_bytes_;
   const user_address bottom_, top_;
-  const std::size_t
-      most_runs_;  // a third of what the host allows: each may have a mapping of its own behind it, and the program has others
+  // A third of what the host allows: each may have a mapping of its own behind it, and the program has others.
+  const std::size_t most_runs_;
   int userfaultfd_ = -1;
   void* ballast_ = nullptr;
   std::atomic<bool> is_at_limit_{false}, has_warned_{false};

@@ -38,7 +38,7 @@ result<std::size_t> window_mover::read(vfs::iov_iter& to, std::uint64_t offset, 
 }
 
 result<std::size_t> window_mover::write(vfs::iov_iter& from, std::uint64_t offset, std::size_t bytes) noexcept {
-  const dev::window w = XIP_TRY(window_for_write(offset, bytes));
+  const dev::window w = XIP_TRY(window_for_write(device_, offset, bytes));
   return from.copy(std::min(bytes, w.bytes), [&](const std::byte* host, std::size_t at, std::size_t n) {
     XIP_POINT(xip_copy_piece, offset + at, n);
     observe_access(device_, inode_, offset + at, n, true);
@@ -48,7 +48,7 @@ result<std::size_t> window_mover::write(vfs::iov_iter& from, std::uint64_t offse
 
 result<> window_mover::write_zeros(std::uint64_t offset, std::size_t bytes) noexcept {
   while (bytes != 0) {
-    const dev::window w = XIP_TRY(window_for_write(offset, bytes));
+    const dev::window w = XIP_TRY(window_for_write(device_, offset, bytes));
     const std::size_t n = std::min(bytes, w.bytes);
     XIP_POINT(xip_zero_piece, offset, n);
     observe_access(device_, inode_, offset, n, true);
@@ -59,10 +59,10 @@ result<> window_mover::write_zeros(std::uint64_t offset, std::size_t bytes) noex
   return {};
 }
 
-result<dev::window> window_mover::window_for_write(std::uint64_t offset, std::size_t bytes) noexcept {
-  auto w = device_.direct_access(offset, bytes, dev::access_intent::write);
+result<dev::window> window_for_write(dev::device& d, std::uint64_t offset, std::size_t bytes) noexcept {
+  auto w = d.direct_access(offset, bytes, dev::access_intent::write);
   if (w.has_value() || w.error() != EIO || !page_aligned(offset) || bytes < page_size) return w;
-  return device_.direct_access(offset, bytes & ~(page_size - 1), dev::access_intent::recovery_write);
+  return d.direct_access(offset, bytes & ~(page_size - 1), dev::access_intent::recovery_write);
 }
 
 result<std::size_t> batch_mover::read(vfs::iov_iter& to, std::uint64_t offset, std::size_t bytes) noexcept {

@@ -22,6 +22,9 @@ struct completed {
   int error = 0;          // why it stopped there; 0: everything arrived
 };
 
+// BYTES bytes of D at device byte OFFSET, to be overwritten: asked for again in recovery mode where whole poisoned pages are. Fewer: the window ends. EIO: poison.
+[[nodiscard]] result<dev::window> window_for_write(dev::device& d, std::uint64_t offset, std::size_t bytes) noexcept;
+
 class window_mover {
  public:
   explicit window_mover(vfs::inode& inode) noexcept : inode_{inode}, device_{inode.i_sb.s_bdev} {}
@@ -42,9 +45,6 @@ class window_mover {
   static constexpr bool moves_at_once = true;
 
  private:
-  // The window for a write, asked for again in recovery mode where whole poisoned pages are overwritten.
-  [[nodiscard]] result<dev::window> window_for_write(std::uint64_t offset, std::size_t bytes) noexcept;
-
   const vfs::inode& inode_;
   dev::device& device_;
 };
