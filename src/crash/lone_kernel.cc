@@ -46,7 +46,8 @@ std::uint64_t lone_scheduler::spawn(thread_context&, void (*)(void*), void*) noe
 
 lone_kernel::arena::arena() : first_{std::make_unique_for_overwrite<std::byte[]>(first_bytes)}, resource_{first_.get(), first_bytes} {}
 
-lone_kernel::lone_kernel(arena& memory, point_sink* points) : kernel_{options_of(memory.fresh(), scheduler_, complaint_, points)} {}
+lone_kernel::lone_kernel(arena& memory, point_sink* points, nanoseconds earlier)
+    : scheduler_{earlier}, kernel_{options_of(memory.fresh(), scheduler_, complaint_, points)} {}
 
 lone_kernel::~lone_kernel() {
   if (task_ != nullptr) kernel_.exit_task(task_);

@@ -1,6 +1,7 @@
 // lone_kernel: a kernel instance with one thread and no clock but its own, so that what it does depends on the device alone.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <memory_resource>
 #include <string>
@@ -17,6 +18,7 @@ namespace xip::crash {
 // Nobody but the caller runs. Time goes on by a microsecond each time somebody looks.
 class lone_scheduler final : public sched_hook {
  public:
+  explicit lone_scheduler(nanoseconds earlier) noexcept : now_{epoch - earlier} {}
   void on_lock(sched_event event, const lock_class& cls, const void* instance, bool exclusive) noexcept override;
   bool block(waiter& w, nanoseconds deadline) noexcept override;
   void wake(waiter& w) noexcept override;
@@ -26,13 +28,20 @@ class lone_scheduler final : public sched_hook {
   nanoseconds realtime_now() noexcept override { return now_ += nanoseconds{1000}; }
 
  private:
-  nanoseconds now_{std::int64_t{1'704'067'200} * 1'000'000'000};  // 2024-01-01
+  static constexpr nanoseconds epoch{std::int64_t{1'704'067'200} * 1'000'000'000};  // 2024-01-01
+  nanoseconds now_;
 };
 
-// What listens in one kernel: it plants bugs (in builds that have any), and knows the named point that was passed last.
+// The named points that were passed last, but for those of devices, which are where one waits.
+struct passed_points {
+  point last = point::count, before = point::count;  // another one than the last; count: none
+  std::uint64_t count = 0;                           // of all that were passed
+};
+
+// What listens in one kernel: it plants bugs (in builds that have any), and knows the named points that were passed last.
 class kernel_listener final : public point_sink {
  public:
-  kernel_listener(std::uint64_t places, const void* instead) noexcept {
+  kernel_listener(exhibit_set places, const void* instead) noexcept {
 #if XIP_EXHIBITS
     exhibits = places;
     stand_in = instead;
@@ -41,15 +50,18 @@ class kernel_listener final : public point_sink {
 #endif
   }
   void on_point(point p, std::uint64_t, std::uint64_t, std::uint64_t) noexcept override {
-    if (p != point::dev_flush && p != point::dev_fence) last_ = p;
+    if (p == point::dev_flush || p == point::dev_fence) return;
+    if (p != passed_.last) passed_.before = passed_.last;
+    passed_.last = p;
+    ++passed_.count;
   }
   int inject(point, std::uint64_t, std::uint64_t) noexcept override { return 0; }
-  // That was passed last, but for those of devices, which are where one waits.
-  [[nodiscard]] const point& last() const noexcept { return last_; }
-  void forget() noexcept { last_ = point::count; }
+  // Since forget(), which a call begins with.
+  [[nodiscard]] const passed_points& passed() const noexcept { return passed_; }
+  void forget() noexcept { passed_ = {.count = passed_.count + 1}; }
 
  private:
-  point last_ = point::count;
+  passed_points passed_;
 };
 
 class lone_kernel {
@@ -68,7 +80,8 @@ class lone_kernel {
     std::pmr::monotonic_buffer_resource resource_;
   };
 
-  lone_kernel(arena& memory, point_sink* points = nullptr);
+  // Its time begins EARLIER than that of others, which all have the same.
+  lone_kernel(arena& memory, point_sink* points = nullptr, nanoseconds earlier = {});
   // What is still mounted is unmounted.
   ~lone_kernel();
   lone_kernel(const lone_kernel&) = delete;

@@ -10,7 +10,7 @@ namespace xip::crash {
 measures::measures(const crashed_file_system& fs, std::span<const std::byte> start, const std::vector<task_call>& calls,
                    std::uint32_t tasks)
     : fs_{fs}, calls_{calls}, tasks_{tasks}, image_{start.size()} {
-  fs_.exhibits = 0;
+  fs_.exhibits = {};
   fs_.stand_in = nullptr;
   std::memcpy(image_.data(), start.data(), start.size());
 }

@@ -41,13 +41,27 @@ inline constexpr std::uint32_t least_window = 8, largest_window = 2048;  // bloc
   return vfs::capable(CAP_SYS_RESOURCE) || vfs::current_fsuid() == sb.s_resuid || (sb.s_resgid != 0 && vfs::in_group(sb.s_resgid));
 }
 
-// What is looked for in one group: LEAST to WANT blocks, best at START. WINDOW: so many more are to be kept behind those, if they are there.
+// What is looked for in one group: LEAST to WANT blocks, best at START. WINDOW: so many more are to be kept behind those, if they are there. STRIPE: all of them at a
+// multiple of it would be better still; 0: it does not matter.
 struct request {
   std::uint32_t start;
   std::uint32_t least;
   std::uint32_t want;
   std::uint32_t window;
+  std::uint32_t stripe = 0;
 };
+
+// WANT clear bits from FROM on that begin at PHASE and a multiple of STRIPE, or at such a place before; count 0: there are none. Linux: ext4_mb_scan_aligned.
+[[nodiscard]] bit_run find_aligned_run(const bitmap_view& bits, const request& r, std::uint32_t phase) noexcept {
+  const auto rounded_up = [&](std::uint32_t at) { return at <= phase ? phase : phase + (at - phase + r.stripe - 1) / r.stripe * r.stripe; };
+  for (const std::uint32_t from : {r.start, 0u})
+    for (std::uint32_t at = rounded_up(from); at < bits.size() && bits.size() - at >= r.want;) {
+      const std::uint32_t end = bits.next_set(at);
+      if (end - at >= r.want) return {at, r.want};
+      at = rounded_up(bits.next_clear(end));
+    }
+  return {};
+}
 
 // Memory for the maps of a group, made before its spin lock is taken; once a group has them, they stay.
 [[nodiscard]] std::pmr::vector<std::uint64_t> spare_maps(ext4_sb_info& sb, const group_info& info) {
@@ -171,6 +185,10 @@ class group_search {
   }
 
   [[nodiscard]] bit_run find_or_take_from_window(std::span<const std::byte> bits, const request& r) XIP_REQUIRES(info_.lock) {
+    if (r.stripe != 0 && r.want % r.stripe == 0) {
+      const auto phase = static_cast<std::uint32_t>((r.stripe - first_block_of(sb_, group_).value() % r.stripe) % r.stripe);
+      if (const bit_run run = find_aligned_run(view_of(bits), r, phase); run.count != 0) return run;
+    }
     const bit_run run = take_from_window(r);
     return run.count != 0 ? run : find(bits, r);
   }
@@ -191,11 +209,15 @@ class group_search {
     inode_.i_window_group.store(group_.value(), std::memory_order_relaxed);
   }
 
+  // What nobody has, and nothing is kept for.
+  [[nodiscard]] bitmap_view view_of(std::span<const std::byte> bits) const noexcept XIP_REQUIRES(info_.lock) {
+    const std::span<const std::uint64_t> withheld = info_.withheld();
+    return {bits, blocks_in_group(sb_, group_), XIP_EXHIBIT(freed_block_reused) ? withheld.first(0) : withheld};
+  }
+
   [[nodiscard]] bit_run find(std::span<const std::byte> bits, const request& r) XIP_REQUIRES(info_.lock) {
     std::uint32_t longest = 0;
-    const std::span<const std::uint64_t> withheld = info_.withheld();
-    const bool reused = XIP_EXHIBIT(freed_block_reused);
-    const bit_run run = find_in(bitmap_view{bits, blocks_in_group(sb_, group_), reused ? withheld.first(0) : withheld}, r, longest);
+    const bit_run run = find_in(view_of(bits), r, longest);
     if (run.count == 0) info_.longest_run.store(longest, std::memory_order_relaxed);
     return run;
   }
@@ -269,7 +291,7 @@ class group_search {
     for (std::uint32_t i = 0; i < sb.s_groups_count; ++i) {
       const group_t g{(home.value() + i) % sb.s_groups_count};
       if (i != 0 ? !worth_a_look(*sb.s_groups[g.value()], least) : !worth_a_look(*sb.s_groups[g.value()], 1)) continue;
-      const request r{i == 0 ? goal_offset : 0, least, want, window_for(inode, metadata)};
+      const request r{i == 0 ? goal_offset : 0, least, want, window_for(inode, metadata), metadata ? 0 : sb.s_stripe};
       const bit_run run = XIP_TRY(group_search(h, inode, g, metadata).take(r));
       if (run.count != 0) return allocated{first_block_of(sb, g) + run.first, run.count};
     }

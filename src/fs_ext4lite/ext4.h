@@ -132,6 +132,7 @@ struct ext4_sb_info : vfs::super_block {
   std::uint32_t s_inode_size = 256;
   std::uint32_t s_want_extra_isize = 32;
   std::uint32_t s_blocks_per_group = 0;
+  std::uint32_t s_stripe = 0;  // large pieces had better begin at multiples of so many blocks; 0: anywhere
   std::uint32_t s_inodes_per_group = 0;
   std::uint32_t s_itb_per_group = 0;  // inode table blocks a group
   std::uint32_t s_desc_size = 64;
@@ -191,8 +192,8 @@ struct ext4_sb_info : vfs::super_block {
   std::atomic<bool> s_written{false};
   std::int64_t s_changed_since = 0;  // when the journal began, in seconds; set with s_written
   std::atomic<bool> s_error_seen{false};
-  std::atomic<int> s_evict_error{0};                // why the last inode that could not be deleted was not
-  std::atomic<bool> s_shutdown{false};              // errors=panic, or a commit failed: every change and every fsync fails with EIO
+  std::atomic<int> s_evict_error{0};    // why the last inode that could not be deleted was not
+  std::atomic<bool> s_shutdown{false};  // errors=panic, or a commit failed and the mount is read-only: every fsync fails with EIO
   std::atomic<std::uint64_t> s_commit_sequence{0};  // commits that are durable
   std::atomic<std::uint64_t> s_running_tid{1};      // of what is changed now, without a journal
   mutex<s_error_lock_class> s_error_lock;
@@ -209,9 +210,20 @@ struct ext4_sb_info : vfs::super_block {
   [[nodiscard]] bool has_incompat(std::uint32_t f) const noexcept { return (s_feature_incompat & f) != 0; }
   [[nodiscard]] bool has_ro_compat(std::uint32_t f) const noexcept { return (s_feature_ro_compat & f) != 0; }
   [[nodiscard]] bool has_metadata_csum() const noexcept { return has_ro_compat(ro_compat_metadata_csum); }
-  // Read-only because of an error, with changes that never became durable: nobody may be told that they are.
-  [[nodiscard]] bool changes_lost() const noexcept {
-    return is_rdonly() && s_error_seen.load(std::memory_order_relaxed) && s_written.load(std::memory_order_acquire);
+  // Whether anything may be changed. EROFS: read-only, or made so by an error. EIO: shut down (errors=panic).
+  [[nodiscard]] result<> may_change() const noexcept {
+    if (is_rdonly()) [[unlikely]]
+      return fail(EROFS);
+    if (s_shutdown.load(std::memory_order_relaxed)) [[unlikely]]
+      return fail(EIO);
+    return {};
+  }
+  // What a sync of a read-only mount answers. EIO, EROFS: an error has made it so, with changes that never became durable, and nobody may be told that they are.
+  [[nodiscard]] result<> sync_read_only() const noexcept {
+    static_cast<void>(s_flags.load(std::memory_order_acquire));  // what has made it read-only was said before
+    if (s_shutdown.load(std::memory_order_relaxed)) return fail(EIO);
+    if (s_error_seen.load(std::memory_order_relaxed) && s_written.load(std::memory_order_acquire)) return fail(EROFS);
+    return {};
   }
 };
 

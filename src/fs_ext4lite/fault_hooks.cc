@@ -43,8 +43,8 @@ using mm::vm_fault_t;
   return xip_finish_sync_fault(vmf, order, outcome);
 }
 
-[[nodiscard]] result<vm_fault_t> fault_locked(mm::vm_fault& vmf, fault_order order) {
-  shared_guard guard{vmf.vma.inode().i_mapping.invalidate_lock};
+// Under invalidate_lock shared.
+[[nodiscard]] result<vm_fault_t> fault_until_done(mm::vm_fault& vmf, fault_order order) {
   for (unsigned attempt = 0;; ++attempt) {
     const fault_outcome outcome = XIP_TRY(fault_once(vmf, order));
     switch (outcome.state) {
@@ -56,6 +56,16 @@ using mm::vm_fault_t;
         if (!should_retry_alloc(sbi_of(vmf.vma.inode()), attempt)) return outcome.code;
     }
   }
+}
+
+[[nodiscard]] result<vm_fault_t> fault_locked(mm::vm_fault& vmf, fault_order order) {
+  if (XIP_EXHIBIT(fault_without_lock)) return fault_until_done(vmf, order);
+  shared_guard guard{vmf.vma.inode().i_mapping.invalidate_lock};
+  if (XIP_EXHIBIT(fault_takes_inode_lock)) {
+    shared_guard whole{vmf.vma.inode().i_rwsem};
+    return fault_until_done(vmf, order);
+  }
+  return fault_until_done(vmf, order);
 }
 
 vm_fault_t ext4_dax_huge_fault(mm::vm_fault& vmf, fault_order order) {

@@ -134,6 +134,7 @@ class open_write_scope {
 }
 
 [[nodiscard]] result<std::size_t> write_locked(vfs::kiocb& iocb, vfs::iov_iter& from, ext4_inode_info& inode) XIP_REQUIRES(inode.i_rwsem) {
+  XIP_TRY(sbi_of(inode).may_change());  // who writes over bytes in place opens no handle that would ask
   if ((inode.i_flags.load(std::memory_order_relaxed) & vfs::s_immutable) != 0) [[unlikely]]
     return fail(EPERM);
   if (XIP_TRY(vfs::generic_write_checks(iocb, from)) == 0) return 0;
@@ -157,6 +158,13 @@ class open_write_scope {
     at += XIP_TRY(map_blocks(&h, inode, lblk, static_cast<std::uint32_t>(end - at), map_convert)).len;
   }
   return {};
+}
+
+// Zero pages go from where WRITTEN bytes have come, up to END.
+void drop_zeros_late(ext4_inode_info& inode, loff_t end, std::size_t written) noexcept {
+  if (written == 0 || entry_table::find(inode) == nullptr) return;
+  entry_range_lock entries{inode, pgoff_of(end - static_cast<loff_t>(written)), pgoff_of(end - 1)};
+  xip_drop_zero_entries(inode, entries);
 }
 
 [[nodiscard]] result<std::size_t> write_as_if_locked(vfs::kiocb& iocb, vfs::iov_iter& from,
@@ -188,6 +196,7 @@ result<std::size_t> ext4_file_write_iter(vfs::kiocb& iocb, vfs::iov_iter& from) 
     }
     const std::size_t written = XIP_TRY(write());
     if (XIP_EXHIBIT(conversion_unlocked)) XIP_TRY(convert_all(inode));
+    if (XIP_EXHIBIT(zeros_dropped_late)) drop_zeros_late(inode, iocb.ki_pos, written);
     if (written == 0 || XIP_EXHIBIT(sync_write_ignored)) return written;
     return vfs::generic_write_sync(iocb, iocb.ki_pos - static_cast<loff_t>(written), written);
   });
@@ -209,7 +218,7 @@ result<> ext4_fsync(vfs::file& f, loff_t start, loff_t end, bool datasync) {
     ext4_sb_info& sb = sbi_of(inode);
     if (sb.s_shutdown.load(std::memory_order_relaxed)) return fail(EIO);
     XIP_TRY(xip_writeback_range(inode, start, end));  // first: a commit that begins later flushes the device
-    if (sb.is_rdonly()) return sb.changes_lost() ? result<>{fail(EROFS)} : result<>{};
+    if (sb.is_rdonly()) return sb.sync_read_only();
     if (XIP_EXHIBIT(conversion_deferred) && inode.is_reg()) XIP_TRY(convert_all(info_of(*f.f_inode)));
     if (XIP_EXHIBIT(directory_sync_ignored) && inode.is_dir()) return {};
     if (XIP_EXHIBIT(fsync_without_commit)) return sb.s_bdev.flush_cache();

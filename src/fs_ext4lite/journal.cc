@@ -34,10 +34,12 @@ static_assert(most_metadata_freed / (1024 / sizeof(be64)) < revoke_credits);
   std::abort();
 }
 
+// In this order: whoever finds the mount read-only finds out why. What errors=panic has shut down stays so. Linux: ext4_handle_error.
 void shut_down(ext4_sb_info& sb, const error& why) noexcept {
-  sb.s_shutdown.store(true, std::memory_order_relaxed);
+  if (sb.s_shutdown.exchange(true, std::memory_order_relaxed)) return;
+  sb.s_flags.fetch_or(vfs::sb_rdonly, std::memory_order_release);
   sb.s_kernel.printk(vfs::log_level::error,
-                     fmt::format("ext4 ({}): a change could not be made ({}), every other fails from now on", sb.s_id, why.message()));
+                     fmt::format("ext4 ({}): a change could not be made ({}): read-only from now on", sb.s_id, why.message()));
 }
 
 // All dirty buffers go home and are flushed, after the data that they make visible. What a crash leaves behind: any mixture of old and new
@@ -215,8 +217,7 @@ result<handle> journal_start(ext4_sb_info& sb, std::uint32_t credits) XIP_NO_THR
       return fail(sb.s_shutdown.load(std::memory_order_relaxed) ? EIO : ENOSPC);
     return handle{sb, open, 0};
   }
-  if (sb.s_shutdown.load(std::memory_order_relaxed)) return fail(EIO);
-  if (sb.is_rdonly()) return fail(EROFS);
+  XIP_TRY(sb.may_change());
 #if XIP_EXHIBITS
   const std::uint64_t early_tid = running_tid(sb);
 #endif

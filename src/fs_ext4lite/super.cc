@@ -132,12 +132,20 @@ void take_seed(ext4_sb_info& sb, const ext4_super_block& es) noexcept {
   return sb.has_incompat(incompat_extents) ? std::min<std::uint64_t>(sb.s_blocks_count / 50, 4096) : 0;
 }
 
+// mke2fs -E stripe_width, or stride, as far as a group has room for it. Linux: ext4_get_stripe_size.
+[[nodiscard]] std::uint32_t stripe_of(const ext4_super_block& es) noexcept {
+  for (const std::uint32_t blocks : {es.s_raid_stripe_width.load(), std::uint32_t{es.s_raid_stride.load()}})
+    if (blocks > 1 && blocks <= es.s_blocks_per_group) return blocks;
+  return 0;
+}
+
 void take_blocks(ext4_sb_info& sb, const ext4_super_block& es) noexcept {
   const bool has_64bit = sb.has_incompat(incompat_64bit);
   sb.s_blocks_count = es.s_blocks_count_lo | std::uint64_t{es.s_blocks_count_hi} << 32;
   sb.s_r_blocks_count = es.s_r_blocks_count_lo | (has_64bit ? std::uint64_t{es.s_r_blocks_count_hi} << 32 : 0);
   sb.s_first_data_block = pblk_t{es.s_first_data_block};
   sb.s_blocks_per_group = es.s_blocks_per_group;
+  sb.s_stripe = stripe_of(es);
   sb.s_desc_size = has_64bit ? es.s_desc_size.load() : desc_size_32;
   sb.s_desc_per_block = sb.s_blocksize / sb.s_desc_size;
   const std::uint64_t data_blocks = sb.s_blocks_count - sb.s_first_data_block.value();
@@ -151,6 +159,13 @@ void take_blocks(ext4_sb_info& sb, const ext4_super_block& es) noexcept {
 }
 
 [[nodiscard]] bool needs_recovery(const ext4_super_block& es) noexcept { return (es.s_feature_incompat & incompat_recover) != 0; }
+
+// DONE is what became of the journal. Where it refuses the mount, MESSAGE says as well how the files can be had all the same.
+template <class T>
+[[nodiscard]] result<T> or_offer_to_read(result<T> done, std::string& message) {
+  if (!done && !message.empty()) message += "; the files can be read as the medium has them (ro,noload)";
+  return done;
+}
 
 // What lies at the head of each group follows from the geometry alone: where the journal is not, before its first block is believed. Where the descriptors say that it
 // must not be is known when it has brought them home.
@@ -175,7 +190,7 @@ void take_blocks(ext4_sb_info& sb, const ext4_super_block& es) noexcept {
 // Linux: ext4_load_and_init_journal, ext4_clear_journal_err, ext4_mark_recovery_complete.
 [[nodiscard]] result<ext4_super_block> recover_journal(ext4_sb_info& sb, const ext4_super_block& before, std::string& message) {
   const jbd2::log_map log = XIP_TRY(find_journal(sb, before, message));
-  const jbd2::recovered done = XIP_TRY(jbd2::recover(recovery_of(sb, log), message));
+  const jbd2::recovered done = XIP_TRY(or_offer_to_read(jbd2::recover(recovery_of(sb, log), message), message));
   ext4_super_block es;
   const auto bytes = std::as_writable_bytes(std::span{&es, 1});
   XIP_TRY(sb.s_bdev.read(super_offset, bytes));
@@ -212,7 +227,7 @@ void drop_journal(ext4_sb_info& sb) noexcept {
 // A mount for writing writes the journal, unless it was told not to look at it. Linux: ext4_load_and_init_journal.
 [[nodiscard]] result<> open_journal(ext4_sb_info& sb, const ext4_super_block& es, std::string& message) {
   if (sb.s_journal != nullptr || !sb.s_has_journal || sb.s_options.noload) return {};
-  jbd2::log_map log = XIP_TRY(find_journal(sb, es, message));
+  jbd2::log_map log = XIP_TRY(or_offer_to_read(find_journal(sb, es, message), message));
   if (!sb.s_journal_protected) {
     message = "the journal could not be found when it was mounted: unmount it first";
     return fail(EUCLEAN);
@@ -227,7 +242,7 @@ void drop_journal(ext4_sb_info& sb) noexcept {
                                                                                   .checksums = sb.has_metadata_csum(),
                                                                                   .wide = sb.has_incompat(incompat_64bit),
                                                                                   .commit_interval = commit_interval(sb)});
-  auto loaded = sb.s_journal->load(message);
+  auto loaded = or_offer_to_read(sb.s_journal->load(message), message);
   if (!loaded) drop_journal(sb);
   return loaded;
 }
@@ -253,7 +268,7 @@ void drop_journal(ext4_sb_info& sb) noexcept {
   if (sb.s_has_journal) {
     const auto done = protect_journal(sb, es, message);
     sb.s_journal_protected = done.has_value();
-    if (!done && !sb.is_rdonly() && !sb.s_options.noload) return done;
+    if (!done && !sb.is_rdonly() && !sb.s_options.noload) return or_offer_to_read(done, message);
     message.clear();
   }
   if (sb.s_orphan_file_inum != 0 && sb.is_rdonly()) protect_orphan_file(sb);
@@ -280,10 +295,10 @@ using owned_sb = std::unique_ptr<ext4_sb_info, decltype([](ext4_sb_info* sb) { (
 // What the log brings is looked at before any of it goes home: a mount that it makes impossible is refused, and the medium stays as it is. ES is the super block if
 // the log has none.
 [[nodiscard]] result<> check_recovered(ext4_sb_info& sb, ext4_super_block es, std::string& message) {
-  const jbd2::log_map log = XIP_TRY(find_journal(sb, es, message));
-  XIP_TRY(check_heads_of_groups(sb, log, message));
-  XIP_TRY(jbd2::check_writable({sb.s_bdev, log, sb.s_blocksize_bits}, message));
-  const auto device = XIP_TRY(jbd2::as_recovered(recovery_of(sb, log), message));
+  const jbd2::log_map log = XIP_TRY(or_offer_to_read(find_journal(sb, es, message), message));
+  XIP_TRY(or_offer_to_read(check_heads_of_groups(sb, log, message), message));
+  XIP_TRY(or_offer_to_read(jbd2::check_writable({sb.s_bdev, log, sb.s_blocksize_bits}, message), message));
+  const auto device = XIP_TRY(or_offer_to_read(jbd2::as_recovered(recovery_of(sb, log), message), message));
   ext4_super_block now;
   XIP_TRY(device->read(super_offset, std::as_writable_bytes(std::span{&now, 1})));
   if (look_for_tear(now) == super_tear::none) es = now;
@@ -388,7 +403,7 @@ using owned_sb = std::unique_ptr<ext4_sb_info, decltype([](ext4_sb_info* sb) { (
 [[nodiscard]] result<> sync_fs(vfs::super_block& s, bool) {
   auto& sb = static_cast<ext4_sb_info&>(s);
   if (sb.s_shutdown.load(std::memory_order_relaxed)) return fail(EIO);
-  if (sb.is_rdonly()) return sb.changes_lost() ? result<>{fail(EROFS)} : result<>{};
+  if (sb.is_rdonly()) return sb.sync_read_only();
   const auto written = write_back_mapped(sb);
   const auto committed = force_commit(sb);
   return written.has_value() ? committed : written;
@@ -397,6 +412,10 @@ using owned_sb = std::unique_ptr<ext4_sb_info, decltype([](ext4_sb_info* sb) { (
 void vfs_found_corruption(const vfs::inode& i, std::string_view what) { (void)corrupted(i, what); }
 
 [[nodiscard]] result<> become_writable(ext4_sb_info& sb, std::string& message) {
+  if (sb.s_shutdown.load(std::memory_order_relaxed)) {
+    message = "a change could not be made: unmount it, and mount it anew";
+    return fail(EROFS);
+  }
   if (sb.s_error_seen.load(std::memory_order_relaxed)) {
     message = "errors were found: unmount it and run e2fsck";
     return fail(EROFS);
@@ -424,10 +443,12 @@ void vfs_found_corruption(const vfs::inode& i, std::string_view what) { (void)co
 }
 
 [[nodiscard]] result<> become_readonly(ext4_sb_info& sb) {
+  const bool shut_down = sb.s_shutdown.load(std::memory_order_relaxed);
   sb.s_flags.fetch_or(vfs::sb_rdonly, std::memory_order_relaxed);
   auto done = without_exceptions([&] { return write_back_mapped(sb); });
   if (done) done = mark_clean(sb);
-  if (!done) sb.s_flags.fetch_and(~vfs::sb_rdonly, std::memory_order_relaxed);
+  // Where that was the change that could not be made, it stays so.
+  if (!done && sb.s_shutdown.load(std::memory_order_relaxed) == shut_down) sb.s_flags.fetch_and(~vfs::sb_rdonly, std::memory_order_relaxed);
   return done;
 }
 

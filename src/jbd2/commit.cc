@@ -26,6 +26,9 @@ result<> journal::commit(tid_t tid) {
 result<> journal::commit_locked(tid_t tid) {
   if (committed() >= tid) return {};
   if (aborted()) return fail(EIO);
+#if XIP_EXHIBITS
+  if (XIP_EXHIBIT(stock_tail_update)) XIP_TRY(or_abort(move_stock_tail()));
+#endif
   const tid_t ending = running();
   const auto frozen = freeze();
   if (!frozen) return or_abort(fail(frozen.error()));

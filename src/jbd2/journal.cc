@@ -105,6 +105,7 @@ void journal::upgrade_features(journal_superblock& jsb) const noexcept {
   jsb.s_checksum_type = format_.checksums ? checksum_crc32c : std::uint8_t{0};
   if (!format_.checksums) jsb.s_checksum = 0;
   jsb.s_errno = 0;
+  jsb.s_header.h_sequence = 0;  // tell_errno's
 }
 
 // ---- from empty to empty ----------------------------------------------------------------------------------------------------------------------
@@ -143,6 +144,9 @@ result<> journal::begin() {
   assert_nothing_to_commit();
   XIP_TRY(move_log(place(), jsb_, next_.sequence, next_.start));
   cursor_ = {.head = next_.start, .free = capacity(), .sequence = next_.sequence};
+#if XIP_EXHIBITS
+  stock_tail_ = next_;
+#endif
   begun_ = true;
   set_limit();
   start_timer();
@@ -201,13 +205,11 @@ result<> journal::whole_or_abort(result<> done) noexcept {
   return fail(EIO);
 }
 
-// Whether that arrives is unknown too; if it did not, it is tried again at the end. This is the one write of the checksum while the log counts: a crash that
-// tears it leaves a super block that recovery knows for torn, and e2fsck does not.
+// Whether that arrives is unknown too; if it did not, it is tried again at the end. The log counts meanwhile, so a crash here leaves its super block as it was or as
+// it is to be: one line of it changes.
 void journal::record_errno() noexcept {
   if (!aborted() || jsb_.s_errno != 0) return;
-  journal_superblock told = jsb_;
-  told.s_errno = static_cast<std::uint32_t>(-aborted_.load(std::memory_order_relaxed));
-  if (write_superblock(place(), told)) jsb_ = told;
+  (void)tell_errno(place(), jsb_, aborted_.load(std::memory_order_relaxed));
 }
 
 // ---- the timer ----------------------------------------------------------------------------------------------------------------------------------

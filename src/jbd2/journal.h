@@ -180,6 +180,9 @@ class journal {
   [[nodiscard]] result<> write_home() XIP_REQUIRES(commit_lock_);
   [[nodiscard]] result<> bring_home(pblk_t block, const place_in_log& from) XIP_REQUIRES(commit_lock_);
   [[nodiscard]] result<> begin_again() XIP_REQUIRES(commit_lock_);
+#if XIP_EXHIBITS
+  [[nodiscard]] result<> move_stock_tail() XIP_REQUIRES(commit_lock_);
+#endif
   void forget_log() noexcept XIP_REQUIRES(commit_lock_);
   [[nodiscard]] result<> remember_sequences() XIP_REQUIRES(commit_lock_);
 
@@ -206,6 +209,9 @@ class journal {
   // By block. It grows and shrinks under revoke_lock_ as well, so that revoke may look a block up under that one alone.
   std::pmr::map<std::uint64_t, logged_copy> not_home_ XIP_GUARDED_BY(commit_lock_);
   logged_copy* committing_revokes_ XIP_GUARDED_BY(commit_lock_) = nullptr;
+#if XIP_EXHIBITS
+  log_beginning stock_tail_ XIP_GUARDED_BY(commit_lock_) = {};  // of exhibit_place::stock_tail_update: where the last transaction begins
+#endif
 
   std::uint32_t most_ = 0;                     // log blocks that a transaction may have when a handle starts; twice as many when it stops
   std::atomic<std::uint32_t> limit_{0};        // most_, or 0: a checkpoint comes first

@@ -100,13 +100,13 @@ result<place_in_log> log_writer::write_block(dev::buffer& b) {
   std::memcpy(&begin, copy.data(), sizeof begin);
   const bool escaped = begin == journal_magic;
   if (escaped) put(copy, 0, be32{0});
-  return add_data(b.block(), escaped);
+  return add_data(b.block(), escaped, XIP_EXHIBIT(checksum_of_old_block) ? b.data() : std::span<const std::byte>{copy});
 }
 
 result<place_in_log> log_writer::write_copy(pblk_t home, const place_in_log& from) {
   const std::span<std::byte> copy = XIP_TRY(next_data());
   XIP_TRY(format_.place.device.read(format_.place.log.find(from.at).value() << format_.place.block_bits, copy));
-  return add_data(home, from.escaped);
+  return add_data(home, from.escaped, copy);
 }
 
 result<std::span<std::byte>> log_writer::next_data() {
@@ -119,20 +119,20 @@ result<std::span<std::byte>> log_writer::next_data() {
   return staged(count_);
 }
 
-place_in_log log_writer::add_data(pblk_t home, bool escaped) {
-  add_tag(home, escaped, staged(count_));
+place_in_log log_writer::add_data(pblk_t home, bool escaped, std::span<const std::byte> summed) {
+  add_tag(home, escaped, summed);
   std::uint32_t at = cursor_.head;
   for (std::size_t i = 0; i < count_; ++i) at = format_.next_block(at);
   ++count_;
   return {at, escaped};
 }
 
-void log_writer::add_tag(pblk_t home, bool escaped, std::span<const std::byte> data) {
+void log_writer::add_tag(pblk_t home, bool escaped, std::span<const std::byte> summed) {
   const std::span<std::byte> descriptor = staged(0);
   const std::uint32_t flags = (escaped ? flag_escape : 0) | (tags_ != 0 ? flag_same_uuid : 0);
   const be32 low{static_cast<std::uint32_t>(home.value())}, high{static_cast<std::uint32_t>(home.value() >> 32)};
   if (format_.checksums) {
-    const be32 sum{data_checksum(format_.seed, cursor_.sequence, data)};
+    const be32 sum{data_checksum(format_.seed, cursor_.sequence, summed)};
     put(descriptor, next_tag_, block_tag3{low, be32{flags}, format_.wide ? high : be32{0}, sum});
     flags_of_last_ = next_tag_ + offsetof(block_tag3, t_flags) + 3;
   } else {

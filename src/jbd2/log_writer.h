@@ -76,9 +76,9 @@ class log_writer {
   [[nodiscard]] std::span<std::byte> begin_block(std::uint32_t type);
   // Where the next block of data goes, behind a descriptor with room for its tag.
   [[nodiscard]] result<std::span<std::byte>> next_data();
-  // It is there.
-  [[nodiscard]] place_in_log add_data(pblk_t home, bool escaped);
-  void add_tag(pblk_t home, bool escaped, std::span<const std::byte> data);
+  // It is there, and its tag has the checksum of SUMMED.
+  [[nodiscard]] place_in_log add_data(pblk_t home, bool escaped, std::span<const std::byte> summed);
+  void add_tag(pblk_t home, bool escaped, std::span<const std::byte> summed);
   void set_tail(std::span<std::byte> block);
   void end_revoke_block();
   [[nodiscard]] result<> submit();

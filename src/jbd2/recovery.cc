@@ -150,6 +150,7 @@ result<> replay::load() {
     return damaged("the checksum of its super block is wrong");
   superblock_whole_ = loaded.state == superblock_state::good;
   jsb_ = loaded.jsb;
+  if (XIP_EXHIBIT(stock_tail_update) && !superblock_whole_) jsb_.s_start = 0;  // so does e2fsck -p
   end_ = loaded.end;
   incompat_ = incompat_of(jsb_);
   if (has_checksums()) seed_ = checksum_seed(jsb_);

@@ -61,19 +61,19 @@ constexpr std::uint32_t known_incompat = incompat_revoke | incompat_64bit | inco
   return at.device.flush_cache();
 }
 
-// What BITS of s_sequence do to the checksum when they change.
+// What BITS of a field do to the checksum when they change.
 struct sum_of_bits {
   std::uint32_t sum = 0, bits = 0;
 };
+using sums_of_field = std::array<sum_of_bits, 32>;
 
-// For each bit of the checksum bits of the sequence that change it, and of the bits above it none. They are the same in every super block, since CRC-32C is linear.
-consteval std::array<sum_of_bits, 32> sums_of_sequence() {
+// Of the 32-bit field at byte AT: for each bit of the checksum bits of the field that change it, and of the bits above it none. They are the
+// same in every super block, since CRC-32C is linear.
+consteval sums_of_field sums_at(std::size_t at) {
   const auto next = [](std::uint32_t sum) { return sum >> 1 ^ ((sum & 1) != 0 ? 0x82f63b78u : 0); };
   std::uint32_t sum = 1;
-  for (std::size_t n = 0;
-       n <= 8 * (sizeof(journal_superblock) - offsetof(journal_superblock, s_sequence) - sizeof(journal_superblock::s_sequence)); ++n)
-    sum = next(sum);
-  std::array<sum_of_bits, 32> rows;
+  for (std::size_t n = 0; n <= 8 * (sizeof(journal_superblock) - at - sizeof(be32)); ++n) sum = next(sum);
+  sums_of_field rows;
   for (unsigned from_end = 0; from_end < 32; ++from_end, sum = next(sum)) {
     sum_of_bits r{sum, 1u << (from_end ^ 7)};  // a byte's lowest bit comes first, and the number's highest byte
     while (r.sum != 0) {
@@ -87,6 +87,17 @@ consteval std::array<sum_of_bits, 32> sums_of_sequence() {
     }
   }
   return rows;
+}
+
+// What the field of ROWS has to be, if TRIAL has 0 there, for the checksum to be the one that TRIAL says.
+[[nodiscard]] std::uint32_t number_that_keeps_checksum(const journal_superblock& trial, const sums_of_field& rows) noexcept {
+  std::uint32_t difference = superblock_checksum(trial) ^ trial.s_checksum, number = 0;
+  for (unsigned bit = 32; bit-- != 0;) {
+    if ((difference >> bit & 1) == 0) continue;
+    difference ^= rows[bit].sum;
+    number ^= rows[bit].bits;
+  }
+  return number;
 }
 
 }  // namespace
@@ -160,18 +171,26 @@ result<> move_log(const journal_place& at, journal_superblock& jsb, std::uint32_
   return {};
 }
 
+result<> tell_errno(const journal_place& at, journal_superblock& jsb, int number) {
+  static constexpr sums_of_field rows = sums_at(offsetof(journal_superblock, s_header) + offsetof(journal_header, h_sequence));
+  journal_superblock told = jsb;
+  told.s_errno = static_cast<std::uint32_t>(-number);
+  if (has_checksums(incompat_of(told))) {
+    told.s_header.h_sequence = 0u;
+    told.s_header.h_sequence = number_that_keeps_checksum(told, rows);
+    XIP_ASSERT(superblock_checksum(told) == told.s_checksum);
+  }
+  XIP_TRY(put(at, told));
+  jsb = told;
+  return {};
+}
+
 std::uint32_t sequence_that_keeps_checksum(const journal_superblock& jsb, std::uint32_t start) noexcept {
-  static constexpr std::array<sum_of_bits, 32> rows = sums_of_sequence();
+  static constexpr sums_of_field rows = sums_at(offsetof(journal_superblock, s_sequence));
   journal_superblock trial = jsb;
   trial.s_start = start;
-  trial.s_sequence = 0;
-  std::uint32_t difference = superblock_checksum(trial) ^ jsb.s_checksum, sequence = 0;
-  for (unsigned bit = 32; bit-- != 0;) {
-    if ((difference >> bit & 1) == 0) continue;
-    difference ^= rows[bit].sum;
-    sequence ^= rows[bit].bits;
-  }
-  return sequence;
+  trial.s_sequence = 0u;
+  return number_that_keeps_checksum(trial, rows);
 }
 
 }  // namespace xip::jbd2

@@ -43,6 +43,10 @@ struct loaded_superblock {
 // JSB, and nothing of it where that fails, says where the log begins, and with which transaction: one word of 8 bytes, which is written alone. Durable on return. With checksums SEQUENCE is
 // sequence_that_keeps_checksum's.
 [[nodiscard]] result<> move_log(const journal_place& at, journal_superblock& jsb, std::uint32_t sequence, std::uint32_t start);
+// JSB, and nothing of it where that fails, says that the journal was aborted because of NUMBER, an errno; its log counts as before. Nothing
+// changes outside of the first line of 64 bytes: with checksums h_sequence, which nobody reads of a super block, keeps the checksum as it is.
+// Durable on return.
+[[nodiscard]] result<> tell_errno(const journal_place& at, journal_superblock& jsb, int number);
 
 // The checksum lies in another line than s_sequence and s_start. But it is a linear function of each of its bits: for every START there is exactly one sequence
 // with which it stays what it is. A log that begins so is moved by a write that cannot be torn.

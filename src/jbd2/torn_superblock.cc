@@ -15,6 +15,7 @@ class tear_search {
         sequence_{jsb_.s_sequence},
         start_{jsb_.s_start},
         errno_{jsb_.s_errno},
+        number_{jsb_.s_header.h_sequence},
         end_{loaded.end} {
     // The first write into a log that has nothing of the transaction yet.
     for (const std::uint32_t other : {sequence_ - 1, sequence_, sequence_ + 1}) summed_ = summed_ || fits(other, 0);
@@ -37,18 +38,22 @@ class tear_search {
     stands_ = stands_ || (sequence == sequence_ && start == start_);
     summed_ = summed_ || fits(sequence, start);
   }
+  // Before the reason of an abort was written there was none. Linux changes the reason and the checksum, libxip the reason and h_sequence,
+  // which is 0 in its logs until then: where only eight bytes reach the medium at once, either may be the first.
   [[nodiscard]] bool fits(std::uint32_t sequence, std::uint32_t start) {
+    return fits(sequence, start, errno_, number_) || (errno_ != 0 && fits(sequence, start, 0, number_)) ||
+           (number_ != 0 && fits(sequence, start, 0, 0));
+  }
+  [[nodiscard]] bool fits(std::uint32_t sequence, std::uint32_t start, std::uint32_t code, std::uint32_t number) {
     jsb_.s_sequence = sequence;
     jsb_.s_start = start;
-    jsb_.s_errno = errno_;
-    if (superblock_checksum(jsb_) == stored_) return true;
-    if (errno_ == 0) return false;
-    jsb_.s_errno = 0;  // the write that aborted it was torn
+    jsb_.s_errno = code;
+    jsb_.s_header.h_sequence = number;
     return superblock_checksum(jsb_) == stored_;
   }
 
   journal_superblock jsb_;
-  const std::uint32_t stored_, sequence_, start_, errno_, end_;
+  const std::uint32_t stored_, sequence_, start_, errno_, number_, end_;
   bool stands_ = false;
   bool summed_ = false;
 };

@@ -3,20 +3,22 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include <xip/base/points.h>
 #include <xip/explore/block_sanitizer.h>
 #include <xip/explore/resettable.h>
 #include <xip/explore/scheduler.h>
 #include <xip/mm/mm.h>
-
-#include "scenario/race_parts.h"
+#include <xip/vfs/task.h>
 
 namespace xip::scenario {
 
 class page_table_checker final : public point_sink, public explore::resettable {
  public:
-  page_table_checker(const race_parts& parts, const explore::block_sanitizer& owners) noexcept : parts_{parts}, owners_{owners} {}
+  // Of MAIN, made by each setup anew, and TASKS.
+  page_table_checker(vfs::task* const& main, const std::vector<vfs::task*>& tasks, const explore::block_sanitizer& owners) noexcept
+      : main_{main}, tasks_{tasks}, owners_{owners} {}
 
   // From now on, until the schedule's tasks have ended.
   void watch(explore::scheduler& sched) noexcept { scheduler_ = &sched, watching_ = true; }
@@ -38,9 +40,11 @@ class page_table_checker final : public point_sink, public explore::resettable {
   void check(const mm::pte& e, mm::user_address address, mm::fault_order order) noexcept;
   // Empty: the page of the device is the file's.
   [[nodiscard]] std::string wrong_owner(const mm::pte& e, std::uint64_t pfn) const;
-  [[nodiscard]] static std::string wrong_entry(const mm::pte& e, std::uint64_t pfn);
+  // PAGES pages from PFN on are those of one entry.
+  [[nodiscard]] static std::string wrong_entry(const mm::pte& e, std::uint64_t pfn, std::uint32_t pages);
 
-  const race_parts& parts_;
+  vfs::task* const& main_;
+  const std::vector<vfs::task*>& tasks_;
   const explore::block_sanitizer& owners_;
   explore::scheduler* scheduler_ = nullptr;
   point_sink* next_ = nullptr;

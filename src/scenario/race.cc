@@ -154,6 +154,10 @@ void race_parts::set_up(void* at) {
   for (explore::file_history& h : histories) h.save();
 }
 
+void race_parts::prepare() {
+  for (std::size_t i = 0; plan.prepare != nullptr && i < tasks.size(); ++i) plan.prepare(*scene, i, *tasks[i]);
+}
+
 void race_parts::judge() {
   for (std::size_t i = 0; i < files.size(); ++i) {
     files[i].ask_size(*main);

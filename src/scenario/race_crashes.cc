@@ -14,9 +14,14 @@
 
 namespace xip::scenario {
 
-race_crashes::race_crashes(const race_plan& plan, const vfs::file_system_type& type, std::string mount_options, const race_ground& ground)
-    : plan_{plan}, type_{type}, mount_options_{std::move(mount_options)}, ground_{ground}, committing_{explore::max_tasks} {
-  medium_.on_write(0, ground.image);
+race_crashes::race_crashes(const scenario& what, const vfs::file_system_type& type, std::string mount_options, const race_ground& ground)
+    : plan_{*what.race},
+      type_{type},
+      mount_options_{std::move(mount_options)},
+      ground_{ground},
+      medium_{ground.image_for(what).size()},
+      committing_{explore::max_tasks} {
+  medium_.on_write(0, ground.image_for(what));
   medium_.on_power_point([this](bool flush) {
     const bool own = flush && scheduler_->running_task() == committing_;
     if (own || committing_ == explore::max_tasks) take();

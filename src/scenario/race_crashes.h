@@ -20,7 +20,7 @@ namespace xip::scenario {
 // one and its flush, but at its own flushes.
 class race_crashes final : public point_sink, public explore::resettable {
  public:
-  race_crashes(const race_plan& plan, const vfs::file_system_type& type, std::string mount_options, const race_ground& ground);
+  race_crashes(const scenario& what, const vfs::file_system_type& type, std::string mount_options, const race_ground& ground);
 
   [[nodiscard]] crash::medium_model& medium() noexcept { return medium_; }
   // At the end of a setup: SCENE is what is asked. Points come from now on.
@@ -55,7 +55,7 @@ class race_crashes final : public point_sink, public explore::resettable {
   const vfs::file_system_type& type_;
   const std::string mount_options_;
   const race_ground& ground_;
-  crash::medium_model medium_{race_image_bytes};
+  crash::medium_model medium_;
   explore::scheduler* scheduler_ = nullptr;
   const std::byte* scene_ = nullptr;  // plan_.bytes of it
   bool watching_ = false;

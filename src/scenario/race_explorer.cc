@@ -54,14 +54,15 @@ race_explorer::race_explorer(const scenario& s, const vfs::file_system_type& typ
     : what_{s},
       type_{type},
       conditions_{conditions},
+      memory_{ground.image_for(s).size()},
       crashes_{crashes_of(s, type, ground)},
       recording_{recording_of()},
       sanitizer_{device()},
       parts_{*s.race},
       histories_{parts_},
-      page_tables_{parts_, sanitizer_},
+      page_tables_{parts_.main, parts_.tasks, sanitizer_},
       judge_{ground.use} {
-  static_cast<void>(memory_.write(0, ground.image));
+  static_cast<void>(memory_.write(0, ground.image_for(s)));
   program_.name = name_of(s, conditions);
   program_.state = {&arena_, &memory_, &sanitizer_, &histories_, &page_tables_};
   if (crashes_) program_.state.push_back(&*crashes_);
@@ -74,7 +75,7 @@ race_explorer::race_explorer(const scenario& s, const vfs::file_system_type& typ
 
 std::optional<race_crashes> race_explorer::crashes_of(const scenario& s, const vfs::file_system_type& type, const race_ground& ground) {
   if (s.race->recovered == nullptr) return std::nullopt;
-  return std::optional<race_crashes>{std::in_place, *s.race, type, mount_options(s.race->options), ground};
+  return std::optional<race_crashes>{std::in_place, s, type, mount_options(s.race->options), ground};
 }
 
 std::unique_ptr<dev::device> race_explorer::recording_of() { return crashes_ ? dev::make_recording(memory_, crashes_->medium()) : nullptr; }
@@ -116,15 +117,16 @@ void race_explorer::set_up(explore::scheduler& sched) {
   parts_.main = *main;
   parts_.set_up(arena_.allocate(what_.race->bytes, what_.race->alignment));
   ready_ = true;
+  // What the setup made has arrived. Without that it would be unknown how much of it a crash leaves. What its tasks store then is on its way.
+  if (crashes_ && !kernel_->sync()) throw explore::failure{"the setup cannot be made durable"};
+  parts_.prepare();
   if (crashes_) watch_power(sched);
   sanitizer_.pass_points_to(&page_tables_);
   page_tables_.watch(sched);
   plant(sched);
 }
 
-// What the setup made has arrived. Without that it would be unknown how much of it a crash leaves.
 void race_explorer::watch_power(explore::scheduler& sched) {
-  if (const auto synced = kernel_->sync(); !synced) throw explore::failure{"the setup cannot be made durable"};
   page_tables_.pass_points_to(&*crashes_);
   parts_.power_may_fail = [this] { crashes_->power_may_fail(); };
   crashes_->medium().tell_data(

@@ -77,7 +77,7 @@ class race_explorer {
   const vfs::file_system_type& type_;
   const race_conditions conditions_;
   explore::snapshot_arena arena_;
-  explore::snapshot_device memory_{race_image_bytes};
+  explore::snapshot_device memory_;
   std::optional<race_crashes> crashes_;     // of a race that says what a crash may leave
   std::unique_ptr<dev::device> recording_;  // memory_ with crashes_ listening, where there are any
   explore::block_sanitizer sanitizer_;

@@ -42,12 +42,14 @@ std::expected<std::vector<std::byte>, std::string> make_race_image(const tools& 
 }
 
 std::expected<race_ground, std::string> prepare_race_ground() {
-  race_ground found{{find_tool("mke2fs"), find_tool("e2fsck")}, {}};
+  race_ground found{{find_tool("mke2fs"), find_tool("e2fsck")}, {}, {}};
   for (const auto& [name, path] : {std::pair{"mke2fs", found.use.mke2fs}, {"e2fsck", found.use.e2fsck}})
     if (path.empty()) return std::unexpected{fmt::format("{} is missing; install package e2fsprogs", name)};
-  auto image = make_race_image(found.use);
-  if (!image) return std::unexpected{image.error()};
-  found.image = std::move(*image);
+  for (const auto& [size, to] : {std::pair{race_image_bytes, &found.image}, {large_race_image_bytes, &found.large_image}}) {
+    auto image = make_race_image(found.use, size);
+    if (!image) return std::unexpected{image.error()};
+    *to = std::move(*image);
+  }
   return found;
 }
 

@@ -15,6 +15,8 @@
 namespace xip::scenario {
 
 inline constexpr std::uint64_t race_image_bytes = 1 * mib;
+// Of races that need more: a border of 2 MiB, and as much behind it.
+inline constexpr std::uint64_t large_race_image_bytes = 16 * mib;
 
 // SIZE bytes: blocks of 4 KiB, 32 inodes, no journal; identity, hash seed and times are fixed. The error: what is missing or failed.
 [[nodiscard]] std::expected<std::vector<std::byte>, std::string> make_race_image(const tools& use, std::uint64_t size = race_image_bytes);
@@ -23,7 +25,12 @@ inline constexpr std::uint64_t race_image_bytes = 1 * mib;
 // What the explorations of a process begin with.
 struct race_ground {
   tools use;
-  std::vector<std::byte> image;
+  std::vector<std::byte> image, large_image;
+
+  // As large as WHAT needs, or the largest.
+  [[nodiscard]] const std::vector<std::byte>& image_for(const scenario& what) const noexcept {
+    return what.needs.size > image.size() ? large_image : image;
+  }
 };
 // The error: which tool is missing, or what failed.
 [[nodiscard]] std::expected<race_ground, std::string> prepare_race_ground();

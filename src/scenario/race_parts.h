@@ -42,6 +42,8 @@ struct race_parts {
 
   // The scene at AT, its setup, and its tasks, made by MAIN. Throws what the setup throws.
   void set_up(void* at);
+  // The rest of the setup, as its tasks. Throws.
+  void prepare();
   // Runs the body of TASK. Throws.
   void run(std::size_t task) { plan.run(*scene, task, *tasks[task]); }
   // After the tasks: what must hold. Throws.

@@ -47,6 +47,7 @@ void run_round(run& t, race_parts& parts, void* memory) {
     const round now{t, parts};
     t.must(parts.main->chdir(round_directory));
     parts.set_up(memory);
+    parts.prepare();
     std::vector<run::thread_body> bodies;
     for (std::size_t i = 0; i < parts.tasks.size(); ++i) bodies.emplace_back([&parts, i](vfs::task&) { parts.run(i); });
     t.parallel(bodies);

@@ -49,7 +49,7 @@ class mapping_fault {
     const result<extent_map> early = XIP_EXHIBIT(fault_looked_up_early) ? look_up() : extent_map{};
     entry_range_lock entries{inode_, first_, first_ + (pages_ - 1)};
     XIP_POINT(xip_fault_locked, first_.value(), pages_);
-    if (is_huge() && has_pages(entries)) return ended(vm_fault_t::fallback);
+    if (is_huge() && has_pages(entries) && !XIP_EXHIBIT(pages_overlooked)) return ended(vm_fault_t::fallback);
     const auto em = XIP_EXHIBIT(fault_looked_up_early) ? early : look_up();
     if (!em.has_value()) return failed(em.error());
     if (is_huge() && em->len < pages_) return ended(vm_fault_t::fallback);

@@ -127,7 +127,10 @@ result<extent_map> look_up_slice(const write_state& state, write_slice& slice) n
   const lblk_t first = lblk_of(slice.pos, state.bits());
   const std::uint32_t wanted = blocks_touched(slice.pos, slice.bytes, state.bits());
   XIP_POINT(xip_before_mapping, first.value(), wanted);
-  const extent_map em = XIP_TRY(state.ops.get_blocks(state.inode, first, wanted, &slice));
+  auto found = state.ops.get_blocks(state.inode, first, wanted, &slice);
+  if (XIP_EXHIBIT(space_waited_for_in_slice) && !found.has_value() && found.error() == ENOSPC && state.ops.wait_for_space(state.inode, 0))
+    found = state.ops.get_blocks(state.inode, first, wanted, &slice);
+  const extent_map em = XIP_TRY(found);
   XIP_TRY(check_extent_map(state.inode, em, first, wanted));
   if (em.type == extent_type::hole) return fail(EIO);
   XIP_POINT(xip_mapping_returned, first.value(), em.len, static_cast<std::uint64_t>(em.type));
@@ -139,18 +142,20 @@ template <class Mover>
 result<std::size_t> fill_locked(write_state& state, vfs::iov_iter& from, write_slice& slice, const extent_map& em,
                                 std::optional<entry_range_lock>& entries, Mover& mover) noexcept {
   const lblk_t first = em.lblk;
+  const std::size_t wanted = slice.bytes;
   if (em.len < blocks_touched(slice.pos, slice.bytes, state.bits())) {
     slice.bytes = static_cast<std::size_t>(pos_of(first + em.len, state.bits()) - slice.pos);
     entries->shrink_to(pgoff_of(slice.pos + static_cast<loff_t>(slice.bytes) - 1));
   }
   if (XIP_EXHIBIT(slice_unlocked)) entries.reset();
 
-  const std::size_t copied = XIP_TRY(fill_blocks(state, from, em, slice.bytes, mover));
+  const std::size_t copied = XIP_TRY(fill_blocks(state, from, em, XIP_EXHIBIT(slice_not_shortened) ? wanted : slice.bytes, mover));
   if (copied == 0) return 0;
+  if (XIP_EXHIBIT(slice_unlocked_early)) entries.reset();
   const loff_t reached = slice.pos + static_cast<loff_t>(copied);
   XIP_POINT(xip_before_convert, first.value(), copied);
   if (em.type == extent_type::unwritten && converts_in_slice())
-    XIP_TRY(state.ops.convert_unwritten(state.inode, first, blocks_touched(slice.pos, copied, state.bits()), slice));
+    XIP_TRY(state.ops.convert_unwritten(state.inode, first, std::min(em.len, blocks_touched(slice.pos, copied, state.bits())), slice));
   const loff_t size = i_size_read(state.inode);
   if (reached == state.end && reached > size && !xip_has_tail(state.inode, size, state.start)) {
     XIP_POINT(xip_before_set_size, static_cast<std::uint64_t>(reached));
@@ -159,27 +164,36 @@ result<std::size_t> fill_locked(write_state& state, vfs::iov_iter& from, write_s
   return copied;
 }
 
+// The entries of a slice's pages, unless they are locked already.
+void lock_entries(const write_state& state, const write_slice& slice, std::optional<entry_range_lock>& entries) noexcept {
+  if (!entries) entries.emplace(state.inode, pgoff_of(slice.pos), pgoff_of(slice.pos + static_cast<loff_t>(slice.bytes) - 1));
+}
+
 // Between start_slice and stop_slice. Bytes that are now written and, if they end the write, covered by i_size. What was looked up before the entries were
 // locked does not count: a fault may have filled blocks meanwhile, which are simply overwritten. Zero pages go whatever came of it: an error may have come when
 // some blocks were written already.
 template <class Mover>
-result<std::size_t> fill_slice(write_state& state, vfs::iov_iter& from, write_slice& slice, Mover& mover) noexcept {
+result<std::size_t> fill_slice(write_state& state, vfs::iov_iter& from, write_slice& slice, std::optional<entry_range_lock>& entries,
+                               Mover& mover) noexcept {
   const result<extent_map> early = XIP_EXHIBIT(slice_looked_up_early) ? look_up_slice(state, slice) : extent_map{};
-  std::optional<entry_range_lock> entries{std::in_place, state.inode, pgoff_of(slice.pos),
-                                          pgoff_of(slice.pos + static_cast<loff_t>(slice.bytes) - 1)};
+  lock_entries(state, slice, entries);
   XIP_POINT(xip_entries_locked, static_cast<std::uint64_t>(slice.pos), slice.bytes);
   const auto em = XIP_EXHIBIT(slice_looked_up_early) ? early : look_up_slice(state, slice);
   const auto done = em.has_value() ? fill_locked(state, from, slice, *em, entries, mover) : result<std::size_t>{fail(em.error())};
-  if (entries && !XIP_EXHIBIT(zeros_kept_by_write)) xip_drop_zero_entries(state.inode, *entries);
+  if (XIP_EXHIBIT(slice_unlocked_early)) lock_entries(state, slice, entries);
+  if (entries && !XIP_EXHIBIT(zeros_kept_by_write) && !XIP_EXHIBIT(zeros_dropped_late)) xip_drop_zero_entries(state.inode, *entries);
+  entries.reset();
   return done;
 }
 
 template <class Mover>
 result<std::size_t> run_slice(write_state& state, vfs::iov_iter& from, write_slice& slice, Mover& mover) noexcept {
   XIP_TRY(entry_table::make(state.inode));
+  std::optional<entry_range_lock> entries;
+  if (XIP_EXHIBIT(entries_before_handle)) lock_entries(state, slice, entries);
   XIP_TRY(state.ops.start_slice(state.inode, slice));
   XIP_POINT(xip_slice_started, static_cast<std::uint64_t>(slice.pos), slice.bytes);
-  const auto done = fill_slice(state, from, slice, mover);
+  const auto done = fill_slice(state, from, slice, entries, mover);
   // The blocks of a slice that failed are the file's no more, or were never.
   if (!done.has_value()) mover.discard();
   state.ops.stop_slice(state.inode, slice);

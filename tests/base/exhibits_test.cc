@@ -18,11 +18,21 @@ TEST(exhibits, are_on_where_the_sink_says_so_and_nowhere_else) {
   silent_sink sink;
   current_point_sink = &sink;
   EXPECT_FALSE(XIP_EXHIBIT(wakeup_lost));
-  sink.exhibits = exhibit_bit(exhibit_place::wakeup_lost);
+  sink.exhibits = exhibit_place::wakeup_lost;
   EXPECT_TRUE(XIP_EXHIBIT(wakeup_lost));
   EXPECT_FALSE(XIP_EXHIBIT(read_without_lock));
   current_point_sink = nullptr;
   EXPECT_FALSE(XIP_EXHIBIT(wakeup_lost));
+}
+
+TEST(exhibits, are_sets_of_any_places) {
+  constexpr auto first = exhibit_place{}, last = static_cast<exhibit_place>(static_cast<unsigned>(exhibit_place::count) - 1);
+  exhibit_set some = first;
+  some |= last;
+  EXPECT_TRUE(some.has(first) && some.has(last) && !some.has(exhibit_place::wakeup_lost));
+  EXPECT_EQ(some, exhibit_set{last} | first);
+  EXPECT_FALSE(some.empty());
+  EXPECT_TRUE(exhibit_set{}.empty());
 }
 
 TEST(exhibits, have_names) { EXPECT_EQ(exhibit_place_name(exhibit_place::read_size_once), "read_size_once"); }

@@ -7,31 +7,15 @@
 
 #include <fcntl.h>
 
-#include <xip/locks/kthread.h>
 #include <xip/locks/lockdep.h>
 #include <xip/locks/thread_context.h>
 #include <xip/locks/wait_for.h>
 #include <xip/vfs/user_access.h>
 
-#include "fs_ext4lite/image.h"
+#include "fs_ext4lite/in_parallel.h"
 
 namespace xip::ext4lite::test {
 namespace {
-
-// Runs BODY(task, number) in COUNT tasks at the same time.
-template <class Body>
-void in_parallel(mounted& m, int count, Body&& body) {
-  std::vector<kthread> threads;
-  std::vector<vfs::task*> tasks;
-  for (int i = 0; i < count; ++i) {
-    tasks.push_back(*m.kernel().make_task());
-    auto made = kthread::run("worker", m.kernel().memory(), [&body, t = tasks.back(), i] { body(*t, i); });
-    ASSERT_TRUE(made);
-    threads.push_back(std::move(*made));
-  }
-  for (kthread& t : threads) t.join();
-  for (vfs::task* t : tasks) m.kernel().exit_task(t);
-}
 
 // User memory whose copies call REACHED once, in the middle of a copy and under its locks.
 struct pausing_memory {

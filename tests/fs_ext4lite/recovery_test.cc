@@ -15,6 +15,8 @@
 #include "fs_ext4lite/format.h"
 #include "fs_ext4lite/loop_mount.h"
 #include "fs_ext4lite/replay.h"
+#include "jbd2/checksum.h"
+#include "jbd2/superblock.h"
 
 namespace xip::ext4lite::test {
 namespace {
@@ -138,11 +140,26 @@ INSTANTIATE_TEST_SUITE_P(versions, recovery_of_debugfs, testing::Values("jo", "j
 
 // ---- damage -------------------------------------------------------------------------------------------------------------------------------
 
+// How the files are had without the journal. A mount that only reads brings nothing home, with and without noload.
+void expect_offer(const image& disk, const std::string& refusal) {
+  EXPECT_THAT(refusal, HasSubstr("the files can be read as the medium has them (ro,noload)"));
+  for (const char* options : {"ro,noload", "ro"}) {
+    const std::unique_ptr<dev::device> device = load(disk);
+    mounted reader{*device, options};
+    ASSERT_TRUE(reader.ok()) << options << ": " << reader.failure();
+    EXPECT_EQ(read_file(reader.task(), "/f"), std::string(4096, 'j')) << options;
+    EXPECT_TRUE(reader.umount());
+    const image seen = copy_of(disk, "seen");
+    store(*device, seen);
+    EXPECT_EQ(seen.bytes(), disk.bytes()) << options;
+  }
+}
+
 TEST(damaged_journal, is_refused_for_writing_and_changes_nothing) {
   image disk = make_image("-b 4096 -J size=4", "32M");
   const image data{disk.path() + ".data"};
   std::ofstream{data.path()} << std::string(4096, 'j');
-  static_cast<void>(debugfs_script(disk, fmt::format("jo -c -v 3\njw -b 7000 {}\njc\n", data.path())));
+  static_cast<void>(debugfs_script(disk, fmt::format("write {0} f\njo -c -v 3\njw -b 7000 {0}\njc\n", data.path())));
   ASSERT_TRUE(needs_recovery(disk));
   const std::uint64_t journal = first_journal_block(disk);
   disk.poke_value((journal + 2) * 4096 + 17, std::byte{1});  // the logged block
@@ -151,8 +168,21 @@ TEST(damaged_journal, is_refused_for_writing_and_changes_nothing) {
   EXPECT_FALSE(m.ok());
   EXPECT_THAT(m.failure(), HasSubstr("the journal is damaged: the checksum of block 7000"));
   EXPECT_EQ(disk.bytes(), before);
-  mounted reader{disk, "ro"};
-  EXPECT_TRUE(reader.ok()) << reader.failure();
+  expect_offer(disk, m.failure());
+}
+
+// Nothing has to be brought home, but there is nowhere to write to.
+TEST(damaged_journal, that_is_empty_is_refused_for_writing_too) {
+  image disk = make_image("-b 4096 -J size=4", "32M");
+  const image data{disk.path() + ".data"};
+  std::ofstream{data.path()} << std::string(4096, 'j');
+  static_cast<void>(debugfs_script(disk, fmt::format("write {} f\n", data.path())));
+  ASSERT_FALSE(needs_recovery(disk));
+  disk.poke_value(first_journal_block(disk) * 4096 + offsetof(jbd2::journal_superblock, s_blocksize), be32{1024});
+  bare_mount m{disk};
+  EXPECT_FALSE(m.ok());
+  EXPECT_THAT(m.failure(), HasSubstr("the journal is damaged: its blocks have 1024 bytes"));
+  expect_offer(disk, m.failure());
 }
 
 // DISK, changed by LINES of debugfs, needs recovery: refused for writing, and nothing is written.
@@ -201,6 +231,82 @@ TEST(damaged_journal, without_its_inode_is_refused) {
   bare_mount m{disk};
   EXPECT_FALSE(m.ok());
   EXPECT_THAT(m.failure(), HasSubstr("the journal's inode, 8"));
+  EXPECT_THAT(m.failure(), HasSubstr("(ro,noload)"));
+}
+
+// ---- commits that do not wait for their blocks ------------------------------------------------------------------------------------------------
+
+// Two transactions of Linux's mount option journal_async_commit: block 7000 in the first, 7001 in the second.
+class asynchronous_commits : public testing::Test {
+ protected:
+  void make(std::string_view open) {
+    std::ofstream{data.path()} << std::string(4096, 'j');
+    static_cast<void>(debugfs_script(disk, fmt::format("{0}\njw -b 7000 {1}\njc\n{0}\njw -b 7001 {1}\njc\n", open, data.path())));
+    ASSERT_TRUE(needs_recovery(disk));
+    journal = first_journal_block(disk);
+    auto jsb = disk.peek_value<jbd2::journal_superblock>(journal * 4096);
+    jsb.s_feature_incompat = jsb.s_feature_incompat | jbd2::incompat_async_commit;
+    if (jbd2::has_checksums(jsb.s_feature_incompat)) jsb.s_checksum = jbd2::superblock_checksum(jsb);
+    disk.poke_value(journal * 4096, jsb);
+  }
+  // Which of the journal's blocks are commit blocks.
+  [[nodiscard]] std::vector<std::uint64_t> commit_blocks() const {
+    std::vector<std::uint64_t> found;
+    for (std::uint64_t at = 1; at < 16; ++at) {
+      const auto header = disk.peek_value<jbd2::journal_header>((journal + at) * 4096);
+      if (header.h_magic == jbd2::journal_magic && header.h_blocktype == jbd2::commit_block) found.push_back(at);
+    }
+    return found;
+  }
+  [[nodiscard]] std::byte first_byte_of(std::uint64_t block) const { return disk.bytes(block * 4096, 1).front(); }
+  void turn_a_bit(std::uint64_t block_of_journal, std::uint64_t offset) const {
+    const std::uint64_t byte = (journal + block_of_journal) * 4096 + offset;
+    disk.poke_value(byte, disk.bytes(byte, 1).front() ^ std::byte{1});
+  }
+
+  image disk = make_image("-b 4096 -J size=4", "32M");
+  const image data{disk.path() + ".data"};
+  std::uint64_t journal = 0;
+};
+
+TEST_F(asynchronous_commits, are_replayed_where_each_block_has_a_checksum) {
+  make("jo -c -v 3");
+  compare_with_e2fsck(disk);
+  EXPECT_EQ(first_byte_of(7000), std::byte{'j'});
+  EXPECT_EQ(first_byte_of(7001), std::byte{'j'});
+}
+
+// What it commits may be on the medium all the same: it does not count.
+TEST_F(asynchronous_commits, end_before_one_that_is_torn) {
+  make("jo -c -v 3");
+  const std::vector<std::uint64_t> commits = commit_blocks();
+  ASSERT_EQ(commits.size(), 2u);
+  turn_a_bit(commits.back(), offsetof(jbd2::commit_header, h_commit_sec));
+  compare_with_e2fsck(disk);
+  EXPECT_EQ(first_byte_of(7000), std::byte{'j'});
+  EXPECT_EQ(first_byte_of(7001), std::byte{0});
+}
+
+// The commit block has arrived, what it commits has not.
+TEST_F(asynchronous_commits, end_before_one_whose_block_is_torn) {
+  make("jo -c -v 3");
+  const std::vector<std::uint64_t> commits = commit_blocks();
+  ASSERT_EQ(commits.size(), 2u);
+  turn_a_bit(commits.back() - 1, 2000);
+  recover_by_us(disk);
+  EXPECT_EQ(first_byte_of(7000), std::byte{'j'});
+  EXPECT_EQ(first_byte_of(7001), std::byte{0});
+}
+
+// Whether the blocks of a transaction have arrived only a checksum of the first version would say, or none.
+TEST_F(asynchronous_commits, are_refused_where_the_blocks_have_none) {
+  make("jo");
+  const std::vector<std::byte> before = disk.bytes();
+  bare_mount m{disk};
+  EXPECT_FALSE(m.ok());
+  EXPECT_THAT(m.failure(), HasSubstr("the journal's asynchronous commits have checksums of the first version"));
+  EXPECT_THAT(m.failure(), HasSubstr("(ro,noload)"));
+  EXPECT_EQ(disk.bytes(), before);
 }
 
 }  // namespace

@@ -1,9 +1,13 @@
 // The running journal: what it writes is read back by recovery, at every place where the power may fail.
 #include "jbd2/running_journal.h"
 
+#include <chrono>
+
+#include <xip/locks/delay.h>
 #include <xip/locks/kthread.h>
 
 #include "jbd2/checksum.h"
+#include "locks/toy_scheduler.h"
 
 namespace xip::jbd2::test {
 namespace {
@@ -366,11 +370,24 @@ TEST_P(running_journal, serves_many_at_once) {
     for (std::uint64_t block = 0; block < 20; ++block) EXPECT_GE(b.on_medium(100 + t * 20 + block), durable[t]);
 }
 
+// One write, of one line: whatever a crash leaves of it, the log in it counts.
 TEST_P(running_journal, says_in_its_super_block_why_it_was_aborted) {
   b.change(10, 1);
   ASSERT_TRUE(b.log().commit(b.log().running()));
+  const journal_superblock before = b.superblock();
   b.log().abort(error{ENOTRECOVERABLE});
   EXPECT_EQ(b.log().end().error(), EIO);
+  const journal_superblock after = b.superblock();
+  constexpr std::size_t line = 64;
+  EXPECT_EQ(std::memcmp(reinterpret_cast<const std::byte*>(&before) + line, reinterpret_cast<const std::byte*>(&after) + line,
+                        sizeof before - line),
+            0);
+  EXPECT_EQ(after.s_errno, static_cast<std::uint32_t>(-ENOTRECOVERABLE));
+  EXPECT_EQ(after.s_sequence, before.s_sequence);
+  EXPECT_EQ(after.s_start, before.s_start);
+  if (GetParam().checksums) {
+    EXPECT_EQ(superblock_checksum(after), after.s_checksum);
+  }
   b.open();
   EXPECT_EQ(b.recover().aborted, ENOTRECOVERABLE);
   EXPECT_EQ(b.on_medium(10), 1u) << "what was committed before is not lost";
@@ -380,6 +397,35 @@ INSTANTIATE_TEST_SUITE_P(formats, running_journal,
                          testing::Values(format{"plain", false, false}, format{"wide", false, true}, format{"checksums", true, false},
                                          format{"wide_checksums", true, true}),
                          [](const auto& of) { return std::string{of.param.name}; });
+
+// ---- the timer, on a clock that goes on when nobody can run --------------------------------------------------------------------------------------
+
+TEST(commit_timer, commits_when_the_interval_is_over_and_not_before) {
+  using std::chrono::seconds;
+  for (std::uint32_t seed = 1; seed <= 10; ++seed) {
+    xip::test::toy_scheduler toy{seed};
+    toy.run([&toy] {
+      bench b{{"checksums", true, false}, seconds{5}};
+      ASSERT_TRUE(b.begin());
+      const auto pass_until = [&toy](nanoseconds when) { delay(when - toy.now); };
+      constexpr nanoseconds moment{1};
+      const tid_t first = b.log().running();
+      b.change(10, 1);
+      pass_until(seconds{5} - moment);
+      EXPECT_LT(b.log().committed(), first);
+      pass_until(seconds{5} + moment);
+      EXPECT_EQ(b.log().committed(), first);
+      pass_until(seconds{11});
+      EXPECT_EQ(b.log().committed(), first) << "nothing has changed";
+      b.change(10, 2);
+      pass_until(seconds{15} - moment);
+      EXPECT_EQ(b.log().committed(), first);
+      pass_until(seconds{15} + moment);
+      EXPECT_EQ(b.log().committed(), first + 1);
+      ASSERT_TRUE(b.log().end());
+    });
+  }
+}
 
 // ---- the super block's one word -----------------------------------------------------------------------------------------------------------------
 
@@ -394,6 +440,29 @@ TEST(journal_superblock, keeps_its_checksum_with_one_sequence_for_each_beginning
     jsb.s_start = start;
     jsb.s_sequence = sequence_that_keeps_checksum(jsb, start);
     ASSERT_EQ(superblock_checksum(jsb), sum) << start;
+  }
+}
+
+// Whatever stands in it.
+TEST(journal_superblock, keeps_its_checksum_when_it_says_why_it_was_aborted) {
+  const auto memory = std::move(*dev::open_memory(log_size << bits));
+  log_map log{*std::pmr::get_default_resource()};
+  ASSERT_TRUE(log.add({.first = 0, .count = log_size, .start = pblk_t{0}}));
+  const journal_place at{*memory, log, bits};
+  journal_superblock jsb{};
+  jsb.s_header = {journal_magic, superblock_v2, 0u};
+  jsb.s_feature_incompat = incompat_csum_v3;
+  jsb.s_checksum_type = checksum_crc32c;
+  for (std::uint32_t i = 0; i < 300; ++i) {
+    jsb.s_header.h_sequence = i * 0x9e3779b9;
+    jsb.s_start = i * 7;
+    jsb.s_sequence = i * 0x85ebca6b;
+    jsb.s_errno = 0;
+    jsb.s_checksum = superblock_checksum(jsb);
+    const be32 sum = jsb.s_checksum;
+    ASSERT_TRUE(tell_errno(at, jsb, static_cast<int>(1 + i % 130)));
+    ASSERT_EQ(superblock_checksum(jsb), sum) << i;
+    ASSERT_EQ(jsb.s_checksum, sum) << i;
   }
 }
 

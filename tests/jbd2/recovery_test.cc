@@ -261,6 +261,9 @@ TEST_P(recovery, refuses_a_super_block_that_makes_no_sense) {
   refused([](auto& j) { j.s_feature_incompat = j.s_feature_incompat | 0x8000u; }, "0x8000", EOPNOTSUPP);
   refused([](auto& j) { j.s_feature_incompat = j.s_feature_incompat | incompat_fast_commit; }, "0x20", EOPNOTSUPP);
   refused([](auto& j) { j.s_feature_ro_compat = 4u; }, "ro_compat 0x4", EOPNOTSUPP);
+  if (!jbd2::has_checksums(GetParam()))
+    refused([](auto& j) { j.s_feature_incompat = j.s_feature_incompat | incompat_async_commit; }, "checksums of the first version",
+            EOPNOTSUPP);
 }
 
 TEST_P(recovery, survives_any_bit_that_is_wrong) {
@@ -382,6 +385,22 @@ TEST_P(checked_recovery, ends_before_it_where_commits_do_not_wait_for_blocks) {
   one.commit();
   one.damage(5, 500);
   EXPECT_EQ(recovered_from(one).transactions, 1u);
+}
+
+// A later one may be whole: none waited for the other.
+TEST_P(checked_recovery, ends_before_a_torn_commit_block_where_commits_do_not_wait) {
+  handmade_log one{GetParam() | incompat_revoke | incompat_async_commit};
+  one.blocks({1}, {filled(1)});
+  one.commit();
+  one.blocks({2}, {filled(2)});
+  one.commit();
+  one.blocks({3}, {filled(3)});
+  one.commit();
+  one.damage(6, offsetof(commit_header, h_commit_sec));
+  EXPECT_EQ(recovered_from(one).transactions, 1u);
+  EXPECT_EQ(one.home(1), filled(1));
+  EXPECT_EQ(one.home(2), filled(0));
+  EXPECT_EQ(one.home(3), filled(0));
 }
 
 TEST_P(checked_recovery, refuses_a_super_block_with_a_wrong_checksum) {

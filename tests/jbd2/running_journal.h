@@ -52,7 +52,8 @@ struct moody_device final : dev::decorator<dev::device> {
 // A file system that is nothing but blocks, each filled with one number.
 class bench {
  public:
-  explicit bench(const format& f) : format_{f}, memory_{*dev::open_memory(all_blocks << bits)} {
+  explicit bench(const format& f, nanoseconds commit_interval = nanoseconds::zero())
+      : format_{f}, commit_interval_{commit_interval}, memory_{*dev::open_memory(all_blocks << bits)} {
     journal_superblock jsb{};
     jsb.s_header = {journal_magic, superblock_v2, 0u};
     jsb.s_blocksize = bs;
@@ -157,12 +158,13 @@ class bench {
                                      .carried = carried,
                                      .checksums = format_.checksums,
                                      .wide = format_.wide,
-                                     .commit_interval = nanoseconds::zero()});
+                                     .commit_interval = commit_interval_});
   }
 
   static const journal_operations operations;
 
   format format_;
+  nanoseconds commit_interval_;
   std::unique_ptr<dev::device> memory_;
   moody_device moody_{*memory_};
   dev::device* device_ = &moody_;

@@ -180,9 +180,7 @@ TEST(CrashedFileSystem, IsReplayedFromAToken) {
 }
 
 #if XIP_EXHIBITS
-crashed_file_system with_bug(exhibit_place p) {
-  return {.type = ext4lite_file_system(), .mount_options = "dax=always", .exhibits = exhibit_bit(p)};
-}
+crashed_file_system with_bug(exhibit_place p) { return {.type = ext4lite_file_system(), .mount_options = "dax=always", .exhibits = p}; }
 
 TEST(CrashedFileSystem, ShowsACommitBeforeItsBlocks) {
   EXPECT_THAT(failure_of(crash("creat /a\nfsync /a\n", 64, with_bug(exhibit_place::commit_before_data))),

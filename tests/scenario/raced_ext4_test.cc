@@ -46,7 +46,7 @@ line_class classify(std::uint64_t offset) {
 }
 
 struct setting {
-  std::uint64_t bugs = 0;
+  exhibit_set bugs;
   std::uint32_t unit = 64;
   bool windows = true;
   explore::explore_options schedules = {.strategies = {{.bound = 1}}, .max_schedules = 2000};
@@ -168,7 +168,7 @@ INSTANTIATE_TEST_SUITE_P(
 // Neither is found by one task, in whichever order it makes the same calls.
 TEST_P(RacedBug, IsFoundOnlyWhereTwoTasksMeetAndThePowerFails) {
   const planted& p = GetParam();
-  const setting s{.bugs = exhibit_bit(p.place)};
+  const setting s{.bugs = p.place};
   const auto raced = crash(fmt::format("{}---\ntask 1:\n{}task 2:\n{}", p.setup, p.first, p.second), s);
   ASSERT_EQ(raced.report.failures.size(), 1u) << raced.report.broken;
   EXPECT_FALSE(raced.report.failures.front().minimised.uncrashed) << failure_of(raced.report);
@@ -180,7 +180,7 @@ TEST_P(RacedBug, IsFoundOnlyWhereTwoTasksMeetAndThePowerFails) {
 
 TEST_P(RacedBug, IsReplayedFromItsToken) {
   const planted& p = GetParam();
-  const setting s{.bugs = exhibit_bit(p.place)};
+  const setting s{.bugs = p.place};
   const workload w = workload_of(fmt::format("{}---\ntask 1:\n{}task 2:\n{}", p.setup, p.first, p.second));
   const auto r = campaign_of(s).run(w);
   ASSERT_EQ(r.report.failures.size(), 1u);
@@ -206,7 +206,7 @@ TEST_P(RacedBug, IsReplayedFromItsToken) {
 
 // Both write where the file had ended before either did.
 TEST(RacedExt4, ShowsWhatIsWrongWithoutACrash) {
-  const setting s{.bugs = exhibit_bit(exhibit_place::append_place_unlocked)};
+  const setting s{.bugs = exhibit_place::append_place_unlocked};
   const workload w = workload_of("creat a\n---\ntask 1:\nwrite a 0 5 append\ntask 2:\nwrite a 0 7 append\n");
   const auto r = campaign_of(s).run(w);
   ASSERT_EQ(r.report.failures.size(), 1u);

@@ -43,6 +43,8 @@ TEST_F(CheckCommand, RefusesWhatDoesNotExistByName) {
                                                                  {"--no-such-option"},
                                                                  {"--device", "tape"},
                                                                  {"--device", "pmem:"},
+                                                                 {"--mappings", "real"},
+                                                                 {"--mappings", "pointers:"},
                                                                  {"-j", "0"},
                                                                  {"-j", "many"},
                                                                  {"--seed", "x"},

@@ -2,6 +2,8 @@
 // the museum (src/exhibits). Where XIP_EXHIBITS is 0 (release) a place is the constant false, and nothing of it is compiled.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 
@@ -69,7 +71,17 @@
   X(not_write_protected)        /* fsync leaves what it flushes open for stores */              \
   X(cleaned_before_flush)       /* fsync marks an entry clean, then flushes it */               \
   X(pages_kept_mapped)          /* blocks go and page tables keep them */                       \
-  X(pins_ignored)               /* blocks go though a page of them is pinned */
+  X(pins_ignored)               /* blocks go though a page of them is pinned */                 \
+  X(entries_before_handle)      /* a slice locks its entries, then opens its handle */          \
+  X(slice_unlocked_early)       /* a slice gives its entries back before its blocks are the file's */ \
+  X(slice_not_shortened)        /* a slice copies all its bytes into fewer blocks than they need */ \
+  X(zeros_dropped_late)         /* zero pages go when others may read what was written */        \
+  X(space_waited_for_in_slice)  /* who finds no block waits for a commit with its handle open */ \
+  X(fault_without_lock)         /* a fault takes no invalidate_lock */                          \
+  X(fault_takes_inode_lock)     /* a fault takes i_rwsem */                                     \
+  X(pages_overlooked)           /* 2 MiB are mapped whatever entries single pages of them have */ \
+  X(checksum_of_old_block)      /* a tag's checksum is that of the block before its own was filled in */ \
+  X(stock_tail_update)          /* the log's tail and its checksum are two lines, and who finds them torn throws the log away */
 // clang-format on
 
 namespace xip {
@@ -80,9 +92,32 @@ enum class exhibit_place : std::uint8_t {
 #undef XIP_EXHIBIT_NAME
       count
 };
-static_assert(static_cast<unsigned>(exhibit_place::count) <= 64, "they are the bits of one word");
 
-[[nodiscard]] constexpr std::uint64_t exhibit_bit(exhibit_place p) noexcept { return std::uint64_t{1} << static_cast<unsigned>(p); }
+// Some of the places.
+class exhibit_set {
+ public:
+  constexpr exhibit_set() noexcept = default;
+  constexpr exhibit_set(exhibit_place p) noexcept { words_[word_of(p)] = bit_of(p); }
+  [[nodiscard]] constexpr bool has(exhibit_place p) const noexcept { return (words_[word_of(p)] & bit_of(p)) != 0; }
+  [[nodiscard]] constexpr bool empty() const noexcept { return *this == exhibit_set{}; }
+  constexpr exhibit_set& operator|=(const exhibit_set& o) noexcept {
+    for (std::size_t i = 0; i < words_.size(); ++i) words_[i] |= o.words_[i];
+    return *this;
+  }
+  friend constexpr exhibit_set operator|(exhibit_set a, const exhibit_set& b) noexcept { return a |= b; }
+  friend constexpr bool operator==(const exhibit_set&, const exhibit_set&) noexcept = default;
+
+ private:
+  static constexpr std::size_t bits = 64;
+  [[nodiscard]] static constexpr std::size_t word_of(exhibit_place p) noexcept { return static_cast<std::size_t>(p) / bits; }
+  [[nodiscard]] static constexpr std::uint64_t bit_of(exhibit_place p) noexcept {
+    return std::uint64_t{1} << static_cast<std::size_t>(p) % bits;
+  }
+
+  std::array<std::uint64_t, (static_cast<std::size_t>(exhibit_place::count) + bits - 1) / bits> words_{};
+};
+[[nodiscard]] constexpr exhibit_set operator|(exhibit_place a, exhibit_place b) noexcept { return exhibit_set{a} | b; }
+
 #if XIP_EXHIBITS
 // "read_without_lock"
 [[nodiscard]] std::string_view exhibit_place_name(exhibit_place p) noexcept;

@@ -38,7 +38,7 @@
   X(mm_before_pte)             /* a page table gets an entry: page of the file, pages */         \
   X(mm_before_zap)             /* page tables lose entries: first page, last page */             \
   X(mm_before_copy)            /* a private page is made, its contents come next: address */     \
-  X(mm_pinned)                 /* page of the file */                                           \
+  X(mm_pinned)                 /* address */                                                    \
   X(vfs_before_i_size)         /* i_size_write: inode, new size; the old one still stands */    \
   X(vfs_i_size_stored)         /* i_size_write: inode, new size */                              \
   X(ext4_handle_started)       /* credits */                                                   \
@@ -94,8 +94,8 @@ class point_sink {
   // Asked at points that may fail: zero, or the errno to fail with.
   virtual int inject(point p, std::uint64_t a, std::uint64_t b) noexcept = 0;
 #if XIP_EXHIBITS
-  // Which planted bugs are there for the threads that report here: exhibit_bit of each. Set while none of them runs.
-  std::uint64_t exhibits = 0;
+  // Which planted bugs are there for the threads that report here: set while none of them runs.
+  exhibit_set exhibits;
   // What is called at such a place instead of the product's own. The place knows what it is.
   const void* stand_in = nullptr;
 #endif
@@ -122,7 +122,7 @@ inline void hit_point(point p, std::uint64_t a = 0, std::uint64_t b = 0, std::ui
 #if XIP_EXHIBITS
 [[nodiscard]] inline bool exhibit_is_on(exhibit_place p) noexcept {
   const point_sink* sink = current_point_sink;
-  return sink != nullptr && (sink->exhibits & exhibit_bit(p)) != 0;
+  return sink != nullptr && sink->exhibits.has(p);
 }
 [[nodiscard]] inline const void* exhibit_stand_in() noexcept { return current_point_sink->stand_in; }
 #define XIP_EXHIBIT(PLACE) ::xip::exhibit_is_on(::xip::exhibit_place::PLACE)

@@ -11,6 +11,8 @@
 //                                                     not one that inserts a range
 //   bytes     of a file that was synced: what was written then or later. Each word of 8 bytes is one that some call wrote there, or zero
 //             where none had been; never what the block held for somebody else. A range that is taken out or put in moves them at once, with the size
+//   times     (mtime, ctime) of a file that was synced: no older than they were then. fdatasync and the like promise none
+// In a directory with the flags of chattr +S or +D, or on a mount with dirsync, each change of a name is durable when its call returns.
 // Then, once for each meaning: every directory takes a new file, everything can be removed, and the file system can be unmounted.
 #pragma once
 
@@ -23,6 +25,7 @@
 #include <string>
 #include <vector>
 
+#include <xip/base/exhibits.h>
 #include <xip/crash/engine.h>
 #include <xip/crash/ordering.h>
 #include <xip/crash/workload.h>
@@ -36,13 +39,13 @@ struct crashed_file_system {
   // Another judge, of an unmounted image: what is wrong with it, or nothing. Empty: nobody. Whoever crashes ext4 gives it e2fsck.
   std::function<std::string(std::span<const std::byte> image)> check = {};
   // Of the images that a recovery has left it sees every so-many-th, by their hashes: 1 is all, 0 none. It always sees what is left when everything has
-  // been removed, once for each tree of names and attributes.
+  // been removed, once for each tree of names and attributes, extended ones too, whatever the bytes and times of its files.
   std::uint64_t check_every = 0;
   // Another recovery, of what a crash has left: it changes IMAGE as it likes, and says why it could not. The mount has to find what is there then. It sees every check_every-th of
   // the crash's images. Whoever crashes ext4 gives it e2fsck -p. Empty: nobody.
   std::function<std::string(std::span<std::byte> image)> recover_elsewhere = {};
   // Planted bugs that are there in the workload and afterwards, but not in its setup (xip/base/exhibits.h).
-  std::uint64_t exhibits = 0;
+  exhibit_set exhibits;
   const void* stand_in = nullptr;
   // Where nobody waits for the medium in the workload.
   std::optional<ordering_site> without = {};

@@ -89,6 +89,8 @@ class race : public expectations {
   // A scene hides those it needs.
   void setup() {}
   void check() {}
+  // A scene that has `void prepare(vfs::task& me, std::size_t task)` goes on there with its setup when the tasks are there, as each of them in turn: with address
+  // spaces of their own, say. No task runs yet. What setup() made is durable then, and what this makes need not be.
   // A scene that has `void recovered(vfs::task& me)` says what a loss of power may leave. `xip explore` then asks about each state that a
   // medium could have been found in: whenever the power may fail, with nothing, everything or only the metadata of what was on its way. ME is a
   // task of another machine that has mounted the state; the scene is as it was at that moment. No task of its own may be used any more.
@@ -120,6 +122,7 @@ struct race_plan {
   std::size_t bytes, alignment;  // of the scene
   race& (*make)(void* at);
   void (*setup)(race& scene);
+  void (*prepare)(race& scene, std::size_t task, vfs::task& me);  // null: there is nothing to prepare
   void (*run)(race& scene, std::size_t task, vfs::task& me);
   void (*check)(race& scene);
   void (*recovered)(race& scene, vfs::task& me);  // null: it does not say
@@ -137,6 +140,12 @@ struct race_plan_of {
   static constexpr std::size_t count = std::size(Members);
   static_assert(count >= 2 && count <= 8);
 
+  static constexpr auto prepare() -> void (*)(race&, std::size_t, vfs::task&) {
+    if constexpr (requires(Scene& s, vfs::task& me) { s.prepare(me, std::size_t{}); })
+      return [](race& scene, std::size_t task, vfs::task& me) { static_cast<Scene&>(scene).prepare(me, task); };
+    else
+      return nullptr;
+  }
   static constexpr auto recovered() -> void (*)(race&, vfs::task&) {
     if constexpr (requires(Scene& s, vfs::task& me) { s.recovered(me); })
       return [](race& scene, vfs::task& me) { static_cast<Scene&>(scene).recovered(me); };
@@ -157,6 +166,7 @@ struct race_plan_of {
       alignof(Scene),
       [](void* at) -> race& { return *new (at) Scene{}; },
       [](race& scene) { static_cast<Scene&>(scene).setup(); },
+      prepare(),
       [](race& scene, std::size_t task, vfs::task& me) { (static_cast<Scene&>(scene).*Members[task].body)(me); },
       [](race& scene) { static_cast<Scene&>(scene).check(); },
       recovered(),

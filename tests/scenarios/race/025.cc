@@ -1,6 +1,6 @@
-// What: a read against a truncate of its range and new blocks in it, in place of a punched hole.
-// Why: nothing stood between a read and the blocks that a punch freed: the copy went on in stale or foreign blocks (Linux 730633f0b7f9,
-// d4f5258eae7b).
+// What: a read against a truncate of its range and new blocks in it.
+// Why: nothing stood between a read and the blocks that were freed: the copy went on in stale or foreign blocks (Linux 730633f0b7f9, d4f5258eae7b; by a
+// punch: race/117).
 // Operations: pread of the two last blocks; ftruncate to one block, fsync, then pwrite of the blocks behind it; pwrite of one block to another
 // file.
 // Invariant: the read is old bytes, nothing, or new bytes, never a mixture and never the other file's.

@@ -3,7 +3,7 @@
 // (Linux 538f8ea6c852, 843172978bb9, and "dax: fix data corruption when fault races with write" of 2017).
 // Operations: a load; pwrite of a word; a load and a store by the writer when it is done.
 // Invariant: a load is zero or what was written; behind the write the mapping shows it.
-// Groups: auto mmap rw. Needs: DAX.
+// Groups: auto mmap dax rw. Needs: DAX.
 #include "write_races.h"
 
 namespace xip::scenario {
@@ -16,4 +16,4 @@ struct scene : write_against_load {
 }  // namespace
 }  // namespace xip::scenario
 
-XIP_RACE(scene, "auto mmap rw", "a load of a hole and a write into it", {"loader", &scene::loader}, {"writer", &scene::writer})
+XIP_RACE(scene, "auto mmap dax rw", "a load of a hole and a write into it", {"loader", &scene::loader}, {"writer", &scene::writer})

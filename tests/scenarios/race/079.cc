@@ -2,7 +2,7 @@
 // Why: both faults find a hole. Whoever allocates zeroes, and must have done so before the other can store (Linux 843172978bb9, 1ca191576fc8).
 // Operations: a store of a word by each; one has loaded zeros there before.
 // Invariant: both words are in the file and in both mappings.
-// Groups: auto mmap rw. Needs: DAX.
+// Groups: auto mmap dax rw. Needs: DAX.
 #include "mapping_helpers.h"
 
 namespace xip::scenario {
@@ -34,4 +34,4 @@ struct scene : mapped_race {
 }  // namespace
 }  // namespace xip::scenario
 
-XIP_RACE(scene, "auto mmap rw", "two stores into one hole", {"first", &scene::first}, {"second", &scene::second})
+XIP_RACE(scene, "auto mmap dax rw", "two stores into one hole", {"first", &scene::first}, {"second", &scene::second})

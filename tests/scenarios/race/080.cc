@@ -3,7 +3,7 @@
 // (Linux 1ca191576fc8, ba5843f51d46).
 // Operations: a store of a word by each task, into the same block.
 // Invariant: both words are there.
-// Groups: auto mmap rw prealloc. Needs: DAX.
+// Groups: auto mmap dax rw prealloc. Needs: DAX.
 #include "mapping_helpers.h"
 
 namespace xip::scenario {
@@ -29,4 +29,4 @@ struct scene : mapped_race {
 }  // namespace
 }  // namespace xip::scenario
 
-XIP_RACE(scene, "auto mmap rw prealloc", "two stores into one preallocated block", {"first", &scene::first}, {"second", &scene::second})
+XIP_RACE(scene, "auto mmap dax rw prealloc", "two stores into one preallocated block", {"first", &scene::first}, {"second", &scene::second})

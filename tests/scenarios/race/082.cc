@@ -2,7 +2,7 @@
 // Why: between the zap and the free a fault may map the block again, and what is stored there then is in another's file (Linux ea3d7209ca01).
 // Operations: a store; ftruncate to nothing and fsync; pwrite of another file, which needs the freed block.
 // Invariant: the store goes into the file or is signalled; the other file has its own bytes, and no page table a block that is not its file's.
-// Groups: auto mmap rw. Needs: DAX.
+// Groups: auto mmap dax rw. Needs: DAX.
 #include "mapping_helpers.h"
 #include "race_helpers.h"
 
@@ -39,5 +39,5 @@ struct scene : mapped_race {
 }  // namespace
 }  // namespace xip::scenario
 
-XIP_RACE(scene, "auto mmap rw", "a store against a truncate", {"storer", &scene::storer}, {"cutter", &scene::cutter},
+XIP_RACE(scene, "auto mmap dax rw", "a store against a truncate", {"storer", &scene::storer}, {"cutter", &scene::cutter},
          {"writer", &scene::writer})

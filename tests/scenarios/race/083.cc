@@ -3,7 +3,7 @@
 // f52afc93cd01: who waits must not hold what the other needs).
 // Operations: two loads of a hole and a store, of the same page.
 // Invariant: all return; loads are zero or what was stored.
-// Groups: auto mmap locks. Needs: DAX.
+// Groups: auto mmap dax locks. Needs: DAX.
 #include "mapping_helpers.h"
 
 namespace xip::scenario {
@@ -26,5 +26,5 @@ struct scene : mapped_race {
 }  // namespace
 }  // namespace xip::scenario
 
-XIP_RACE(scene, "auto mmap locks", "three accesses that wait for one page", {"first", &scene::first}, {"second", &scene::second},
+XIP_RACE(scene, "auto mmap dax locks", "three accesses that wait for one page", {"first", &scene::first}, {"second", &scene::second},
          {"storer", &scene::storer})

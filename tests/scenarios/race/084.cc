@@ -2,7 +2,7 @@
 // Why: a write that drops the entry of a page drops with it that somebody has stored there: nothing is flushed by the next fsync (Linux c6dcf52c23d2).
 // Operations: a store of a word and fsync; pwrite of another word of the same block, which is a hole at first.
 // Invariant: when the fsync has returned the stored word is there after a crash.
-// Groups: auto mmap sync. Needs: DAX.
+// Groups: auto mmap dax sync. Needs: DAX.
 #include "mapping_helpers.h"
 
 namespace xip::scenario {
@@ -38,4 +38,4 @@ struct scene : mapped_race {
 }  // namespace
 }  // namespace xip::scenario
 
-XIP_RACE(scene, "auto mmap sync", "a store and a write into one page, synced", {"storer", &scene::storer}, {"writer", &scene::writer})
+XIP_RACE(scene, "auto mmap dax sync", "a store and a write into one page, synced", {"storer", &scene::storer}, {"writer", &scene::writer})

@@ -3,7 +3,7 @@
 // (Linux 4b4bb46d00b3, and what fixed it).
 // Operations: a store, fsync, a store, fsync; an fsync by another task meanwhile.
 // Invariant: each word that was stored before an fsync began which has returned is there after a crash.
-// Groups: auto mmap sync. Needs: DAX.
+// Groups: auto mmap dax sync. Needs: DAX.
 #include <algorithm>
 
 #include "mapping_helpers.h"
@@ -41,4 +41,4 @@ struct scene : mapped_race {
 }  // namespace
 }  // namespace xip::scenario
 
-XIP_RACE(scene, "auto mmap sync", "stores and syncs in turn", {"storer", &scene::storer}, {"syncer", &scene::syncer})
+XIP_RACE(scene, "auto mmap dax sync", "stores and syncs in turn", {"storer", &scene::storer}, {"syncer", &scene::syncer})

@@ -2,7 +2,7 @@
 // Why: an entry that is clean before its bytes have arrived lets the second sync find nothing to do and return first.
 // Operations: a store before; fdatasync by two tasks.
 // Invariant: when either has returned the word is there after a crash.
-// Groups: auto mmap sync. Needs: DAX.
+// Groups: auto mmap dax sync. Needs: DAX.
 #include "mapping_helpers.h"
 
 namespace xip::scenario {
@@ -37,4 +37,4 @@ struct scene : mapped_race {
 }  // namespace
 }  // namespace xip::scenario
 
-XIP_RACE(scene, "auto mmap sync", "two syncs of one store", {"first", &scene::first}, {"second", &scene::second})
+XIP_RACE(scene, "auto mmap dax sync", "two syncs of one store", {"first", &scene::first}, {"second", &scene::second})

@@ -2,7 +2,7 @@
 // Why: where a block is not named by committed metadata yet, flushing its bytes is not enough: the page is mapped only when it is (Linux b8a6176c214c).
 // Operations: a store into a hole, clwb and sfence; fallocate of the next block by another task.
 // Invariant: when the program has flushed its word it is there after a crash.
-// Groups: auto mmap sync. Needs: DAX.
+// Groups: auto mmap dax sync. Needs: DAX.
 #include "mapping_helpers.h"
 
 namespace xip::scenario {
@@ -34,4 +34,4 @@ struct scene : mapped_race {
 }  // namespace
 }  // namespace xip::scenario
 
-XIP_RACE(scene, "auto mmap sync", "a store through MAP_SYNC", {"storer", &scene::storer}, {"other", &scene::other})
+XIP_RACE(scene, "auto mmap dax sync", "a store through MAP_SYNC", {"storer", &scene::storer}, {"other", &scene::other})

@@ -2,7 +2,7 @@
 // Why: a device that reads or writes a page is not stopped by unmapping it: its block must not be given to another as long as it does (Linux d2c997c0f145).
 // Operations: a page is pinned, written as a device does, and unpinned; ftruncate to nothing; pwrite of another file.
 // Invariant: the truncate waits; no block is written for a file whose it is not.
-// Groups: auto mmap locks. Needs: DAX.
+// Groups: auto mmap dax locks. Needs: DAX.
 #include "mapping_helpers.h"
 #include "race_helpers.h"
 
@@ -47,5 +47,5 @@ struct scene : mapped_race {
 }  // namespace
 }  // namespace xip::scenario
 
-XIP_RACE(scene, "auto mmap locks", "a truncate of a pinned page", {"pinner", &scene::pinner}, {"cutter", &scene::cutter},
+XIP_RACE(scene, "auto mmap dax locks", "a truncate of a pinned page", {"pinner", &scene::pinner}, {"cutter", &scene::cutter},
          {"writer", &scene::writer})

@@ -3,7 +3,7 @@
 // there between the two (Linux c7fc0366c656; ext4 shows the bytes).
 // Operations: a store behind the end before; ftruncate to two blocks; pwrite into the second; a read; another store behind the end, and one before it.
 // Invariant: what was stored when the file ended before it is never seen after that.
-// Groups: auto mmap rw. Needs: DAX.
+// Groups: auto mmap dax rw. Needs: DAX.
 #include "mapping_helpers.h"
 
 namespace xip::scenario {
@@ -42,5 +42,5 @@ struct scene : mapped_race {
 }  // namespace
 }  // namespace xip::scenario
 
-XIP_RACE(scene, "auto mmap rw", "stores behind the end of a file that grows", {"grower", &scene::grower}, {"writer", &scene::writer},
+XIP_RACE(scene, "auto mmap dax rw", "stores behind the end of a file that grows", {"grower", &scene::grower}, {"writer", &scene::writer},
          {"reader", &scene::reader}, {"storer", &scene::storer})

@@ -3,7 +3,7 @@
 // So a fault takes no i_rwsem, and mmap no lock of a file that a fault may come under.
 // Operations: pread of a written block into a hole of the same file; mmap and munmap; ftruncate to the same size.
 // Invariant: all return, and the bytes arrive.
-// Groups: auto mmap locks. Needs: DAX.
+// Groups: auto mmap dax locks. Needs: DAX.
 #include <array>
 
 #include "mapping_helpers.h"
@@ -36,5 +36,5 @@ struct scene : mapped_race {
 }  // namespace
 }  // namespace xip::scenario
 
-XIP_RACE(scene, "auto mmap locks", "a read into a mapping of its own file", {"reader", &scene::reader}, {"mapper", &scene::mapper},
+XIP_RACE(scene, "auto mmap dax locks", "a read into a mapping of its own file", {"reader", &scene::reader}, {"mapper", &scene::mapper},
          {"cutter", &scene::cutter})

@@ -2,7 +2,7 @@
 // Why: with an entry locked nobody waits for a commit: the commit waits for a handle whose task waits for the entry.
 // Operations: pwrite over blocks that are holes and preallocated in turn; stores into two of them; fsync of another file.
 // Invariant: all return, and every byte is there.
-// Groups: auto mmap locks prealloc. Needs: DAX.
+// Groups: auto mmap dax locks prealloc. Needs: DAX.
 #include "mapping_helpers.h"
 
 namespace xip::scenario {
@@ -36,5 +36,5 @@ struct scene : mapped_race {
 }  // namespace
 }  // namespace xip::scenario
 
-XIP_RACE(scene, "auto mmap locks prealloc", "a write of many slices against stores and a commit", {"writer", &scene::writer},
+XIP_RACE(scene, "auto mmap dax locks prealloc", "a write of many slices against stores and a commit", {"writer", &scene::writer},
          {"storer", &scene::storer}, {"syncer", &scene::syncer})

@@ -2,7 +2,7 @@
 // Why: who has no space waits for a commit that may free blocks, and must hold neither handle nor entry then.
 // Operations: a store into a hole; pwrite into a hole of another file; unlink of a third.
 // Invariant: each succeeds or is told that there is no space, and the file system stays whole.
-// Groups: auto mmap enospc. Needs: DAX.
+// Groups: auto mmap dax enospc. Needs: DAX.
 #include "mapping_helpers.h"
 #include "race_helpers.h"
 
@@ -41,5 +41,5 @@ struct scene : mapped_race {
 }  // namespace
 }  // namespace xip::scenario
 
-XIP_RACE(scene, "auto mmap enospc", "a store and a write for the last block", {"storer", &scene::storer}, {"writer", &scene::writer},
+XIP_RACE(scene, "auto mmap dax enospc", "a store and a write for the last block", {"storer", &scene::storer}, {"writer", &scene::writer},
          {"remover", &scene::remover})

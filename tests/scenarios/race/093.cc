@@ -3,7 +3,7 @@
 // (xfstests generic/248, 647).
 // Operations: pwrite of a word from one page of a mapping into a hole of the same file; madvise and munmap of the source; a store there.
 // Invariant: the write returns; it counts what it has written, and that is there.
-// Groups: auto mmap rw. Needs: DAX.
+// Groups: auto mmap dax rw. Needs: DAX.
 #include "mapping_helpers.h"
 
 namespace xip::scenario {
@@ -38,5 +38,5 @@ struct scene : mapped_race {
 }  // namespace
 }  // namespace xip::scenario
 
-XIP_RACE(scene, "auto mmap rw", "a write from a mapping that goes", {"writer", &scene::writer}, {"remover", &scene::remover},
+XIP_RACE(scene, "auto mmap dax rw", "a write from a mapping that goes", {"writer", &scene::writer}, {"remover", &scene::remover},
          {"loader", &scene::loader})

@@ -3,7 +3,7 @@
 // fd96b8da68d3; O3 of what ext4 answers).
 // Operations: a private store; pwrite of the block; ftruncate of the block behind it, with a private store there too.
 // Invariant: the copy has what was stored and, beside it, old or new bytes; what lies behind the end is signalled.
-// Groups: auto mmap rw. Needs: DAX.
+// Groups: auto mmap dax rw. Needs: DAX.
 #include "mapping_helpers.h"
 
 namespace xip::scenario {
@@ -38,5 +38,5 @@ struct scene : mapped_race {
 }  // namespace
 }  // namespace xip::scenario
 
-XIP_RACE(scene, "auto mmap rw", "a private copy against a write and a truncate", {"storer", &scene::storer}, {"writer", &scene::writer},
+XIP_RACE(scene, "auto mmap dax rw", "a private copy against a write and a truncate", {"storer", &scene::storer}, {"writer", &scene::writer},
          {"cutter", &scene::cutter})

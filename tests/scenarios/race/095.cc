@@ -2,7 +2,7 @@
 // Why: an fsync finds an entry, and it is gone or another's when its lock is had; what it flushes must be its file's.
 // Operations: a store before; fsync; ftruncate to nothing and to two blocks again; a store.
 // Invariant: all return; what the last store left is in the file unless it was cut away.
-// Groups: auto mmap sync. Needs: DAX.
+// Groups: auto mmap dax sync. Needs: DAX.
 #include "mapping_helpers.h"
 
 namespace xip::scenario {
@@ -32,5 +32,5 @@ struct scene : mapped_race {
 }  // namespace
 }  // namespace xip::scenario
 
-XIP_RACE(scene, "auto mmap sync", "an fsync against a truncate", {"syncer", &scene::syncer}, {"cutter", &scene::cutter},
+XIP_RACE(scene, "auto mmap dax sync", "an fsync against a truncate", {"syncer", &scene::syncer}, {"cutter", &scene::cutter},
          {"storer", &scene::storer})

@@ -2,7 +2,7 @@
 // Why: whoever looks for the page tables of a file finds each of their entries at the old address or at the new one (Linux: need_rmap_locks in move_page_tables).
 // Operations: mremap of a mapping that has been stored to; ftruncate to nothing; fsync.
 // Invariant: all return; behind the end nothing is mapped.
-// Groups: auto mmap locks. Needs: DAX.
+// Groups: auto mmap dax locks. Needs: DAX.
 #include "mapping_helpers.h"
 
 namespace xip::scenario {
@@ -31,5 +31,5 @@ struct scene : mapped_race {
 }  // namespace
 }  // namespace xip::scenario
 
-XIP_RACE(scene, "auto mmap locks", "a mapping that moves while its file is cut", {"mover", &scene::mover}, {"cutter", &scene::cutter},
+XIP_RACE(scene, "auto mmap dax locks", "a mapping that moves while its file is cut", {"mover", &scene::mover}, {"cutter", &scene::cutter},
          {"syncer", &scene::syncer})

@@ -2,7 +2,7 @@
 // Why: all blocks from there on move: a page that is still mapped shows what is elsewhere in the file now, and zeros have no page to be found in.
 // Operations: fallocate; two loads and a store of the block and the one behind it; pread of the file and pwrite into the block.
 // Invariant: each finds the file as it was before the call or as it is after, and a word that was put goes with its block or stays in the new one.
-// Groups: auto mmap rw prealloc. Needs: DAX.
+// Groups: auto mmap dax rw prealloc. Needs: DAX.
 #include "range_helpers.h"
 
 namespace xip::scenario {
@@ -15,5 +15,5 @@ struct scene : range_against_all<insert> {
 }  // namespace
 }  // namespace xip::scenario
 
-XIP_RACE(scene, "auto mmap rw prealloc", "a block is put in under its mapping", {"changer", &scene::changer}, {"mapper", &scene::mapper},
-         {"caller", &scene::caller})
+XIP_RACE(scene, "auto mmap dax rw prealloc", "a block is put in under its mapping", {"changer", &scene::changer},
+         {"mapper", &scene::mapper}, {"caller", &scene::caller})

@@ -2,7 +2,7 @@
 // Why: between the zap and the free a fault may map the block again, and what is stored there then is in another's file (Linux ea3d7209ca01).
 // Operations: two stores; a punch and fsync; pwrite of another file, which needs the block.
 // Invariant: the other file has its own bytes, and no page table a block that is not its file's; a store has its block or finds no space.
-// Groups: auto mmap rw prealloc enospc. Needs: DAX.
+// Groups: auto mmap dax rw prealloc enospc. Needs: DAX.
 #include "range_helpers.h"
 
 namespace xip::scenario {
@@ -40,5 +40,5 @@ struct scene : range_race<punch> {
 }  // namespace
 }  // namespace xip::scenario
 
-XIP_RACE(scene, "auto mmap rw prealloc enospc", "a store into a block that is punched", {"puncher", &scene::puncher},
+XIP_RACE(scene, "auto mmap dax rw prealloc enospc", "a store into a block that is punched", {"puncher", &scene::puncher},
          {"storer", &scene::storer}, {"writer", &scene::writer})

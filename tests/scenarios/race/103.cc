@@ -2,7 +2,7 @@
 // Why: a device that writes a page writes its block, whichever page that has become, and whoever has it then.
 // Operations: a page is pinned, written as a device does, and unpinned; fallocate, twice.
 // Invariant: a call that begins while the page is pinned does not return before it is unpinned.
-// Groups: auto mmap locks prealloc. Needs: DAX.
+// Groups: auto mmap dax locks prealloc. Needs: DAX.
 #include "range_helpers.h"
 
 namespace xip::scenario {
@@ -15,5 +15,5 @@ struct scene : pinned_in_range<collapse, insert> {
 }  // namespace
 }  // namespace xip::scenario
 
-XIP_RACE(scene, "auto mmap locks prealloc", "a pinned page in a range that is collapsed and moved", {"pinner", &scene::pinner},
+XIP_RACE(scene, "auto mmap dax locks prealloc", "a pinned page in a range that is collapsed and moved", {"pinner", &scene::pinner},
          {"first", &scene::first}, {"second", &scene::second})

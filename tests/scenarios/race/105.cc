@@ -2,7 +2,7 @@
 // Why: pages lose their entries and keep their blocks: who has not made them durable before must do so then, for nobody knows later that they are DIRTY (Linux: ext4_collapse_range writes back what it moves).
 // Operations: a store and fsync; a store and msync by another; fallocate by the third and fsync; the power fails.
 // Invariant: what was stored before a sync that has returned is there after a crash, where the file that is found has it.
-// Groups: auto mmap sync prealloc. Needs: DAX.
+// Groups: auto mmap dax sync prealloc. Needs: DAX.
 #include "range_helpers.h"
 
 namespace xip::scenario {
@@ -15,5 +15,5 @@ struct scene : synced_in_range<collapse, 2> {
 }  // namespace
 }  // namespace xip::scenario
 
-XIP_RACE(scene, "auto mmap sync prealloc", "syncs of what moves", {"storer", &scene::storer}, {"other", &scene::other},
+XIP_RACE(scene, "auto mmap dax sync prealloc", "syncs of what moves", {"storer", &scene::storer}, {"other", &scene::other},
          {"syncer", &scene::syncer})

@@ -3,7 +3,7 @@
 // returned (Linux: EXT4_GET_BLOCKS_CREATE_ZERO).
 // Operations: a load; pwrite of a word; a load by the writer when it is done.
 // Invariant: a load is zero or what was written; behind the write the mapping shows it.
-// Groups: auto mmap rw. Needs: DAX.
+// Groups: auto mmap dax rw. Needs: DAX.
 #include "write_races.h"
 
 namespace xip::scenario {
@@ -17,4 +17,5 @@ struct scene : write_against_load {
 }  // namespace
 }  // namespace xip::scenario
 
-XIP_RACE(scene, "auto mmap rw", "a load of a hole and a write that zeroes first", {"loader", &scene::loader}, {"writer", &scene::writer})
+XIP_RACE(scene, "auto mmap dax rw", "a load of a hole and a write that zeroes first", {"loader", &scene::loader},
+         {"writer", &scene::writer})
