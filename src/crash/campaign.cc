@@ -4,6 +4,7 @@
 #include <list>
 #include <utility>
 
+#include "crash/fewest_steps.h"
 #include "crash/raced.h"
 
 namespace xip::crash {
@@ -64,6 +65,27 @@ crash_campaign::result crash_campaign::run(const workload& w) {
   found.answers.assign(crashed.answers().begin(), crashed.answers().end());
   found.waits = crashed.waits();
   return found;
+}
+
+std::optional<crash_campaign::smaller> crash_campaign::with_fewer_calls(const workload& w, std::string_view name, const crash_report& found,
+                                                                        std::uint64_t runs) {
+  if (tasks_of(w) > 1 || found.failures.empty()) return {};
+  const std::string kind = kind_of_failure(found.failures.front().first.failure);
+  const auto fails = [&](const workload& tried) {
+    const auto engine = impl_->engine_for(tried);
+    if (!engine) return false;
+    crash_options& options = (*engine)->options();
+    const std::uint64_t usual = std::exchange(options.minimise_runs, 0);
+    const crash_report r = run(tried).report;
+    options.minimise_runs = usual;
+    return !r.failures.empty() && kind_of_failure(r.failures.front().first.failure) == kind;
+  };
+  workload least = fewest_steps(w, runs, fails);
+  if (least.setup == w.setup && least.steps == w.steps) return {};
+  least.name = name;
+  result again = run(least);
+  if (again.report.failures.empty()) return {};
+  return smaller{std::move(least), std::move(again)};
 }
 
 const history* crash_campaign::recorded() const noexcept {

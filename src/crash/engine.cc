@@ -114,19 +114,21 @@ std::uint64_t campaign::moment_key() {
 
 void campaign::look_at_moment() {
   ++report_.points;
-  const std::uint64_t key = moment_key(), failing = report_.failing_states;
+  const std::uint64_t key = moment_key(), failing = report_.failing_states, states = report_.states;
   if (key != 0 && passed_.contains(key)) {
     ++report_.repeated_points;
     return;
   }
   run_moment();
-  if (key != 0 && report_.failing_states == failing && !report_.stopped && report_.broken.empty()) passed_.insert(key);
+  const bool passes = report_.states != states && report_.failing_states == failing && !report_.stopped && report_.broken.empty();
+  if (key != 0 && passes) passed_.insert(key);
 }
 
 void campaign::run_moment() {
   space_.build(walk_, options_.classify);
   report_.max_lines = std::max(report_.max_lines, space_.lines().size());
   report_.log2_states = std::max(report_.log2_states, space_.log2_states());
+  if (options_.max_lines != 0 && space_.lines().size() > options_.max_lines) return add_cut(report_.states, 0);
   if (!options_.exhaustive) return run_reduced();
   const std::uint64_t before = report_.states;
   every_state search{space_, options_.max_states};
@@ -246,8 +248,8 @@ std::expected<state_report, std::string> campaign::replay(std::string_view token
 
 struct crash_engine::impl {
   impl(std::span<const std::byte> start, crash_options o) : options{std::move(o)}, crashed{start.size()}, disk{start.size()} {
-    std::memcpy(crashed.data(), start.data(), start.size());
-    std::memcpy(disk.data(), start.data(), start.size());
+    std::ranges::copy(start, crashed.data());
+    std::ranges::copy(start, disk.data());
   }
 
   // Empty: RECORDED has what it did.

@@ -16,7 +16,6 @@
 #include "crash/ordered_device.h"
 #include "crash/play.h"
 #include "crash/tree.h"
-#include "explore/random.h"
 
 namespace xip::crash {
 namespace {
@@ -40,16 +39,6 @@ std::string with_bytes_of(dev::device& device, const std::function<std::string(s
   std::vector<std::byte> image(device.size());
   if (const auto read = device.read(0, image); !read) return fmt::format("the device cannot be read: {}", read.error().name());
   return check(image);
-}
-
-// What the text of a tree says, but for the bytes of files.
-std::uint64_t shape_of(const tree& t) {
-  std::uint64_t sum = 0;
-  for (const auto& [path, ino] : t.names) {
-    const std::string line = path + " " + attributes_of(*t.node(ino));
-    sum = explore::mix(sum ^ explore::hash_bytes(reinterpret_cast<const std::byte*>(line.data()), line.size()));
-  }
-  return sum;
 }
 
 // A file in every directory, with a block of bytes.
@@ -100,22 +89,26 @@ struct file_system_crash::impl {
   lone_kernel::arena memory;
   kernel_listener bugs;
   std::unordered_set<std::uint64_t> emptied;  // shapes of trees whose removal was checked
-  std::string found_last;                     // of the last recovery
+  std::string found_last;                     // of the last recovery, without times
   std::optional<image> copy;                  // that another recovery gets: new memory for each costs more than what it is for
   std::optional<std::string> elsewhere;       // of the image that is about to be recovered: what another recovery leaves
 };
 
-// The power does not fail in the mount: until the first change it writes nothing. What an unmount does is a step of its own.
+// What an unmount does is a step of its own.
 void file_system_crash::impl::run(dev::device& device, history& h) {
   waits.clear();
-  bugs.forget();
-  ordered_device ordered{device, bugs.last(), waits, fs.without};
+  ordered_device ordered{device, bugs.passed(), waits, fs.without};
   run_mounted(ordered, h);
 }
 
+// A mount of what was unmounted writes nothing before the first change: it is no step, unless it comes behind a cut.
 void file_system_crash::impl::run_mounted(dev::device& device, history& h) {
   lone_kernel machine{memory, &bugs};
+  const bool is_step = work.steps.front().what == verb::mount;
+  if (is_step) h.begin_operation(0, text_of(work.steps.front()));
+  bugs.forget();
   mount_or_throw(machine, fs, device);
+  if (is_step) h.end_operation(0);
   follower steps{machine, fs, device, 1, judge};
   steps.start(numbering::same);
   answers.clear();
@@ -127,8 +120,14 @@ void file_system_crash::impl::run_mounted(dev::device& device, history& h) {
 
 void file_system_crash::impl::run_steps(follower& steps, history& h) {
   for (std::size_t i = 0; i < work.steps.size(); ++i) {
+    if (work.steps[i].what == verb::mount) {
+      steps.mounted(work.steps[i]);
+      answers.push_back(0);
+      continue;
+    }
     const auto index = static_cast<std::uint32_t>(i);
     h.begin_operation(index, text_of(work.steps[i]));
+    bugs.forget();
     answers.push_back(steps.make(work.steps[i], i % setup_number, [&](bool persists) { h.end_operation(index, persists); }));
   }
 }
@@ -165,7 +164,8 @@ recovery file_system_crash::recover(dev::device& device) {
   found.failure = read_tree_of(machine.task(), *there);
   if (std::string wrong = machine.umount(); found.failure.empty()) found.failure = std::move(wrong);
   if (found.failure.empty()) found.failure = machine.complaint();
-  found.meaning = impl_->found_last = text_of(*there);
+  impl_->found_last = text_of(*there);
+  found.meaning = text_of(*there, [this](std::uint64_t ino) { return impl_->judge.judges_times_of(ino); });
   found.detail = std::move(there);
   return found;
 }
@@ -212,16 +212,23 @@ std::string set_up(const crashed_file_system& fs, const workload& w, std::span<c
     std::memcpy(bytes.data(), before.data(), before.size());
     image_device device{bytes, true, nullptr};
     lone_kernel::arena memory;
-    lone_kernel machine{memory};
+    lone_kernel machine{memory, nullptr, std::chrono::hours{1}};  // what it makes is older than what the workload does
     mount_or_throw(machine, fs, device);
     player p;
-    for (const step& s : w.setup)
+    bool is_cut = false;
+    for (const step& s : w.setup) {
+      is_cut = s.what == verb::cut;
+      if (is_cut) {
+        to.assign(bytes.bytes().begin(), bytes.bytes().end());
+        continue;
+      }
       if (const int answer = play_step(p, machine, fs, device, s, setup_number); answer != 0)
         return fmt::format("the setup's '{}' says {}", text_of(s), error{answer}.name());
+    }
     p.close_all(machine.task());
     must(machine.umount());
     must(machine.complaint());
-    to.assign(bytes.bytes().begin(), bytes.bytes().end());
+    if (!is_cut) to.assign(bytes.bytes().begin(), bytes.bytes().end());
     return {};
   } catch (const std::exception& e) {
     return e.what();

@@ -1,12 +1,15 @@
 #include "crash/follow.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <stdexcept>
+#include <string_view>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "crash/calls.h"
+#include "crash/file_flags.h"
 
 namespace xip::crash {
 namespace {
@@ -43,6 +46,16 @@ durability made_durable(vfs::task& t, const player& p, const step& s) {
   }
 }
 
+// OPTIONS of a mount have WORD among them.
+bool has_option(std::string_view options, std::string_view word) {
+  for (std::size_t at = 0; at <= options.size();) {
+    const std::size_t end = std::min(options.find(',', at), options.size());
+    if (options.substr(at, end - at) == word) return true;
+    at = end + 1;
+  }
+  return false;
+}
+
 bool opens_for_append(vfs::task& t, const player& p, const step& s) {
   if (s.what != verb::write) return false;
   if (s.fd == step::by_path) return (s.flags & flag_append) != 0;
@@ -77,14 +90,17 @@ int play_step(player& p, lone_kernel& machine, const crashed_file_system& fs, de
 void follower::start(numbering files) {
   tree before = tree_or_throw(machine_.task());
   contents_.start(before);
-  measure_.start(std::move(before), files);
+  const bool everywhere = has_option(fs_.mount_options, "sync") || has_option(fs_.mount_options, "dirsync");
+  measure_.start(std::move(before), files, everywhere ? names_last::everywhere : names_last::as_flagged);
 }
+
+void follower::mounted(const step& s) { measure_.add(s, durability::nothing, 0, measure_.now()); }
 
 int follower::make(const step& s, std::size_t number, const std::function<void(bool)>& ended) {
   player& p = players_[s.task];
   const bool appends = opens_for_append(machine_.task(), p, s);
   const int answer = play_step(p, machine_, fs_, device_, s, number);
-  const durability made = answer == 0 ? made_durable(machine_.task(), p, s) : durability::nothing;
+  durability made = answer == 0 ? made_durable(machine_.task(), p, s) : durability::nothing;
   ended(made == durability::everything);
   const std::uint64_t file = inode_of(machine_.task(), p, s);
   const synced_bytes synced = bytes_synced(s, made, file, appends);
@@ -94,8 +110,15 @@ int follower::make(const step& s, std::size_t number, const std::function<void(b
   if (answer != 0) contents_.take(file, now);
   if (answer == 0) must(contents_.follow(s, number, appends, file, now));
   std::erase_if(stored_, [&](std::uint64_t ino) { return now.node(ino) == nullptr; });  // the number may become another's
+  if (made == durability::nothing && answer == 0 && writes_last(s, now.node(file))) made = durability::data;
   measure_.add(s, made, file, std::move(now), synced);
   return answer;
+}
+
+// It writes to a file whose flags, or whose mount, ask for each write to be durable when it returns.
+bool follower::writes_last(const step& s, const tree_node* file) const {
+  if (s.what != verb::write || s.length == 0 || file == nullptr) return false;
+  return (file->flags & syncs_flag) != 0 || has_option(fs_.mount_options, "sync");
 }
 
 synced_bytes follower::bytes_synced(const step& s, durability made, std::uint64_t file, bool appends) {
@@ -125,6 +148,8 @@ tree follower::all_files() {
       tree_node& n = at->second;
       if (!fresh) continue;
       n.mode = st->mode, n.nlink = st->nlink, n.uid = st->uid, n.gid = st->gid;
+      n.mtime = nanoseconds_of(st->mtime), n.ctime = nanoseconds_of(st->ctime);
+      n.flags = durable_flags(t, fd).value_or(0);
       if (!is_regular(n)) continue;
       n.size = st->size;
       n.data.resize(static_cast<std::size_t>(n.size));

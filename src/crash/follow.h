@@ -40,12 +40,15 @@ class follower {
 
   // Before the first step. This and the next throw where something cannot be read, or is not what was written.
   void start(numbering files);
+  // S, a mount, is what came before start().
+  void mounted(const step& s);
   // S, which writes what NUMBER says. ENDED is called behind it, before anything is looked at: whether everything is durable now. The errno, or 0.
   int make(const step& s, std::size_t number, const std::function<void(bool everything)>& ended);
   void close_all();
 
  private:
   [[nodiscard]] tree all_files();
+  [[nodiscard]] bool writes_last(const step& s, const tree_node* file) const;
   // Of which bytes of FILE what S has MADE durable is true.
   [[nodiscard]] synced_bytes bytes_synced(const step& s, durability made, std::uint64_t file, bool appends);
 

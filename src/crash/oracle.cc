@@ -11,6 +11,8 @@
 
 #include <fmt/format.h>
 
+#include "crash/file_flags.h"
+
 namespace xip::crash {
 namespace {
 
@@ -53,6 +55,8 @@ class comparison {
     const bool same = f.mode == e.mode && f.nlink == e.nlink && f.uid == e.uid && f.gid == e.gid;
     if (!same || !size_fits(ino, f.size, e.size))
       note([&] { return fmt::format("/{} is '{}', and should be '{}'", f.names.front(), attributes_of(f), attributes_of(e)); });
+    if (f.flags != e.flags)
+      note([&] { return fmt::format("/{} has flags {:#x}, and should have {:#x}", f.names.front(), f.flags, e.flags); });
     if (f.target != e.target)
       note([&] { return fmt::format("/{} leads to {}, and should lead to {}", f.names.front(), f.target, e.target); });
     if (f.xattrs != e.xattrs)
@@ -99,23 +103,38 @@ std::string hex(std::uint64_t word, std::size_t bytes) {
 bool same_for(durability made, const tree_node* a, const tree_node* b) {
   if (a == nullptr || b == nullptr) return a == b;
   if (made == durability::data) return a->size == b->size;
-  return std::tie(a->mode, a->nlink, a->uid, a->gid, a->size, a->xattrs) == std::tie(b->mode, b->nlink, b->uid, b->gid, b->size, b->xattrs);
+  return std::tie(a->mode, a->nlink, a->uid, a->gid, a->size, a->flags, a->xattrs) ==
+         std::tie(b->mode, b->nlink, b->uid, b->gid, b->size, b->flags, b->xattrs);
 }
 
 // An entry of a directory: the directory's inode, the name, and the inode that it leads to.
 using entry = std::tuple<std::uint64_t, std::string_view, std::uint64_t>;
+
+// Where the name at the end of PATH stands.
+std::string_view directory_of(std::string_view path) noexcept {
+  const auto slash = path.rfind('/');
+  return slash == path.npos ? std::string_view{} : path.substr(0, slash);
+}
 
 // The entries in the directory FILE and those that lead to it, sorted. Where the directories above are is not its affair.
 std::vector<entry> entries_of(const tree& t, std::uint64_t file) {
   std::vector<entry> found;
   for (const auto& [path, ino] : t.names) {
     if (path.empty()) continue;
-    const auto slash = path.rfind('/');
-    const std::string_view whole = path, above = slash == path.npos ? std::string_view{} : whole.substr(0, slash);
+    const std::string_view above = directory_of(path);
     const std::uint64_t directory = t.names.find(above)->second;
-    if (directory == file || ino == file) found.emplace_back(directory, whole.substr(slash == path.npos ? 0 : slash + 1), ino);
+    const std::string_view name = std::string_view{path}.substr(above.empty() ? 0 : above.size() + 1);
+    if (directory == file || ino == file) found.emplace_back(directory, name, ino);
   }
   std::ranges::sort(found);
+  return found;
+}
+
+// What stands in the directory at PATH; nothing where there is none.
+std::map<std::string_view, std::uint64_t> names_in(const tree& t, std::string_view path) {
+  std::map<std::string_view, std::uint64_t> found;
+  for (const auto& [name, ino] : t.names)
+    if (!name.empty() && directory_of(name) == path) found.emplace(name, ino);
   return found;
 }
 
@@ -177,10 +196,18 @@ void oracle::floor::join(const floor& other) {
     known = std::max(known, since);
   }
   ranges.insert(ranges.end(), other.ranges.begin(), other.ranges.end());
+  times = std::max(times, other.times);
+  for (const auto& [file, since] : other.file_times) {
+    std::size_t& known = file_times[file];
+    known = std::max(known, since);
+  }
 }
 
-void oracle::start(tree before, numbering files) {
+void oracle::start(tree before, numbering files, names_last names) {
   states_.clear(), lives_.clear(), steps_.clear(), promises_.clear();
+  times_of_all_ = false;
+  times_of_.clear();
+  names_last_ = names;
   states_.push_back(std::move(before));
   lives_.emplace_back();
   numbering_ = files;
@@ -197,10 +224,19 @@ void oracle::add(const step& s, durability made, std::uint64_t file, tree after,
   if ((s.flags & flag_zero) != 0)
     done.zeroed_from = static_cast<std::size_t>(s.offset), done.zeroed_to = done.zeroed_from + static_cast<std::size_t>(s.length);
   steps_.push_back(std::move(done));
+  promises_.push_back(promise_of(s, made, file, bytes));
+  if (changed_lasting_names(s)) promises_.back().names = states_.size() - 1;
+  if (numbering_ == numbering::by_name) return;
+  times_of_all_ |= promises_.back().times != 0;
+  for (const auto& [ino, since] : promises_.back().file_times) times_of_.insert(ino);
+}
+
+// Of the last step.
+oracle::floor oracle::promise_of(const step& s, durability made, std::uint64_t file, synced_bytes bytes) const {
   floor promised;
   const std::size_t now = states_.size() - 1;
   if (made == durability::everything) {
-    promised = {.names = now, .bytes = now};
+    promised = {.names = now, .bytes = now, .times = now};
   } else if (made != durability::nothing && states_.back().node(file) != nullptr) {
     const auto from = static_cast<std::size_t>(s.offset);
     const bool by_mapping = made == durability::own_bytes;
@@ -209,8 +245,21 @@ void oracle::add(const step& s, durability made, std::uint64_t file, tree after,
       promised.ranges.push_back({file, from, from + static_cast<std::size_t>(s.length), now});
     else if (bytes == synced_bytes::all)
       promised.file_bytes[file] = now;
+    if (made == durability::file) promised.file_times[file] = now;
   }
-  promises_.push_back(std::move(promised));
+  return promised;
+}
+
+bool oracle::changed_lasting_names(const step& s) const {
+  const tree &before = states_[states_.size() - 2], &after = states_.back();
+  const auto changed = [&](std::string_view directory) {
+    const auto there = before.names.find(directory);
+    if (there == before.names.end()) return false;
+    const bool last = names_last_ == names_last::everywhere || (before.node(there->second)->flags & (syncs_flag | syncs_names_flag)) != 0;
+    return last && names_in(before, directory) != names_in(after, directory);
+  };
+  if (s.path.empty()) return false;
+  return changed(directory_of(s.path)) || (s.what == verb::rename && changed(directory_of(s.other)));
 }
 
 // The first of the states up to the last one between which nothing happened that MADE would have to make durable.
@@ -319,6 +368,7 @@ std::string oracle::judge(const tree& found, std::span<const step_time> times) c
     if (c.count() <= least) least = c.count(), nearest = state, why = c.first();
     if (c.count() != 0) continue;
     why = wrong_bytes(there, state, sure, begun);
+    if (why.empty()) why = wrong_times(there, state, sure, begun);
     if (why.empty()) return {};
   }
   if (least == 0) return why;
@@ -339,6 +389,27 @@ std::string oracle::wrong_bytes(const tree& found, std::size_t state, const floo
   for (const auto& [ino, node] : found.nodes) {
     if (!is_regular(node)) continue;
     if (std::string why = wrong_bytes_of(ino, node, state, sure, begun); !why.empty()) return why;
+  }
+  return {};
+}
+
+// None is older than where it was made durable, and none newer than what calls that have begun can have made it.
+std::string oracle::wrong_times(const tree& found, std::size_t state, const floor& sure, std::size_t begun) const {
+  if (numbering_ == numbering::by_name) return {};
+  for (const auto& [ino, node] : found.nodes) {
+    const auto own = sure.file_times.find(ino);
+    const std::size_t since = std::max(sure.times, own == sure.file_times.end() ? 0 : own->second);
+    const tree_node* const then = states_[since].node(ino);
+    if (since == 0 || then == nullptr || life_of(since, ino) != life_of(state, ino)) continue;
+    std::int64_t mtime = then->mtime, ctime = then->ctime;
+    for (std::size_t later = since; later <= begun; ++later)
+      if (const tree_node* n = states_[later].node(ino); n != nullptr && life_of(later, ino) == life_of(state, ino))
+        mtime = std::max(mtime, n->mtime), ctime = std::max(ctime, n->ctime);
+    const bool may_be = node.mtime >= then->mtime && node.mtime <= mtime && node.ctime >= then->ctime && node.ctime <= ctime;
+    if (may_be) continue;
+    return fmt::format("/{} has mtime {} and ctime {}, and since '{}' they were from {} and {} to {} and {}", node.names.front(),
+                       text_of_time(node.mtime), text_of_time(node.ctime), name_of_state(since), text_of_time(then->mtime),
+                       text_of_time(then->ctime), text_of_time(mtime), text_of_time(ctime));
   }
   return {};
 }

@@ -8,6 +8,8 @@
 // as it was after. A word may be what stood at its own place earlier, wherever that was then; what was written there after a move is found where it was written, or not
 // at all. Zeros over a range may be a change of metadata alone: what is written into them before that counts is found among the bytes that were there before, in one word.
 //
+// Times of a file (mtime, ctime) are part of its metadata, and go only forward: once they are durable, older ones are not found.
+//
 // Steps of several tasks are put in an order first. What may be found is then the same, except that those in progress need not be the last ones.
 #pragma once
 
@@ -16,6 +18,7 @@
 #include <limits>
 #include <map>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -55,9 +58,12 @@ enum class numbering : std::uint8_t {
   by_name,  // any: who allocated first is not told by the order in which names appeared. Files are known by their names
 };
 
+// Whether each change of a name is durable when its call returns: in directories whose flags say so, or in all (a mount with dirsync).
+enum class names_last : std::uint8_t { as_flagged, everywhere };
+
 class oracle {
  public:
-  void start(tree before, numbering files = numbering::same);
+  void start(tree before, numbering files = numbering::same, names_last names = names_last::as_flagged);
   // S has ended. FILE: whose inode it wrote to or synced; 0: nobody's.
   void add(const step& s, durability made, std::uint64_t file, tree after, synced_bytes bytes = synced_bytes::all);
 
@@ -67,6 +73,10 @@ class oracle {
   [[nodiscard]] std::string judge(const tree& found, std::span<const step_time> times) const;
   // Why LIVE is not what is there behind the last step, without a crash.
   [[nodiscard]] std::string differs(const tree& live) const;
+  // Some step has promised that the times of this file last. Never of several tasks: in another order of their calls they are others.
+  [[nodiscard]] bool judges_times_of(std::uint64_t ino) const { return times_of_all_ || times_of_.contains(ino); }
+  // Behind the last step.
+  [[nodiscard]] const tree& now() const { return states_.back(); }
 
  private:
   // What is sure once a step has ended.
@@ -80,6 +90,9 @@ class oracle {
       std::size_t since;
     };
     std::vector<range> ranges = {};  // and of these bytes
+    // Whose times are no older than in that state; zero: nobody's.
+    std::size_t times = 0;
+    std::map<std::uint64_t, std::size_t> file_times = {};
 
     void join(const floor& other);
   };
@@ -101,6 +114,9 @@ class oracle {
   // What a file had after some step, as it would lie after another one.
   class content;
 
+  [[nodiscard]] floor promise_of(const step& s, durability made, std::uint64_t file, synced_bytes bytes) const;
+  // The last step, S, has changed the names in a directory where such changes last.
+  [[nodiscard]] bool changed_lasting_names(const step& s) const;
   [[nodiscard]] std::size_t same_since(std::uint64_t file, durability made) const;
   [[nodiscard]] std::size_t there_since(std::uint64_t file, std::int64_t least) const;
   [[nodiscard]] std::optional<growth> growth_of(std::size_t state) const;
@@ -112,6 +128,7 @@ class oracle {
   [[nodiscard]] std::string wrong_bytes(const tree& found, std::size_t state, const floor& sure, std::size_t begun) const;
   [[nodiscard]] std::string wrong_bytes_of(std::uint64_t ino, const tree_node& found, std::size_t state, const floor& sure,
                                            std::size_t begun) const;
+  [[nodiscard]] std::string wrong_times(const tree& found, std::size_t state, const floor& sure, std::size_t begun) const;
   // The oldest state whose word may be found at AT of a file, SINCE or later.
   [[nodiscard]] std::size_t word_since(const floor& sure, std::size_t since, std::uint64_t ino, std::size_t state, std::size_t at,
                                        std::size_t bytes) const;
@@ -133,6 +150,9 @@ class oracle {
   std::vector<taken> steps_;
   std::vector<floor> promises_;  // of each step, once it has ended
   numbering numbering_ = numbering::same;
+  names_last names_last_ = names_last::as_flagged;
+  bool times_of_all_ = false;
+  std::set<std::uint64_t> times_of_;
 };
 
 }  // namespace xip::crash

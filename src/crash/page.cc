@@ -43,11 +43,11 @@ std::string_view class_of(const classifier& classify, std::uint64_t offset) {
 // The picture. X of event I is its column.
 class picture {
  public:
-  picture(const workload& w, const history& h, const moment_recorder& moments, const classifier& classify)
+  picture(const workload& w, const history& h, const moment_recorder& moments, const device_map& device)
       : work_{w},
         history_{h},
         moments_{moments},
-        classify_{classify},
+        device_{device},
         stores_at_{below_calls + lane * (tasks_of(w) - 1)},
         flying_at_{stores_at_ + 68},
         moments_at_{flying_at_ + 18},
@@ -92,9 +92,8 @@ class picture {
         case event_kind::cached_store:
         case event_kind::request: {
           const double high = 6 + 3 * std::log2(1 + static_cast<double>(e.bytes) / 64);
-          out_ += fmt::format("<line class=\"store {}\" x1=\"{}\" x2=\"{}\" y1=\"{}\" y2=\"{}\"><title>{}: {} bytes at {}</title></line>\n",
-                              class_of(classify_, e.offset), x, x, stores_at_ + 14, stores_at_ + 14 - high, event_name(e.kind), e.bytes,
-                              e.offset);
+          out_ += fmt::format("<line class=\"store {}\" x1=\"{}\" x2=\"{}\" y1=\"{}\" y2=\"{}\"><title>{}</title></line>\n",
+                              class_of(device_.classify, e.offset), x, x, stores_at_ + 14, stores_at_ + 14 - high, escaped(story_of(e)));
           break;
         }
         case event_kind::fence:
@@ -106,6 +105,17 @@ class picture {
           break;
       }
     }
+  }
+
+  // What is stored, where, what lies there, and whose store it is.
+  [[nodiscard]] std::string story_of(const event& e) const {
+    const std::string there = device_.name_of ? fmt::format(" ({})", device_.name_of(e.offset)) : "";
+    return fmt::format("{}: {} bytes at {}{}, of {}", event_name(e.kind), e.bytes, e.offset, there, owner_of(e));
+  }
+  [[nodiscard]] std::string owner_of(const event& e) const {
+    if (e.operation == event::no_operation) return "no call";
+    const operation& o = history_.operations()[e.operation];
+    return tasks_of(work_) > 1 ? o.text : fmt::format("call {}", call_name(work_, o.index));
   }
 
   void draw_moments() {
@@ -127,7 +137,7 @@ class picture {
   const workload& work_;
   const history& history_;
   const moment_recorder& moments_;
-  const classifier& classify_;
+  const device_map& device_;
   const double stores_at_, flying_at_, moments_at_, height_;
   std::string out_;
 };
@@ -172,6 +182,13 @@ std::string lines_section(const crash_report& r, const workload& w) {
       rest, rows);
 }
 
+std::string verdict_of(const crash_report& r) {
+  if (!r.passed()) return "<p class=\"verdict failed\">A state failed.</p>";
+  if (r.cut.empty()) return "<p class=\"verdict passed\">Every state passed.</p>";
+  return fmt::format("<p class=\"verdict passed\">Every state that was run passed; of {} moment{} not all were.</p>", r.cut.size(),
+                     r.cut.size() == 1 ? "" : "s");
+}
+
 std::string moment_rows(const workload& w, const moment_recorder& moments) {
   std::string rows;
   for (const auto& [number, m] : moments.moments())
@@ -198,18 +215,16 @@ void moment_recorder::on_state(const state_seen& s) {
   m.failed += s.failure.empty() ? 0 : 1;
 }
 
-std::string crash_page(const workload& w, const history& h, const crash_report& r, const moment_recorder& moments,
-                       const classifier& classify, const std::string& command) {
-  const std::string verdict =
-      r.passed() ? "<p class=\"verdict passed\">Every state passed.</p>" : "<p class=\"verdict failed\">A state failed.</p>";
+std::string crash_page(const workload& w, const history& h, const crash_report& r, const moment_recorder& moments, const device_map& device,
+                       const std::string& command) {
   const explore::page_part parts[] = {
       {"title", escaped(w.name)},
       {"style", std::string{page_css_file}},
-      {"verdict", verdict},
+      {"verdict", verdict_of(r)},
       {"facts", fmt::format("{} states at {} moments, {} images, {} meanings; {} bytes reach the medium at once.", r.states, r.points,
                             r.unique_images, r.meanings, r.unit)},
       {"failure", failure_section(r, w, command)},
-      {"picture", picture{w, h, moments, classify}.draw()},
+      {"picture", picture{w, h, moments, device}.draw()},
       {"lines", lines_section(r, w)},
       {"moments", moment_rows(w, moments)},
       {"workload", escaped(text_of(w))},

@@ -2,11 +2,14 @@
 
 #include <algorithm>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include <sys/stat.h>
 #include <sys/uio.h>
+
+#include "crash/file_flags.h"
 
 namespace xip::crash {
 namespace {
@@ -84,6 +87,15 @@ result<> sync_mapped(vfs::task& t, int fd) {
   const mm::user_address at = XIP_TRY(mm::mmap(t, 0, bytes, PROT_READ, MAP_SHARED, fd, 0));
   const result<> done = mm::msync(t, at, bytes, MS_SYNC);
   XIP_TRY(mm::munmap(t, at, bytes));
+  return done;
+}
+
+// Of LETTERS, as a workload has them, and no others of those two.
+result<> change_flags(vfs::task& t, const std::string& path, std::string_view letters) {
+  const int fd = XIP_TRY(t.open(path, O_RDONLY));
+  const std::uint32_t flags = (letters.contains('S') ? syncs_flag : 0u) | (letters.contains('D') ? syncs_names_flag : 0u);
+  const result<> done = set_durable_flags(t, fd, flags);
+  XIP_TRY(t.close(fd));
   return done;
 }
 
@@ -205,6 +217,8 @@ result<> player::call(vfs::task& t, const step& s, std::size_t number) {
       return t.chmod(path, static_cast<unsigned>(s.length));
     case verb::chown:
       return t.chown(path, static_cast<std::uint32_t>(s.offset), static_cast<std::uint32_t>(s.length));
+    case verb::chattr:
+      return change_flags(t, path, s.other);
     case verb::open:
       return open(t, s);
     case verb::close:
@@ -218,6 +232,8 @@ result<> player::call(vfs::task& t, const step& s, std::size_t number) {
     case verb::sync:
       return t.owner.sync();
     case verb::umount:
+    case verb::cut:
+    case verb::mount:
       return fail(EINVAL);
   }
   return fail(EINVAL);

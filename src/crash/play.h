@@ -25,7 +25,7 @@ class player {
 
   player() { descriptors_.fill(closed); }
 
-  // 0, or the errno. verb::umount is the caller's.
+  // 0, or the errno. What mounts and unmounts is the caller's.
   [[nodiscard]] int play(vfs::task& t, const step& s, std::size_t number);
   // Before an umount.
   void close_all(vfs::task& t);

@@ -15,7 +15,7 @@ namespace xip::crash {
 namespace {
 
 // What a verb is followed by, one letter a word: p path, q the other path, t target, n name, f file (path or @number), d number of a descriptor,
-// o offset, l length, m mode.
+// o offset, l length, m mode, a letters of chattr.
 struct grammar {
   verb what;
   std::string_view name, arguments;
@@ -42,6 +42,7 @@ constexpr std::array grammars{
     grammar{verb::removexattr, "removexattr", "fn"},
     grammar{verb::chmod, "chmod", "pm"},
     grammar{verb::chown, "chown", "pol"},
+    grammar{verb::chattr, "chattr", "pa"},
     grammar{verb::open, "open", "dp", write_flags | flag_trunc | flag_creat | flag_tmpfile | flag_read},
     grammar{verb::close, "close", "d"},
     grammar{verb::linkat, "linkat", "dp"},
@@ -49,6 +50,8 @@ constexpr std::array grammars{
     grammar{verb::fdatasync, "fdatasync", "f"},
     grammar{verb::sync, "sync", ""},
     grammar{verb::umount, "umount", ""},
+    grammar{verb::cut, "cut", ""},
+    grammar{verb::mount, "mount", ""},
 };
 
 struct flag_name {
@@ -114,6 +117,13 @@ std::string descriptor(std::string_view word, step& s) {
   return wrong;
 }
 
+std::string letters(std::string_view word, step& s) {
+  if (word != "-" && word.find_first_not_of("SD") != word.npos)
+    return fmt::format("\"{}\" has other letters than S and D, and is no -", word);
+  s.other = word;
+  return {};
+}
+
 // Empty: WORD is what KIND asks for, and stands in S.
 std::string take(std::string_view word, char kind, step& s) {
   switch (kind) {
@@ -129,6 +139,8 @@ std::string take(std::string_view word, char kind, step& s) {
       return number(word, largest_offset, 10, s.length);
     case 'm':
       return number(word, 07777, 8, s.length);
+    case 'a':
+      return letters(word, s);
     case 'p':
       s.path = word;
       return {};
@@ -192,6 +204,18 @@ std::string text_of(const workload& w) {
   return text;
 }
 
+std::string why_not(const workload& w) {
+  if (w.steps.empty()) return "there is no call in it";
+  const auto count = [](const std::vector<step>& steps, verb what) { return std::ranges::count(steps, what, &step::what); };
+  const bool is_cut = !w.setup.empty() && w.setup.back().what == verb::cut, mounts = w.steps.front().what == verb::mount;
+  if (count(w.setup, verb::cut) + count(w.steps, verb::cut) != (is_cut ? 1 : 0)) return "a cut is the last call of a setup";
+  if (count(w.setup, verb::mount) + count(w.steps, verb::mount) != (mounts ? 1 : 0)) return "a mount is the first call behind a setup";
+  if (is_cut != mounts) return "a cut at the end of the setup and a mount behind it go together";
+  if (tasks_of(w) > 1 && (is_cut || count(w.steps, verb::umount) != 0))
+    return fmt::format("{} goes with one task", is_cut ? "cut" : "umount");
+  return {};
+}
+
 std::uint32_t tasks_of(const workload& w) noexcept {
   std::uint32_t most = 0;
   for (const step& s : w.steps) most = std::max(most, s.task);
@@ -224,9 +248,7 @@ std::expected<workload, std::string> parse_workload(std::string_view name, std::
     s->task = task.value_or(0);
     w.steps.push_back(*std::move(s));
   }
-  if (w.steps.empty()) return std::unexpected{"there is no call in it"};
-  if (tasks_of(w) > 1 && std::ranges::find(w.steps, verb::umount, &step::what) != w.steps.end())
-    return std::unexpected{"umount goes with one task"};
+  if (std::string wrong = why_not(w); !wrong.empty()) return std::unexpected{std::move(wrong)};
   return w;
 }
 

@@ -34,8 +34,7 @@ namespace {
 
 constexpr int failed_exit = 1, usage_exit = 2, missing_exit = 3;
 // Of these moments there may be hundreds of thousands.
-constexpr std::uint64_t usual_states = 400, usual_samples = 60;
-// More workloads than this get a line only when they fail.
+// More workloads than this get a line only when they fail; of more failures than this no calls are left out.
 constexpr std::uint64_t few = 20;
 
 int say(const refusal& r) {
@@ -126,8 +125,6 @@ class crashes {
                   signal_name(),
                   i < list.size() && signal_ == 0 ? fmt::format("{}", list.size() - i) : ""};
     if (request_.mutants && signal_ == 0 && totals_.failed == 0) survived_ = run_mutants(list);
-    totals_.fsck_images = judge_.images();
-    totals_.fsck_seconds = judge_.seconds();
     out_.put(request_.json ? json_report(failed_, totals_, how) : closing_line(totals_, how));
     if (to.html) tell(to.html->commit(page_));
     if (to.junit) tell(to.junit->commit(junit_report(failed_, passed_, config_.program)));
@@ -140,7 +137,10 @@ class crashes {
     const auto found = campaign_.replay(w, request_.token, image);
     if (!found) return say({usage_exit, fmt::format("{}: {}", config_.program, found.error())});
     out_.put(request_.json ? json_report(w, *found) : text_report(w, *found));
-    if (!request_.keep.empty()) keep_files(w, image);
+    if (!request_.keep.empty()) {
+      keep_files(w, image);
+      write_file(kept(w, ".report"), text_report(w, *found));
+    }
     return found->failure.empty() && !written_badly_ ? 0 : failed_exit;
   }
 
@@ -163,8 +163,8 @@ class crashes {
 
   [[nodiscard]] crash::crash_options options() {
     crash::crash_options o{.unit = request_.unit, .windows = request_.device != device_kind::block, .classify = ground_.map.classify};
-    o.max_states = request_.states != 0 ? request_.states : usual_states;
-    o.samples = usual_samples;
+    o.max_states = request_.states != 0 ? request_.states : usual_crash_states;
+    o.samples = usual_crash_samples;
     o.seed = request_.seed;
     o.name_of = ground_.map.name_of;
     o.stop = &stop_;
@@ -194,13 +194,18 @@ class crashes {
     crash::workload w = named(list.at(i));
     name_ = w.name;
     moments_.clear();
+    const std::uint64_t images_before = judge_.images();
+    const double seconds_before = judge_.seconds();
     crash::crash_campaign::result r = campaign_.run(w);
     crashed_workload done{std::move(w), std::move(r.report), std::move(r.answers), r.race};
     listen();
     if (done.found.stopped && done.found.passed()) return;  // a part of it says nothing
     totals_.add(done);
+    totals_.fsck_images += judge_.images() - images_before;
+    totals_.fsck_seconds += judge_.seconds() - seconds_before;
     for (const crash::ordering_site& site : r.waits) passing_[site].push_back(i);
     draw(done);
+    if (!done.found.passed() && failed_.size() < few) done.least = campaign_.with_fewer_calls(done.what, least_name(done.what), done.found);
     if (!request_.json && (list.size() <= few || !done.found.passed())) {
       clear_progress();
       out_.put(text_report(done, config_.program));
@@ -213,7 +218,13 @@ class crashes {
     failed_.push_back(std::move(done));
   }
 
-  // Each wait is left out, and the workloads that pass it are crashed until one fails. How many of them nobody missed.
+  // A file of this name has what the token of the least one belongs to: "mine-least", "mine-least+3".
+  [[nodiscard]] static std::string least_name(const crash::workload& w) {
+    const std::size_t plus = std::min(w.name.find('+'), w.name.size());
+    return w.name.substr(0, plus) + "-least" + w.name.substr(plus);
+  }
+
+  // Each wait is left out, and the workloads that pass it are crashed until one fails. How many waits nobody missed.
   std::uint64_t run_mutants(const workload_list& list) {
     std::uint64_t survived = 0;
     for (const auto& [site, workloads] : passing_) {
@@ -246,20 +257,27 @@ class crashes {
     if (request_.html.empty() || !failed_.empty() || campaign_.recorded() == nullptr) return;
     const std::string command =
         w.found.failures.empty() ? "" : fmt::format("{} --replay {}", config_.program, w.found.failures.front().minimised.token);
-    page_ = crash::crash_page(w.what, *campaign_.recorded(), w.found, moments_, ground_.map.classify, command);
+    page_ = crash::crash_page(w.what, *campaign_.recorded(), w.found, moments_, {ground_.map.classify, ground_.map.name_of}, command);
   }
 
   void keep(const crashed_workload& w) {
     if (request_.keep.empty() || w.found.failures.empty()) return;
+    keep_state(w.what, w.found.failures.front().minimised);
+    if (w.least) keep_state(w.least->what, w.least->found.report.failures.front().minimised);
+    write_file(kept(w.what, ".report"), text_report(w, config_.program));
+  }
+  void keep_state(const crash::workload& w, const crash::state_report& s) {
     std::vector<std::byte> image;
-    if (campaign_.replay(w.what, w.found.failures.front().minimised.token, image)) keep_files(w.what, image);
+    if (campaign_.replay(w, s.token, image)) keep_files(w, image);
   }
   void keep_files(const crash::workload& w, std::span<const std::byte> image) {
-    const std::filesystem::path base = std::filesystem::path{request_.keep} / w.name;
-    const std::string text = crash::text_of(w);
-    write_file(base.string() + ".workload", std::as_bytes(std::span{text}));
-    if (!image.empty()) write_file(base.string() + ".img", image);
+    write_file(kept(w, ".workload"), crash::text_of(w));
+    if (!image.empty()) write_file(kept(w, ".img"), image);
   }
+  [[nodiscard]] std::string kept(const crash::workload& w, std::string_view ending) const {
+    return (std::filesystem::path{request_.keep} / w.name).string() + std::string{ending};
+  }
+  void write_file(const std::string& path, std::string_view text) { write_file(path, std::as_bytes(std::span{text})); }
   void write_file(const std::string& path, std::span<const std::byte> bytes) {
     std::ofstream file{path, std::ios::binary};
     file.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));

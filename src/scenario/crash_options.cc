@@ -280,8 +280,8 @@ std::string crash_usage(const char* program) {
       R"(Usage: {0} [WORKLOAD...] [OPTION...]
        {0} --replay TOKEN [WORKLOAD]
 
-Runs workloads on a small ext4 image, loses the power at each moment that makes a difference, in each state that recovery can tell apart, and mounts what is
-left: it must be what the calls had promised by then. WORKLOAD is a file of calls (docs/crash.md), or the name of a generated one (ace2-17). Where it has two
+Runs workloads on a small ext4 image, loses the power at each moment that makes a difference, in the states that recovery can tell apart (in all of them, or
+where a moment has too many in a sample, which the report says), and mounts what is left: it must be what the calls had promised by then. WORKLOAD is a file of calls (docs/crash.md), or the name of a generated one (ace2-17). Where it has two
 tasks, they take turns in many schedules, and the power is lost in each.
 
       --ace N            all generated workloads of N calls, 1 to {1}; without anything: --ace 1
@@ -295,15 +295,15 @@ tasks, they take turns in many schedules, and the power is lost in each.
       --device KIND      memory: persistent memory, or block: a disk with a cache (default memory)
       --mkfs OPTIONS     of mke2fs, in place of -b 4096 -N 64 -m 0
   -o, --options OPTIONS  mount options (default dax=always; on block none)
-      --states N         at most N states of one moment before a sample is taken (default 400)
+      --states N         at most N states of one moment before a sample is taken: N likely ones and {7} by chance (default {6})
       --fsck N|all|none  e2fsck -fn on one of N recovered images, all or none (default 100); it always sees what is left when everything has been removed
       --exhibit ID       with a planted bug: its number or name, as 'xip exhibits' lists them (not in a release build)
-      --mutants          then leave out one wait for the medium after the other, by the named point before it, until a workload fails
+      --mutants          then leave out one wait for the medium after the other, by the named points before it, until a workload fails
       --budget SECONDS   at most so long
       --seed N           of all chance (default 1)
       --shard I/N        only the Ith of N parts of the workloads
       --replay TOKEN     one state, of two tasks in its schedule, as a failure names it
-      --keep DIR         of each failure the workload, and the image that the power has left in its smallest form
+      --keep DIR         of each failure the workload, the image that the power has left in its smallest form, and the report; likewise with fewer calls
       --junit FILE       results as JUnit XML
       --html FILE        the first workload that failed, or else the last one, as a page for a browser
       --json             results as JSON
@@ -313,7 +313,8 @@ tasks, they take turns in many schedules, and the power is lost in each.
 Exit code: 0 all well, 1 a state failed or the results could not be written, 2 wrong usage (also a workload that cannot be read or a token of another one),
 3 mke2fs or e2fsck is missing or cannot be used, or this build has no exhibits, 128 and the signal's number when a signal ended the run.
 )",
-      program, crash::longest_ace, crash::longest_random, default_random, default_raced, usual_schedules);
+      program, crash::longest_ace, crash::longest_random, default_random, default_raced, usual_schedules, usual_crash_states,
+      usual_crash_samples);
 }
 
 std::expected<workload_list, std::string> workload_list::of(const crash_request& request, const planted_bug* bug) {

@@ -44,6 +44,8 @@ struct crash_request {
 
 inline constexpr std::uint64_t default_random = 100, default_raced = 100;  // workloads
 inline constexpr std::uint64_t usual_schedules = 1000;
+// Of one moment: how many states are run at most before a sample is taken, and of how many by chance.
+inline constexpr std::uint64_t usual_crash_states = 400, usual_crash_samples = 60;
 
 [[nodiscard]] std::expected<crash_request, refusal> parse_crash_options(int argc, char** argv, const char* program);
 [[nodiscard]] std::string crash_usage(const char* program);

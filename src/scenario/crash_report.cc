@@ -59,11 +59,18 @@ std::string state_text(const crash::workload& w, const crash::state_report& s) {
                      indented(s.meaning.empty() ? "nothing\n" : s.meaning, "  "), schedule_text(s));
 }
 
-std::string failure_text(const crashed_workload& w, const crash::found_failure& f, const char* program) {
+std::string failure_text(const crash::workload& w, const crash::found_failure& f, const char* program) {
   std::string text = indented(f.minimised.failure, "    ");
-  text += indented(state_text(w.what, f.minimised), "    ");
+  text += indented(state_text(w, f.minimised), "    ");
   text += fmt::format("    {} --replay {}\n", program, f.minimised.token);
   return text;
+}
+
+// The workload with fewer calls; its token goes with a file of that name.
+std::string least_text(const crash::crash_campaign::smaller& least, const char* program) {
+  const std::size_t calls = least.what.setup.size() + least.what.steps.size();
+  return fmt::format("  the same with {}, as {}:\n", plural(calls, "call"), least.what.name) +
+         indented(crash::text_of(least.what), "    | ") + failure_text(least.what, least.found.report.failures.front(), program);
 }
 
 json state_json(const crash::workload& w, const crash::state_report& s) {
@@ -99,8 +106,14 @@ json workload_json(const crashed_workload& w) {
               {"failing_states", w.found.failing_states},
               {"unique_images", w.found.unique_images},
               {"meanings", w.found.meanings},
+              {"recoveries", w.found.recoveries},
+              {"moments_not_in_full", w.found.cut.size()},
               {"seconds", w.found.seconds},
               {"failures", failures}};
+  if (w.least)
+    one["least"] = {{"name", w.least->what.name},
+                    {"workload", crash::text_of(w.least->what)},
+                    {"minimised", state_json(w.least->what, w.least->found.report.failures.front().minimised)}};
   if (!w.race) return one;
   one["schedules"] = w.race->schedules;
   one["histories"] = w.race->histories;
@@ -116,7 +129,7 @@ std::string dumped(const json& j) { return j.dump(2, ' ', false, json::error_han
 void crash_totals::add(const crashed_workload& w) {
   ++(w.found.passed() ? passed : failed);
   points += w.found.points, states += w.found.states;
-  unique_images += w.found.unique_images, meanings += w.found.meanings;
+  unique_images += w.found.unique_images, recoveries += w.found.recoveries, meanings += w.found.meanings;
   cut += w.found.cut.empty() ? 0 : 1;
   refused += std::ranges::any_of(w.answers, [](int answer) { return answer != 0; }) ? 1 : 0;
   seconds += w.found.seconds;
@@ -136,17 +149,17 @@ std::string text_report(const crashed_workload& w, const char* program) {
   if (r.passed()) return text;
   text += indented(crash::text_of(w.what), "    | ");
   if (!r.broken.empty()) text += indented(r.broken, "    ");
-  for (const crash::found_failure& f : r.failures) text += failure_text(w, f, program);
+  for (const crash::found_failure& f : r.failures) text += failure_text(w.what, f, program);
+  if (w.least) text += least_text(*w.least, program);
   return text;
 }
 
 std::string closing_line(const crash_totals& all, const crash_run& how) {
   std::string text = how.interrupted_by.empty() ? "" : fmt::format("interrupted by {}: ", how.interrupted_by);
-  text += fmt::format("{} passed, {} failed; {}, {:.0f}/s, {}, {}", plural(all.passed, "workload"), all.failed, plural(all.states, "state"),
-                      all.per_second(), plural(all.unique_images, "unique image"), plural(all.meanings, "meaning"));
-  if (all.fsck_images != 0)
-    text +=
-        fmt::format("; e2fsck on {}, {:.0f}/s", plural(all.fsck_images, "image"), static_cast<double>(all.fsck_images) / all.fsck_seconds);
+  text += fmt::format("{} passed, {} failed; {}, {:.0f}/s, {}, {:.0f} recovered/s, {}", plural(all.passed, "workload"), all.failed,
+                      plural(all.states, "state"), all.states_per_second(), plural(all.unique_images, "unique image"),
+                      all.recoveries_per_second(), plural(all.meanings, "meaning"));
+  if (all.fsck_images != 0) text += fmt::format("; e2fsck on {}, {:.0f}/s", plural(all.fsck_images, "image"), all.fsck_per_second());
   if (all.cut != 0) text += fmt::format("; {} with moments not in full", plural(all.cut, "workload"));
   if (all.refused != 0) text += fmt::format("; {} with calls that were refused", plural(all.refused, "workload"));
   if (all.schedules != 0)
@@ -168,13 +181,16 @@ std::string json_report(const std::vector<crashed_workload>& failed, const crash
                  {"failed", all.failed},
                  {"points", all.points},
                  {"states", all.states},
-                 {"states_per_second", all.per_second()},
+                 {"states_per_second", all.states_per_second()},
                  {"unique_images", all.unique_images},
+                 {"recoveries", all.recoveries},
+                 {"recoveries_per_second", all.recoveries_per_second()},
                  {"meanings", all.meanings},
                  {"not_in_full", all.cut},
                  {"with_refused_calls", all.refused},
                  {"fsck_images", all.fsck_images},
                  {"fsck_seconds", all.fsck_seconds},
+                 {"fsck_per_second", all.fsck_per_second()},
                  {"seconds", all.seconds},
                  {"unit", how.unit},
                  {"device", how.device},

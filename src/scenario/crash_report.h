@@ -18,6 +18,8 @@ struct crashed_workload {
   crash::crash_report found;
   std::vector<int> answers;                      // of its steps; of two tasks' calls
   std::optional<crash::raced_report> race = {};  // of two tasks
+  // Of a failure: the same with fewer calls; none were found, or looked for, where there is nothing.
+  std::optional<crash::crash_campaign::smaller> least = {};
 };
 
 // All workloads of a run together.
@@ -28,11 +30,19 @@ struct crash_totals {
   std::uint64_t refused = 0;                                    // with a call that was refused
   std::uint64_t schedules = 0, histories = 0, unexplained = 0;  // of two tasks
   std::uint64_t fsck_images = 0;
+  std::uint64_t recoveries = 0;
   double seconds = 0, fsck_seconds = 0;
 
   void add(const crashed_workload& w);
-  [[nodiscard]] double per_second() const noexcept {
-    return seconds > fsck_seconds ? static_cast<double>(states) / (seconds - fsck_seconds) : 0;
+  // In the time that e2fsck did not take: states that were looked at, many of which have an image that was known; and images that were recovered and read.
+  [[nodiscard]] double states_per_second() const noexcept { return per_second(states, seconds - fsck_seconds); }
+  [[nodiscard]] double recoveries_per_second() const noexcept { return per_second(recoveries, seconds - fsck_seconds); }
+  // Images that e2fsck saw, in the time that it took.
+  [[nodiscard]] double fsck_per_second() const noexcept { return per_second(fsck_images, fsck_seconds); }
+
+ private:
+  [[nodiscard]] static double per_second(std::uint64_t count, double time) noexcept {
+    return time > 0 ? static_cast<double>(count) / time : 0;
   }
 };
 

@@ -1,13 +1,10 @@
 // The block sanitizer below a real file system: silent about all that is done right, and not silent about a planted mistake.
-#include <cstdio>
-#include <cstdlib>
-#include <filesystem>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include <linux/falloc.h>
-#include <unistd.h>
 
 #include <gmock/gmock.h>
 
@@ -17,6 +14,8 @@
 #include <xip/locks/kthread.h>
 #include <xip/vfs/kernel.h>
 #include <xip/vfs/task.h>
+
+#include "crash/ext4_image.h"
 
 namespace xip::crash::test {
 namespace {
@@ -41,18 +40,9 @@ constexpr geometry geometries[] = {
 
 // A memory device with what mke2fs makes.
 std::unique_ptr<dev::device> make_disk(const std::string& mkfs) {
-  constexpr std::size_t bytes = std::size_t{24} << 20;
-  std::string path = (std::filesystem::temp_directory_path() / "xip-sanitizer-XXXXXX").string();
-  ::close(::mkstemp(path.data()));
-  std::filesystem::resize_file(path, bytes);
-  EXPECT_EQ(std::system(("PATH=$PATH:/usr/sbin:/sbin mke2fs -q -F -O ^has_journal " + mkfs + " " + path).c_str()), 0);
-  std::vector<std::byte> contents(bytes);
-  std::FILE* file = std::fopen(path.c_str(), "rb");
-  EXPECT_EQ(std::fread(contents.data(), 1, bytes, file), bytes);
-  std::fclose(file);
-  std::filesystem::remove(path);
-  auto disk = dev::open_memory(bytes).value();
-  EXPECT_TRUE(disk->write(0, contents));
+  const std::vector<std::byte> image = make_image("-O ^has_journal " + mkfs, 24);
+  auto disk = dev::open_memory(image.size()).value();
+  EXPECT_TRUE(disk->write(0, image));
   return disk;
 }
 

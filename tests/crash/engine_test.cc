@@ -272,6 +272,31 @@ TEST_F(Engine, SaysWhatItLeftOut) {
   EXPECT_TRUE(engine().run("wide", h_, three).complete());
 }
 
+// What is not run is not known to pass, whoever comes by again.
+TEST_F(Engine, LeavesOutMomentsWithTooManyLines) {
+  class asked_again final : public word_reader {
+   public:
+    using word_reader::word_reader;
+    std::uint64_t question(const position&) override { return 1; }
+  } subject{{0, 64, 128}};
+  store(0, 1);
+  fence();
+  for (std::uint64_t n = 0; n < 3; ++n) store(n * 64, 2);
+  fence();
+  crash_engine e{std::vector<std::byte>(device_bytes), options_};
+  e.options().max_lines = 2;
+  const crash_report few = e.run("few", h_, subject);
+  EXPECT_EQ(few.states, 2u);
+  ASSERT_THAT(few.cut, SizeIs(1));
+  EXPECT_EQ(few.cut[0].lines, 3u);
+  EXPECT_EQ(few.cut[0].states, 0u);
+  e.options().max_lines = 3;
+  const crash_report all = e.run("all", h_, subject);
+  EXPECT_EQ(all.states, 8u);
+  EXPECT_EQ(all.repeated_points, 1u);
+  EXPECT_TRUE(all.complete());
+}
+
 // Each line alone, each line missing, and the first ones up to each: whatever else was left out.
 TEST_F(Engine, RunsLikelyStatesWhereThereAreTooMany) {
   std::vector<std::uint64_t> offsets;

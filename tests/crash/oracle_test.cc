@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "crash/content_model.h"
+#include "crash/file_flags.h"
 #include "crash/oracle.h"
 #include "crash/play.h"
 
@@ -105,6 +106,129 @@ TEST_F(OneFile, MayHaveGrownHalfway) {
   run(durability::nothing, durability::nothing);
   EXPECT_EQ(judge("thirdthisecondsethe", 1, 2), "");
   EXPECT_THAT(judge("thirdthisecond", 1, 2), HasSubstr("/a is"));
+}
+
+// Its times are those of its last change, in nanoseconds.
+class TimedFile : public testing::Test {
+ protected:
+  static tree at(std::int64_t mtime, std::int64_t ctime, const char* content = "12345678") {
+    tree t = tree_of({{"a", 12, content}});
+    t.nodes[12].mtime = mtime, t.nodes[12].ctime = ctime;
+    return t;
+  }
+  // Written, synced in this way, and written again.
+  void run(durability synced) {
+    o.start(at(10, 10));
+    o.add(step_of("write a 0 8"), durability::nothing, 12, at(20, 20));
+    o.add(step_of("fsync a"), synced, 12, at(20, 20));
+    o.add(step_of("write a 0 8"), durability::nothing, 12, at(30, 30));
+  }
+  oracle o;
+};
+
+TEST_F(TimedFile, IsNoOlderThanItsFsync) {
+  run(durability::file);
+  EXPECT_TRUE(o.judges_times_of(12));
+  EXPECT_FALSE(o.judges_times_of(13));
+  EXPECT_EQ(o.judge(at(10, 10), 1, 2), "") << "while it is in progress";
+  EXPECT_EQ(o.judge(at(20, 20), 2, 2), "");
+  EXPECT_THAT(o.judge(at(10, 20), 2, 2), HasSubstr("/a has mtime 0.000000010 and ctime 0.000000020, and since 'after step 2 (fsync a)'"));
+  EXPECT_THAT(o.judge(at(20, 10), 2, 2), HasSubstr("/a has mtime"));
+  EXPECT_THAT(o.judge(at(10, 10), 3, 3), HasSubstr("/a has mtime"));
+}
+
+TEST_F(TimedFile, IsNoNewerThanItsLastChange) {
+  run(durability::file);
+  EXPECT_EQ(o.judge(at(30, 30), 2, 3), "");
+  EXPECT_THAT(o.judge(at(30, 30), 2, 2), HasSubstr("/a has mtime"));
+  EXPECT_THAT(o.judge(at(30, 31), 2, 3), HasSubstr("/a has mtime"));
+}
+
+TEST_F(TimedFile, MayBeOlderThanItsFdatasync) {
+  run(durability::data);
+  EXPECT_FALSE(o.judges_times_of(12));
+  EXPECT_EQ(o.judge(at(10, 10), 2, 2), "");
+}
+
+TEST_F(TimedFile, IsSyncedWithEverything) {
+  run(durability::everything);
+  EXPECT_TRUE(o.judges_times_of(13));
+  EXPECT_THAT(o.judge(at(10, 10), 2, 2), HasSubstr("/a has mtime"));
+  EXPECT_EQ(o.judge(at(20, 20), 2, 2), "");
+}
+
+// The file that has its number now is another one.
+TEST_F(TimedFile, IsForgottenWhenItIsGone) {
+  run(durability::file);
+  o.add(step_of("unlink a"), durability::nothing, 0, tree_of({}));
+  o.add(step_of("creat a"), durability::nothing, 12, at(5, 5));
+  EXPECT_EQ(o.judge(at(5, 5), 5, 5), "");
+  EXPECT_THAT(o.judge(at(5, 5), 3, 3), HasSubstr("/a has mtime"));
+}
+
+// In the directory A each change of a name lasts when its call returns.
+class LastingNames : public testing::Test {
+ protected:
+  static tree with(const std::vector<named_file>& files, std::uint32_t flags) {
+    tree t = tree_of(files);
+    t.names["A"] = 11;
+    t.nodes[11] = {.mode = S_IFDIR | 0755, .nlink = 2, .flags = flags, .names = {"A"}};
+    return t;
+  }
+  void run(std::uint32_t flags, names_last names = names_last::as_flagged) {
+    o.start(with({}, flags), numbering::same, names);
+    o.add(step_of("creat A/a"), durability::nothing, 12, with({{"A/a", 12, ""}}, flags));
+    o.add(step_of("creat A/a"), durability::nothing, 12, with({{"A/a", 12, ""}}, flags));
+    o.add(step_of("rename A/a b"), durability::nothing, 0, with({{"b", 12, ""}}, flags));
+    o.add(step_of("rename b c"), durability::nothing, 0, with({{"c", 12, ""}}, flags));
+  }
+  oracle o;
+};
+
+TEST_F(LastingNames, AreThereWhenTheirCallHasReturned) {
+  for (const std::uint32_t flags : {syncs_flag, syncs_names_flag}) {
+    run(flags);
+    EXPECT_EQ(o.judge(with({}, flags), 0, 1), "");
+    EXPECT_THAT(o.judge(with({}, flags), 1, 1), HasSubstr("/A/a is missing"));
+    EXPECT_EQ(o.judge(with({{"A/a", 12, ""}}, flags), 2, 3), "");
+    EXPECT_THAT(o.judge(with({{"A/a", 12, ""}}, flags), 3, 3), HasSubstr("/b is missing")) << "it left the directory";
+    EXPECT_EQ(o.judge(with({{"b", 12, ""}}, flags), 4, 4), "") << "the root has no such flag";
+  }
+}
+
+TEST_F(LastingNames, AreThoseOfFlaggedDirectories) {
+  run(0);
+  EXPECT_EQ(o.judge(with({}, 0), 4, 4), "");
+  run(0, names_last::everywhere);
+  EXPECT_THAT(o.judge(with({{"b", 12, ""}}, 0), 4, 4), HasSubstr("/c is missing"));
+}
+
+TEST_F(LastingNames, NeedAFlagThatIsFoundAgain) {
+  run(syncs_flag);
+  EXPECT_THAT(o.judge(with({{"A/a", 12, ""}}, 0), 1, 1), HasSubstr("/A has flags 0x0, and should have 0x8"));
+}
+
+// What changes nothing makes nothing durable.
+TEST_F(LastingNames, AreNotSyncedByACallThatChangesNone) {
+  o.start(with({}, 0));
+  o.add(step_of("creat A/a"), durability::nothing, 12, with({{"A/a", 12, ""}}, 0));
+  o.add(step_of("chattr A S"), durability::nothing, 11, with({{"A/a", 12, ""}}, syncs_flag));
+  o.add(step_of("creat A/a"), durability::nothing, 12, with({{"A/a", 12, ""}}, syncs_flag));
+  EXPECT_EQ(o.judge(with({}, 0), 3, 3), "");
+}
+
+// Two that hold the same to a reader of names, and two that do not.
+TEST(Shape, IsOfNamesAndAttributes) {
+  const tree one = tree_of({{"a", 12, "1234"}});
+  EXPECT_EQ(shape_of(one), shape_of(tree_of({{"a", 12, "5678"}})));
+  EXPECT_NE(shape_of(one), shape_of(tree_of({{"a", 12, "12345"}})));
+  EXPECT_NE(shape_of(one), shape_of(tree_of({{"b", 12, "1234"}})));
+  tree with = one;
+  with.nodes[12].xattrs["user.a"] = "1";
+  tree other = with;
+  other.nodes[12].xattrs["user.a"] = "2";
+  EXPECT_NE(shape_of(with), shape_of(one));
+  EXPECT_NE(shape_of(with), shape_of(other));
 }
 
 // A file of four words. Something is put over the second one, a range goes or comes at the first one's end, then over the second one again.

@@ -46,6 +46,23 @@ TEST(Workload, MayStoreThroughMappings) {
   EXPECT_EQ(w->steps[1], (step{.what = verb::store, .fd = 7, .length = 8, .flags = flag_sync}));
 }
 
+TEST(Workload, MaySetFlags) {
+  constexpr std::string_view text = "chattr A S\nchattr A SD\nchattr A -\n";
+  const auto w = parse_workload("w", text);
+  ASSERT_TRUE(w) << w.error();
+  EXPECT_EQ(text_of(*w), text);
+  EXPECT_EQ(w->steps[0], (step{.what = verb::chattr, .path = "A", .other = "S"}));
+}
+
+TEST(Workload, MayBeginWhereThePowerHasFailed) {
+  constexpr std::string_view text = "creat a\ncut\n---\nmount\nsync\n";
+  const auto w = parse_workload("w", text);
+  ASSERT_TRUE(w) << w.error();
+  EXPECT_EQ(text_of(*w), text);
+  EXPECT_EQ(w->setup.back().what, verb::cut);
+  EXPECT_EQ(w->steps.front().what, verb::mount);
+}
+
 TEST(Workload, MayHaveCommentsAndBlanks) {
   const auto w = parse_workload("w", "\n  # nothing\n\tsync   # all of it\r\n");
   ASSERT_TRUE(w) << w.error();
@@ -85,6 +102,14 @@ TEST(Workload, SaysWhatIsWrongAndWhere) {
     EXPECT_EQ(error_of(line), "line 1: a task begins with \"task N:\", with N from 1 to 2") << line;
   EXPECT_THAT(error_of("task 1:\nsync\n---\nsync\n"), HasSubstr("line 3: one \"---\""));
   EXPECT_EQ(error_of("task 1:\nsync\ntask 2:\numount\n"), "umount goes with one task");
+  EXPECT_EQ(error_of("cut\n---\ntask 1:\nmount\ntask 2:\nsync\n"), "cut goes with one task");
+  EXPECT_EQ(error_of("chattr a X"), "line 1: \"X\" has other letters than S and D, and is no -");
+  for (const char* text : {"cut\nsync\n", "sync\ncut\n", "cut\nsync\n---\nmount\n", "cut\ncut\n---\nmount\n"})
+    EXPECT_EQ(error_of(text), "a cut is the last call of a setup") << text;
+  for (const char* text : {"cut\n---\nsync\nmount\n", "mount\n---\nsync\n", "cut\n---\nmount\nmount\n"})
+    EXPECT_EQ(error_of(text), "a mount is the first call behind a setup") << text;
+  for (const char* text : {"cut\n---\nsync\n", "mount\n", "creat a\n---\nmount\n"})
+    EXPECT_EQ(error_of(text), "a cut at the end of the setup and a mount behind it go together") << text;
 }
 
 TEST(Ace, CountsThroughDifferentWorkloads) {

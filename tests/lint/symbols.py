@@ -9,7 +9,7 @@ ALLOWED = re.compile(r"^(?:DW\.ref\.|typeinfo |vtable |VTT |__odr_asan|\.\w)")
 # The running thread's own state, in the sense of Linux's `current`.
 THREAD_STATE = re.compile(r"\bcurrent\w*\b")
 # A signal's handler is the process's, and what it has to know with it.
-PROCESS_STATE = re.compile(r"\bmm::\(anonymous namespace\)::process_spaces$")
+PROCESS_STATE = re.compile(r"\b(?:mm::\(anonymous namespace\)::process_spaces|scenario::\(anonymous namespace\)::process_handlers)$")
 WRITABLE = re.compile(r"^\.(?:data(?!\.rel\.ro)|bss|tdata|tbss|ldata|lbss)")
 # address, flags, section, size, name: as objdump -t prints symbols
 SYMBOL = re.compile(r"^[0-9a-f]+ (.{7}) (\S+)\s+([0-9a-f]+)\s+(?:\.hidden )?(.+)$")

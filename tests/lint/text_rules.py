@@ -33,7 +33,7 @@ MAY_WAIT_FOR_HOST = {
     "src/scenario/supervisor.cc": "the child a scenario runs in, and what it reports",
     "src/scenario/runner.cc": "those that run at once",
     "tools/": "a command waits for servers it started, for signals, for the lock of an image",
-    "tests/crash/block_sanitizer_test.cc": "mke2fs",
+    "tests/crash/ext4_image.cc": "mke2fs and e2fsck",
     "tests/dev/device_test.cc": "itself, run again in another environment",
     "tests/explore/timeline_test.cc": "the judge of a page",
     "tests/fs_ext4lite/image.cc": "mke2fs, e2fsck and debugfs",

@@ -19,7 +19,7 @@ END
 run "$scratch/mine.txt"
 same 'a workload of ours' 0 "$status"
 expect 'has a line' grep -qE '^mine [0-9.]+s [0-9]+ states at [0-9]+ moments' "$scratch/said"
-expect 'and a closing line' grep -qE '^1 workload passed, 0 failed; .* memory, unit 64$' "$scratch/said"
+expect 'and a closing line' grep -qE '^1 workload passed, 0 failed; [0-9]+ states, [0-9]+/s, [0-9]+ unique images, [0-9]+ recovered/s, .*; e2fsck on [0-9]+ images?, [0-9]+/s; (.* )?memory, unit 64$' "$scratch/said"
 
 for where in '--unit 8' '--unit 512' '--device block' '--device block --unit 4096' '--fsck all' '--mkfs "-b 1024 -J size=1" -o dax=never' '--mkfs "-b 4096 -O ^metadata_csum"' '-o dax=always,zero=alloc --unit 8'; do
   eval run "$scratch/mine.txt" ace1-40 "$where" --json
@@ -44,7 +44,14 @@ expect 'ends with what was not run' json 'int(r["not_run"]) > 100000'
 run "$scratch/mine.txt" --mkfs '-b 4096 -O ^has_journal' --keep "$scratch/kept" --json
 same 'an image without a journal' 1 "$status"
 token=$(python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["failures"][0]["failures"][0]["minimised"]["token"])' "$scratch/said")
+expect 'with fewer calls, too' json '(f := r["failures"][0])["least"]["name"] == "mine-least" and len(f["least"]["workload"].split()) < len(f["workload"].split())'
+least=$(python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["failures"][0]["least"]["minimised"]["token"])' "$scratch/said")
 expect 'the workload is kept' grep -q 'rename A/foo A/bar' "$scratch/kept/mine.workload"
+expect 'the report is kept' grep -qF -- "--replay $token" "$scratch/kept/mine.report"
+expect 'with the lines that were on their way, or that none was' grep -qE 'lines? on their way|nothing was on its way' "$scratch/kept/mine.report"
+expect 'and both are kept with fewer calls' test -s "$scratch/kept/mine-least.workload" -a -s "$scratch/kept/mine-least.img"
+run "$scratch/kept/mine-least.workload" --mkfs '-b 4096 -O ^has_journal' --replay "$least"
+same 'which fail, too, when they are replayed' 1 "$status"
 expect 'the image is kept' test "$(stat -c %s "$scratch/kept/mine.img")" = $((16 << 20))
 run "$scratch/mine.txt" --mkfs '-b 4096 -O ^has_journal' --replay "$token"
 same 'its replay fails' 1 "$status"
@@ -59,8 +66,9 @@ same 'a token of another workload' 2 "$status"
 # Pictures, of what passed and of what failed.
 run "$scratch/mine.txt" --html "$scratch/page.html"
 same 'a page' 0 "$status"
-expect 'is one file with the calls in it' grep -q 'Every state passed' "$scratch/page.html"
+expect 'is one file with the calls in it' grep -qE 'Every state (that was run )?passed' "$scratch/page.html"
 expect 'and a picture' grep -q '<svg width=.* events of 3 calls' "$scratch/page.html"
+expect 'in which each store says what it is and whose' grep -qE '<title>request: [0-9]+ bytes at [0-9]+ \(journal block [0-9]+, byte 0\), of call 3: fsync A/bar</title>' "$scratch/page.html"
 expect 'well formed' python3 -c 'import sys, xml.etree.ElementTree as e; e.fromstring(open(sys.argv[1]).read().replace("<!DOCTYPE html>", ""))' "$scratch/page.html"
 run "$scratch/mine.txt" --mkfs '-b 4096 -O ^has_journal' --html "$scratch/page.html"
 expect 'of a failure: what of it arrived' grep -q 'what of it arrived' "$scratch/page.html"
@@ -111,7 +119,50 @@ same 'by which they can be had' 0 "$status"
 
 # Without the flush before its commit block, a transaction is not whole.
 run "$scratch/mine.txt" --mutants --fsck none
-expect 'a wait that is left out is missed' grep -qE '^no flush behind jbd2_before_flush: killed after [0-9]+ states by mine: ' "$scratch/said"
+expect 'a wait that is left out is missed' grep -qE '^no flush behind [a-z0-9_]+, jbd2_before_flush: killed after [0-9]+ states by mine: ' "$scratch/said"
+run "$scratch/mine.txt" --mutants --fsck none --device block
+expect 'on a disk, too' grep -qE '^no flush behind [a-z0-9_]+, jbd2_before_flush: killed after [0-9]+ states by mine: ' "$scratch/said"
+printf 'creat a\nwrite a 0 4096\n---\nopen 1 a\nstore @1 0 8\nfsync @1\n' >"$scratch/mapped.txt"
+run "$scratch/mapped.txt" --mutants --fsck none
+expect 'as is a flush of the cache of the processor' grep -qE '^no flush of lines behind .*: killed after [0-9]+ states by mapped: ' "$scratch/said"
+
+# The power has failed before, and fails again while what it left is mended: a log with revokes, and a file that is to be deleted.
+cat >"$scratch/dirty.txt" <<'END'
+mkdir A
+creat A/foo
+creat A/bar
+write A/bar 0 9000
+sync
+open 1 A/bar
+unlink A/bar
+rename A/foo foo
+rmdir A
+write foo 0 5000
+fsync foo
+cut
+---
+mount
+sync
+END
+for where in '--unit 8' '--unit 64' '--unit 512' '--unit 4096' '--device block --unit 512' '--device block --unit 4096' '--mkfs "-b 4096 -N 64 -m 0 -O orphan_file"' '--mkfs "-b 4096 -N 64 -m 0 -O ^metadata_csum" --unit 8'; do
+  eval run "$scratch/dirty.txt" "$where" --fsck 5 --json
+  same "the power fails in the mount, with $where" 0 "$status"
+  expect 'at many moments, in one tree' json 'r["points"] > 5 and r["states"] > r["points"] and r["fsck_images"] > 0'
+done
+run "$scratch/dirty.txt" --mutants --fsck none
+expect 'a recovery that does not wait for what it brings home is found out' grep -qE '^no flush [0-9]* *behind .*: killed after [0-9]+ states by dirty: ' "$scratch/said"
+
+# Names that last when a call returns.
+for flags in S D; do
+  printf 'mkdir A\nchattr A %s\n---\ncreat A/foo\nlink A/foo A/bar\nrename A/foo foo\nmkdir A/B\nunlink A/bar\n' "$flags" >"$scratch/names.txt"
+  for where in '--unit 8' '--device block'; do
+    eval run "$scratch/names.txt" "$where"
+    same "a directory with chattr +$flags, $where" 0 "$status"
+  done
+done
+printf 'mkdir A\n---\ncreat A/foo\nrename A/foo A/bar\n' >"$scratch/names.txt"
+run "$scratch/names.txt" -o dax=always,dirsync
+same 'a mount with dirsync' 0 "$status"
 
 printf 'creat A/foo\nfly away\n' >"$scratch/wrong.txt"
 refused() {
@@ -134,6 +185,9 @@ refused --random 101
 refused --random 3 --ace 1
 refused --mutants --json
 refused --replay c1.nonsense
+printf 'cut\n---\nsync\n' >"$scratch/wrong.txt"
+refused "$scratch/wrong.txt"
+expect 'names what is wrong' grep -q 'wrong.txt: a cut at the end of the setup and a mount behind it go together' "$scratch/error"
 refused --tasks 3
 refused --tasks 2 --ace 3
 refused --tasks 2 "$scratch/two.txt"

@@ -2,6 +2,7 @@
 #include <memory>
 
 #include <xip/base/config.h>
+#include <xip/crash/classify_layout.h>
 #include <xip/fs_ext4lite/ext4lite.h>
 #include <xip/fs_ext4lite/layout.h>
 #include <xip/scenario/command.h>
@@ -12,17 +13,11 @@
 namespace xip::tool {
 namespace {
 
-// A block of the log counts whole or not at all: checksums cover each. Its super block does not.
 std::expected<scenario::image_map, std::string> map_image(dev::device& device) {
   auto read = ext4_layout::read(device);
   if (!read) return std::unexpected{read.error()};
   const auto layout = std::make_shared<const ext4_layout>(*std::move(read));
-  return scenario::image_map{.classify = [layout](std::uint64_t offset) -> crash::line_class {
-                               const ext4_layout::place p = layout->at(offset);
-                               if (p.what == ext4_layout::part::journal && p.number != 0 && layout->has_metadata_csum())
-                                 return {crash::line_kind::checked, p.number};
-                               return {p.what == ext4_layout::part::other ? crash::line_kind::data : crash::line_kind::metadata};
-                             },
+  return scenario::image_map{.classify = crash::classify_by(layout),
                              .name_of = [layout](std::uint64_t offset) { return layout->name_of(offset); }};
 }
 

@@ -48,6 +48,14 @@ class crash_campaign {
   };
   // A setup that fails is a broken report.
   [[nodiscard]] result run(const workload& w);
+  // W with fewer calls, by the name NAME, and what became of it: it fails in the same way, as far as the words tell, as W did in FOUND. Nothing where no such
+  // workload was found among RUNS of them. Of workloads of two tasks no call is left out.
+  struct smaller {
+    workload what;
+    result found;
+  };
+  [[nodiscard]] std::optional<smaller> with_fewer_calls(const workload& w, std::string_view name, const crash_report& found,
+                                                        std::uint64_t runs = 200);
   // Of the last run or replay, of two tasks of a schedule that failed if one did; none before it.
   [[nodiscard]] const history* recorded() const noexcept;
   // As crash_engine::replay. IMAGE has then what the power left; nothing, if it did not fail.

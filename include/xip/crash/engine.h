@@ -47,6 +47,7 @@ struct crash_options {
   bool exhaustive = false;          // every state, nothing reduced: for small programs
   std::uint64_t max_states = 4096;  // of one moment, in each stage. More are not all run, and the report says so
   std::uint64_t samples = 256;      // by chance, at a moment that has more
+  std::size_t max_lines = 0;        // moments with more in flight are not run, and reported as cut; zero: all are
   std::uint64_t seed = 1;
   explore::shard part = {};            // of the moments
   nanoseconds max_time{0};             // the host's, of one run; zero: no limit
@@ -100,7 +101,7 @@ struct found_failure {
   state_report minimised;  // at the same moment: with the fewest lines that have arrived, or that are missing, that were found to fail
 };
 
-// A moment that was not run in full.
+// A moment that was not run in full, or with max_lines not at all.
 struct cut_point {
   std::size_t point;
   std::size_t lines;            // in flight
@@ -132,7 +133,10 @@ struct crash_report {
   [[nodiscard]] bool passed() const noexcept { return failing_states == 0 && broken.empty(); }
   // Nothing was left out.
   [[nodiscard]] bool complete() const noexcept { return cut.empty() && !stopped; }
+  // Of all states, those too whose image was known from another moment, which cost little.
   [[nodiscard]] double per_second() const noexcept { return seconds > 0 ? static_cast<double>(states) / seconds : 0; }
+  // Of images, each of which was recovered and read, or had to be again.
+  [[nodiscard]] double recoveries_per_second() const noexcept { return seconds > 0 ? static_cast<double>(recoveries) / seconds : 0; }
 };
 
 // Keeps an image on which any number of programs are crashed in turn; what they do to it is taken back. One thread of the host at a time.

@@ -1,9 +1,12 @@
 // A crashed workload as a page for a browser: one file, without anything from elsewhere.
 #pragma once
 
+#include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 
+#include <xip/crash/classify.h>
 #include <xip/crash/engine.h>
 #include <xip/crash/history.h>
 #include <xip/crash/workload.h>
@@ -32,8 +35,14 @@ class moment_recorder {
   std::map<std::size_t, moment_summary> moments_;  // by number
 };
 
-// COMMAND: how the first failure is repeated; empty: not said. CLASSIFY: what lies where, empty if nobody knows.
+// What lies where on the device; either is empty if nobody knows.
+struct device_map {
+  classifier classify = {};
+  std::function<std::string(std::uint64_t offset)> name_of = {};
+};
+
+// COMMAND: how the first failure is repeated; empty: not said.
 [[nodiscard]] std::string crash_page(const workload& w, const history& h, const crash_report& r, const moment_recorder& moments,
-                                     const classifier& classify, const std::string& command);
+                                     const device_map& device, const std::string& command);
 
 }  // namespace xip::crash

@@ -15,6 +15,17 @@
 //   task 2:
 //   unlink B/bar
 //
+// The power may have failed before, and fails again in the mount that follows:
+//
+//   creat A/foo
+//   fsync A/foo
+//   open 1 A/foo
+//   unlink A/foo
+//   fsync A
+//   cut                          # nothing is unmounted: the log is to be replayed, A/foo to be deleted
+//   ---
+//   mount
+//
 // Paths begin at the root of the mount and have no blanks. A call that is refused is one like any other: its error is what it does.
 #pragma once
 
@@ -44,6 +55,7 @@ enum class verb : std::uint8_t {
   removexattr,
   chmod,   // PATH MODE (octal)
   chown,   // PATH UID GID
+  chattr,  // PATH FLAGS: S, D or both, all others are kept; "-": neither (FS_SYNC_FL, FS_DIRSYNC_FL)
   open,    // NUMBER PATH: the task's own descriptor, "@NUMBER" where a FILE is asked for. PATH of a tmpfile: its directory
   close,   // NUMBER
   linkat,  // NUMBER PATH: gives the open file a name
@@ -51,6 +63,8 @@ enum class verb : std::uint8_t {
   fdatasync,
   sync,
   umount,  // and mount again; not beside another task
+  cut,     // the power fails; the last call of a setup. All that was stored has arrived
+  mount,   // the first call behind it
 };
 
 // Words behind the arguments. Which verb knows which: see parse_workload.
@@ -101,6 +115,8 @@ struct workload {
 // "write A/foo 0 4096 dsync": as parse_workload reads it.
 [[nodiscard]] std::string text_of(const step& s);
 [[nodiscard]] std::string text_of(const workload& w);
+// Why W cannot be run, of where its calls stand; empty: it can.
+[[nodiscard]] std::string why_not(const workload& w);
 // How many tasks make its steps.
 [[nodiscard]] std::uint32_t tasks_of(const workload& w) noexcept;
 // What is wrong with TEXT, and in which line ("line 3: ..."): an unknown verb, flag or number, too few or too many words. Sizes and offsets are at most
