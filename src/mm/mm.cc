@@ -131,6 +131,10 @@ mm_struct* mm_struct::of(const vfs::task& task) noexcept {
 }
 
 result<mm_struct*> mm_struct::make_for(vfs::task& task) {
+  if (const auto make = task.owner.internals().make_mm; make != nullptr) {
+    XIP_TRY(make(task));
+    return of(task);
+  }
   mm_struct* made = nullptr;
   try {
     made = std::pmr::polymorphic_allocator<>{&task.owner.memory()}.new_object<mm_struct>(task.owner);

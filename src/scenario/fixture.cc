@@ -74,6 +74,12 @@ vfs::kernel_options fixture::options() {
     lock_problems.push(report.text);
   };
   o.points = &points;
+  if (about.pointers) {
+    using enum mm::trap_by;
+    o.make_mm = *about.pointers == userfaultfd ? mm::make_host_mm<userfaultfd>
+                : *about.pointers == sigsegv   ? mm::make_host_mm<sigsegv>
+                                               : mm::make_host_mm<any>;
+  }
   return o;
 }
 
@@ -169,6 +175,18 @@ std::string fixture::what_is_missing() const {
   return {};
 }
 
+// Asked of a task that ends at once.
+std::string fixture::why_no_pointers() {
+  const auto task = kernel->make_task({}, "probe");
+  if (!task) return {};
+  const vfs::task_ptr probe{*task};
+  const auto made = mm::mm_struct::make_for(*probe);
+  if (made) return {};
+  if (made.error() == EOPNOTSUPP) return "needs pointers, which this host cannot have";
+  if (made.error() == EPERM || made.error() == ENOSYS || made.error() == EACCES) return "needs userfaultfd, which this host denies";
+  return {};
+}
+
 std::expected<void, vfs::mount_failure> fixture::start(std::string_view mount_as) {
   kernel = std::make_unique<vfs::kernel>(options());
   if (auto known = kernel->register_filesystem(about.type); !known)
@@ -184,10 +202,14 @@ outcome fixture::run_body() {
     o.why = std::move(missing);
     return o;
   }
-  if (auto there = start(mount_options); !there)
+  if (auto there = start(mount_options); !there) {
     o.add({"", "the mount failed", "success", fmt::format("{}: {}", there.error().code.name(), there.error().message)});
-  else
+  } else if (std::string why = about.pointers ? why_no_pointers() : ""; !why.empty()) {
+    o.how = verdict::not_run;
+    o.why = std::move(why);
+  } else {
     run_guarded(o);
+  }
   finish(o);
   kernel.reset();
   add_observed(o);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include <xip/dev/devices.h>
+#include <xip/mm/mm.h>
 #include <xip/scenario/run.h>
 #include <xip/scenario/scenario.h>
 
@@ -30,6 +31,9 @@ enum class device_kind : std::uint8_t { memory, pmem, block };
 // A path under which tools find the bytes of DEVICE, which was opened on PATH.
 [[nodiscard]] std::string tool_path(device_kind kind, const dev::device& device, const std::string& path);
 
+// What tasks map: addresses of a model, or pointers, and how pages that are not there are noticed.
+using mapping_choice = std::optional<mm::trap_by>;  // none: a model
+
 struct surroundings {
   const vfs::file_system_type& type;
   const scenario& what;
@@ -40,6 +44,7 @@ struct surroundings {
   std::string directory;  // where to work: "" or "/name", made if it is not there
   tools use;
   std::uint64_t seed = 1;
+  mapping_choice pointers = {};
 };
 
 class fixture {
@@ -82,6 +87,7 @@ class fixture {
 
  private:
   [[nodiscard]] std::string what_is_missing() const;
+  [[nodiscard]] std::string why_no_pointers();
   void run_guarded(outcome& o);
   void finish(outcome& o);
   void add_observed(outcome& o);

@@ -8,6 +8,7 @@
 #include <fmt/ranges.h>
 
 #include <xip/mm/mm.h>
+#include <xip/scenario/user_accesses.h>
 
 namespace xip::scenario {
 namespace {
@@ -242,7 +243,7 @@ void fsx::load() {
   const std::size_t bytes = std::min(random_length(), options_.max_size - at);
   note("load {} bytes at {} (size {})", bytes, at, model_.size());
   std::vector<std::byte> found(bytes, std::byte{0xee});
-  const auto loaded = mm::load(t_.task(), mapped_ + at, found.data(), bytes);
+  const auto loaded = load_user(t_.task(), mapped_ + at, found.data(), bytes);
   t_.expect_equal(loaded.has_value(), at + bytes <= end_of_last_page(), "all of it can be loaded");
   const std::size_t there = at < model_.size() ? std::min(bytes, model_.size() - at) : 0;
   t_.expect_same(
@@ -257,7 +258,7 @@ void fsx::store() {
   note("store {} bytes at {} (size {})", bytes, at, model_.size());
   std::vector<std::byte> data(bytes);
   fill(data, static_cast<loff_t>(at), stamp_now());
-  t_.expect(mm::store(t_.task(), mapped_ + at, data.data(), bytes).has_value(), "all of it can be stored");
+  t_.expect(store_user(t_.task(), mapped_ + at, data.data(), bytes).has_value(), "all of it can be stored");
   data.resize(std::min(bytes, model_.size() - at));
   std::ranges::copy(data, model_.begin() + static_cast<std::ptrdiff_t>(at));
 }

@@ -18,6 +18,7 @@ constexpr int usage_exit = 2;
 enum option_code : int {
   opt_list = 256,
   opt_device,
+  opt_mappings,
   opt_mkfs,
   opt_image,
   opt_keep,
@@ -33,6 +34,7 @@ constexpr option long_options[] = {{"group", required_argument, nullptr, 'g'},
                                    {"exclude", required_argument, nullptr, 'x'},
                                    {"list", no_argument, nullptr, opt_list},
                                    {"device", required_argument, nullptr, opt_device},
+                                   {"mappings", required_argument, nullptr, opt_mappings},
                                    {"mkfs", required_argument, nullptr, opt_mkfs},
                                    {"image", required_argument, nullptr, opt_image},
                                    {"keep", required_argument, nullptr, opt_keep},
@@ -74,6 +76,20 @@ problem read_device(std::string_view text, std::vector<device_choice>& to) {
   return std::nullopt;
 }
 
+problem read_mappings(std::string_view text, mapping_choice& to) {
+  if (text == "model")
+    to.reset();
+  else if (text == "pointers")
+    to = mm::trap_by::any;
+  else if (text == "pointers:userfaultfd")
+    to = mm::trap_by::userfaultfd;
+  else if (text == "pointers:sigsegv")
+    to = mm::trap_by::sigsegv;
+  else
+    return fmt::format("--mappings takes model, pointers, pointers:userfaultfd or pointers:sigsegv, not '{}'", text);
+  return std::nullopt;
+}
+
 problem read_mkfs(std::string_view text, check_options& o) {
   auto words = split_words(text);
   if (!words) return fmt::format("--mkfs: a quote is not closed in '{}'", text);
@@ -95,6 +111,8 @@ problem read_option(int code, check_options& o) {
       break;
     case opt_device:
       return read_device(value, o.devices);
+    case opt_mappings:
+      return read_mappings(value, o.pointers);
     case opt_mkfs:
       return read_mkfs(value, o);
     case opt_image:
@@ -159,6 +177,8 @@ Without NAME and -g: group auto, on fresh images of 64 MiB, on memory, then pmem
       --list             print the names that would run, one a line, and nothing else (--list '*': all there are)
       --device DEVICE    memory, pmem[:FILE], block[:FILE]; may be given again. FILE is a scratch file or block device: its contents are
                          lost. Without FILE: a temporary file. PMEM_IS_PMEM_FORCE=1 has its usual meaning
+      --mappings KIND    what mmap gives to scenarios: addresses of a model (the default), or pointers[:userfaultfd|:sigsegv] into the device's
+                         memory, used by the CPU; behind the colon, how pages that are not there are noticed (default: what the host allows)
       --mkfs "OPTIONS"   mke2fs options in place of the default, -b 4096 (DAX needs 4 KiB blocks)
       --image FILE       run each scenario on a copy of this image; FILE itself is only read
       --keep DIR         keep image and log of a failed scenario there (default: a directory below $TMPDIR, named when it happens)

@@ -23,7 +23,8 @@ struct check_options {
   std::vector<std::string> names;
   std::vector<std::string> groups;
   std::vector<std::string> excluded;
-  std::vector<device_choice> devices;            // empty: all three
+  std::vector<device_choice> devices;  // empty: all three
+  mapping_choice pointers;
   std::optional<std::vector<std::string>> mkfs;  // in place of the defaults
   std::string image;
   std::string keep;

@@ -20,6 +20,7 @@ vfs::task& run::task() const noexcept { return *parts_.main_task; }
 vfs::kernel& run::kernel() const noexcept { return *parts_.kernel; }
 dev::device& run::device() const noexcept { return parts_.about.device; }
 bool run::has_dax() const noexcept { return parts_.dax_possible; }
+bool run::has_pointers() const noexcept { return parts_.about.pointers.has_value(); }
 std::uint32_t run::block_size() const noexcept { return parts_.block_size; }
 std::uint32_t run::inode_size() const noexcept { return parts_.inode_size; }
 const std::string& run::directory() const noexcept { return parts_.about.directory; }

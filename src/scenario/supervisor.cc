@@ -102,8 +102,8 @@ outcome run_here(const assignment& a, dev::device* device) {
     opened_here = std::move(*opened);
     device = opened_here.get();
   }
-  surroundings around{a.config->type, *a.what, *device, a.where->kind,  tool_path(a.where->kind, *device, a.file),
-                      a.scratch,      {},      *a.use,  a.options->seed};
+  surroundings around{a.config->type, *a.what, *device, a.where->kind,   tool_path(a.where->kind, *device, a.file),
+                      a.scratch,      {},      *a.use,  a.options->seed, a.options->pointers};
   if (!a.options->image.empty()) around.directory = "/xip-check";
   fixture parts{around};
   return parts.run_body();

@@ -73,6 +73,9 @@ constexpr common_flags common;
     case FS_IOC_GETVERSION:
       *static_cast<unsigned*>(argument) = f.f_inode->i_generation;
       return {};
+    case FICLONE:
+    case FICLONERANGE:
+      return fail(EOPNOTSUPP);  // no file system here shares blocks between files
     default:
       return fail(ENOTTY);
   }

@@ -20,6 +20,7 @@ kernel::impl::impl(kernel_options&& o, std::pmr::memory_resource& m)
       deps{m, std::move(o.lockdep_report)},
       sched{o.sched},
       points{o.points},
+      make_mm{o.make_mm},
       protection{o.protection},
       dentry_limit{o.dentry_limit},
       shrink_above{o.dentry_limit},

@@ -45,6 +45,7 @@ struct kernel::impl {
   lockdep deps;
   sched_hook* const sched;
   point_sink* const points;
+  result<> (*const make_mm)(task&);
   std::atomic<std::uint32_t> next_task_id{1};
   std::atomic<std::uint32_t> next_dev{1};
   std::atomic<std::uint32_t> tasks{0};

@@ -6,6 +6,7 @@
 
 #include <xip/mm/mm.h>
 #include <xip/scenario/race.h>
+#include <xip/scenario/user_accesses.h>
 
 namespace xip::scenario {
 
@@ -22,12 +23,12 @@ inline constexpr int read_write = PROT_READ | PROT_WRITE;
 // The word at ADDRESS; none: the access was signalled.
 [[nodiscard]] inline std::optional<std::uint64_t> load_word(vfs::task& me, user_address address) {
   std::uint64_t word = 0;
-  if (!mm::load(me, address, &word, sizeof word)) return std::nullopt;
+  if (!load_user(me, address, &word, sizeof word)) return std::nullopt;
   return word;
 }
 // False: it was signalled.
 [[nodiscard]] inline bool store_word(vfs::task& me, user_address address, std::uint64_t word) {
-  return mm::store(me, address, &word, sizeof word).has_value();
+  return store_user(me, address, &word, sizeof word).has_value();
 }
 inline void expect_store(const expectations& e, vfs::task& me, user_address address, std::uint64_t word) {
   e.expect(store_word(me, address, word), "a store succeeds");

@@ -97,7 +97,8 @@ class mm_struct {
 
   // Of TASK; null: it has none.
   [[nodiscard]] static mm_struct* of(const vfs::task& task) noexcept;
-  // A new one for TASK, which leaves the one that it has. ENOMEM. Linux: exec_mmap.
+  // A new one for TASK, which leaves the one that it has: a model, or what its kernel instance was told to make (kernel_options::make_mm). ENOMEM. Linux:
+  // exec_mmap.
   [[nodiscard]] static result<mm_struct*> make_for(vfs::task& task);
 
   // The same of the host: mmap answers pointers. Mappings and calls are those above; load, store and persist work on it, too. Threads without a task may use the
@@ -225,5 +226,12 @@ class mm_struct {
 
   std::atomic<std::uint64_t> minor_faults_{0}, major_faults_{0};
 };
+
+// For kernel_options::make_mm: what tasks map are pointers. As make_host_for.
+template <trap_by by>
+[[nodiscard]] result<> make_host_mm(vfs::task& task) {
+  XIP_TRY(mm_struct::make_host_for(task, by));
+  return {};
+}
 
 }  // namespace xip::mm

@@ -51,6 +51,7 @@ class run : public expectations {
   [[nodiscard]] vfs::kernel& kernel() const noexcept;
   [[nodiscard]] dev::device& device() const noexcept;
   [[nodiscard]] bool has_dax() const noexcept;              // direct access and 4 KiB blocks
+  [[nodiscard]] bool has_pointers() const noexcept;         // what tasks map are pointers, not a model's addresses
   [[nodiscard]] std::uint32_t block_size() const noexcept;  // bytes
   [[nodiscard]] std::uint32_t inode_size() const noexcept;  // bytes of an inode on disk
   // Where the scenario works, absolute: "" on a fresh image, so that directory() + "/file" is a path.

@@ -45,6 +45,8 @@ struct kernel_options {
   point_sink* points = nullptr;
   std::size_t dentry_limit = 65536;  // more cached names than this: unused ones are dropped
   protection_sysctls protection;
+  // Gives a task the address space of its first mmap. Null: a model (xip/mm/mm.h, where make_host_mm is for pointers).
+  result<> (*make_mm)(task&) = nullptr;
 };
 
 // A set of capabilities: bit CAP_x of linux/capability.h for each. Linux: kernel_cap_t.

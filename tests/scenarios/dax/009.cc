@@ -1,6 +1,6 @@
 // What: a file and its mappings are the same bytes, in every order of calls, loads and stores.
-// Why: what ext4 with DAX was measured to answer, and where it is wrong about bytes behind the end of the file (xfstests generic/029, 030, 141, 215, 248,
-// 437, 452, 469, 470, 647).
+// Why: what ext4 with DAX was measured to answer, and where it is wrong about bytes behind the end of the file (xfstests generic/029, 030, 141, 248,
+// 647).
 // Groups: auto quick rw mmap. Needs: DAX.
 #include <xip/scenario/scenario.h>
 

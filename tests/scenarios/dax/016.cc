@@ -61,7 +61,8 @@ void zeros_of_a_hole(run& t) {
   point_sink* const before = std::exchange(s.other->context.points, &heard);
   s.expect_everywhere(5 * page, 0);
   s.other->context.points = before;
-  t.expect(heard.count == 1, "a hole is mapped as 2 MiB");
+  // A fault of the host is not the task's own, and heard by nobody here.
+  t.expect(heard.count == (t.has_pointers() ? 0 : 1), "a hole is mapped as 2 MiB");
   s.expect_everywhere(huge + 5 * page, 0);
   write_word(t, t.task(), s.fd, 9 * page, 1);
   s.expect_everywhere(9 * page, 1);

@@ -1,6 +1,6 @@
 // What: the flag that asks for DAX is set and taken away while a file is mapped.
 // Why: the way to a file's bytes must not change under a mapping, nor under an open descriptor; the flag counts when the inode is read in anew (Linux 559db4c6d784;
-// xfstests generic/605 to 608).
+// xfstests generic/608).
 // Groups: auto mmap. Needs: DAX.
 #include <fcntl.h>
 #include <linux/fs.h>
