@@ -233,6 +233,14 @@ constexpr point_words known_points[] = {
     {point::xip_before_set_size, {"size", "", ""}},
     {point::xip_slice_done, {"pos", "", ""}},
     {point::xip_zero_tail, {"from", "to", ""}},
+    {point::xip_zeros_unmapped, {"page", "", ""}},
+    {point::xip_fault_locked, {"page", "pages", ""}},
+    {point::xip_before_entry, {"page", "type", ""}},
+    {point::xip_fault_unlocked, {"page", "", ""}},
+    {point::xip_write_protected, {"page", "", ""}},
+    {point::xip_before_clean, {"page", "", ""}},
+    {point::xip_entries_dropped, {"first page", "last page", ""}},
+    {point::xip_layout_busy, {"first page", "last page", ""}},
     {point::vfs_before_i_size, {"inode", "size", ""}},
     {point::vfs_i_size_stored, {"inode", "size", ""}},
     {point::dev_fence, {"", "", ""}},
@@ -241,7 +249,24 @@ constexpr point_words known_points[] = {
     {point::buffer_write, {"block", "", ""}},
 };
 
+// What happens to an address space, of which a reader knows more than names of points; empty: nothing does.
+[[nodiscard]] std::string mapping_sentence(const event& e) {
+  if (e.name == point_name(point::mm_fault)) return fmt::format("faults at {:#x}, in a {}", e.a, e.b != 0 ? "store" : "load");
+  if (e.name == point_name(point::mm_before_pte)) {
+    const std::string around = e.b == 1 ? "" : fmt::format("the {} pages around ", e.b);
+    return fmt::format("is about to put {}page {} of the file into a page table", around, e.a);
+  }
+  if (e.name == point_name(point::mm_before_zap)) {
+    const std::string last = e.b == ~std::uint64_t{0} ? "the last" : std::to_string(e.b);
+    return fmt::format("is about to take pages {} to {} of the file out of page tables", e.a, last);
+  }
+  if (e.name == point_name(point::mm_before_copy)) return fmt::format("is about to copy the page at {:#x} for itself", e.a);
+  if (e.name == point_name(point::mm_pinned)) return fmt::format("has pinned the page at {:#x}", e.a);
+  return {};
+}
+
 [[nodiscard]] std::string point_sentence(const event& e) {
+  if (std::string text = mapping_sentence(e); !text.empty()) return text;
   const auto known = std::ranges::find(known_points, e.name, [](const point_words& w) { return point_name(w.p); });
   const std::array<std::uint64_t, 3> values{e.a, e.b, e.c};
   std::string text = fmt::format("passes the point {}", e.name);

@@ -151,6 +151,13 @@ TEST(TimelineModel, SaysEachEventInWords) {
   EXPECT_EQ(said(t.at(0, point::xip_read_block, 0, 8192, 12)), "passes the point xip_read_block: pos 0, i_size 8192, inode 12");
   EXPECT_EQ(said(t.at(0, point::xip_before_mapping, 1, 2)), "passes the point xip_before_mapping: lblk 1, blocks 2");
   EXPECT_EQ(said(t.at(0, point::dev_flush, 0)), "passes the point dev_flush");
+  EXPECT_EQ(said(t.at(0, point::mm_fault, 0x1000, 1)), "faults at 0x1000, in a store");
+  EXPECT_EQ(said(t.at(0, point::mm_before_pte, 3, 1)), "is about to put page 3 of the file into a page table");
+  EXPECT_EQ(said(t.at(0, point::mm_before_pte, 8, 512)), "is about to put the 512 pages around page 8 of the file into a page table");
+  EXPECT_EQ(said(t.at(0, point::mm_before_zap, 4, 6)), "is about to take pages 4 to 6 of the file out of page tables");
+  EXPECT_EQ(said(t.at(0, point::mm_before_zap, 4, ~std::uint64_t{0})),
+            "is about to take pages 4 to the last of the file out of page tables");
+  EXPECT_EQ(said(t.at(0, point::xip_fault_locked, 8, 512)), "passes the point xip_fault_locked: page 8, pages 512");
   EXPECT_EQ(said(t.at(0, point::user_point, 1, 2, 3)), "passes the point user_point (1, 2, 3)");
   EXPECT_EQ(said(t.plain(0, kind::join, 1)), "waits for the end of 'b'");
   EXPECT_EQ(said(t.plain(0, kind::access, 40, 2, 12, true)), "writes blocks 40 to 41 as data of inode 12");
