@@ -1,6 +1,7 @@
 #include "posix/host_world.h"
 
 #include <cerrno>
+#include <cstddef>
 #include <cstdio>
 #include <cstring>
 #include <fstream>
@@ -9,15 +10,19 @@
 
 #include <grp.h>
 #include <linux/capability.h>
+#include <linux/fiemap.h>
 #include <linux/openat2.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "posix/pieces.h"
 #include "posix/world.h"
 
 namespace xip::posix {
@@ -38,6 +43,23 @@ void set_capabilities(std::uint64_t wanted) {
   must(::syscall(SYS_capget, &header, data), "capget");
   for (int i : {0, 1}) data[i].effective = data[i].permitted & static_cast<std::uint32_t>(wanted >> (32 * i));
   must(::syscall(SYS_capset, &header, data), "capset");
+}
+
+[[nodiscard]] space space_of(const struct ::statfs& s) {
+  std::uint64_t fsid = 0;
+  static_assert(sizeof fsid == sizeof s.f_fsid);
+  std::memcpy(&fsid, &s.f_fsid, sizeof fsid);
+  const auto number = [](auto n) { return static_cast<std::uint64_t>(n); };
+  return {.type = number(s.f_type),
+          .bsize = number(s.f_bsize),
+          .frsize = number(s.f_frsize),
+          .namelen = number(s.f_namelen),
+          .flags = number(s.f_flags),
+          .fsid = fsid,
+          .bfree = s.f_bfree,
+          .bavail = s.f_bavail,
+          .files = s.f_files,
+          .ffree = s.f_ffree};
 }
 
 struct linux_dirent64 {
@@ -102,10 +124,39 @@ class host_world final : public world {
     return done;
   }
   long write(int fd, const std::string& text) override { return answer(::write(fd, text.data(), text.size())); }
+  long preadv2(int fd, std::size_t bytes, std::int64_t pos, int flags, std::string& text) override {
+    const pieces to{bytes};
+    const long done = answer(::preadv2(fd, to.vectors(), to.count(), pos, flags));
+    text = to.text(done);
+    return done;
+  }
+  long pwritev2(int fd, const std::string& text, std::int64_t pos, int flags) override {
+    const pieces from{text};
+    return answer(::pwritev2(fd, from.vectors(), from.count(), pos, flags));
+  }
+  long copy_file_range(int from, std::optional<std::int64_t> from_pos, int to, std::optional<std::int64_t> to_pos, std::size_t bytes,
+                       unsigned flags) override {
+    std::int64_t* const from_where = from_pos ? &*from_pos : nullptr;
+    std::int64_t* const to_where = to_pos ? &*to_pos : nullptr;
+    return answer(::syscall(SYS_copy_file_range, from, from_where, to, to_where, bytes, flags));
+  }
   long lseek(int fd, std::int64_t offset, int whence) override { return answer(::lseek(fd, offset, whence)); }
   long fsync(int fd) override { return answer(::fsync(fd)); }
   long fallocate(int fd, int mode, std::int64_t offset, std::int64_t length) override {
     return answer(::fallocate(fd, mode, offset, length));
+  }
+  long fiemap(int fd, std::int64_t start, std::uint64_t length, std::vector<stretch>& all) override {
+    constexpr std::size_t most = 64;
+    alignas(struct ::fiemap) std::byte room[sizeof(struct ::fiemap) + most * sizeof(::fiemap_extent)] = {};
+    auto& head = *reinterpret_cast<struct ::fiemap*>(room);
+    head.fm_start = static_cast<std::uint64_t>(start);
+    head.fm_length = length;
+    head.fm_extent_count = most;
+    const long done = answer(::ioctl(fd, FS_IOC_FIEMAP, &head));
+    const auto* const extents = reinterpret_cast<const ::fiemap_extent*>(room + sizeof head);
+    for (std::uint32_t i = 0; done == 0 && i < head.fm_mapped_extents; ++i)
+      all.push_back({extents[i].fe_logical, extents[i].fe_length, extents[i].fe_flags});
+    return done;
   }
   long getdents(int fd, std::vector<listed>& all) override {
     alignas(linux_dirent64) char buffer[4096];
@@ -147,6 +198,24 @@ class host_world final : public world {
     out = {s.st_mode,    static_cast<std::uint32_t>(s.st_nlink), s.st_uid, s.st_gid, s.st_size, s.st_rdev, at(s.st_atim), at(s.st_mtim),
            at(s.st_ctim)};
     return 0;
+  }
+  long statx(int dir, const std::string& path, int flags, unsigned mask, description& out) override {
+    struct ::statx s{};
+    const long done = answer(::statx(dir, path.c_str(), flags, mask, &s));
+    out = {s.stx_mask & (STATX_BASIC_STATS | STATX_BTIME), s.stx_attributes, s.stx_attributes_mask};
+    return done;
+  }
+  long statfs(const std::string& path, space& out) override {
+    struct ::statfs s{};
+    const long done = answer(::statfs(path.c_str(), &s));
+    out = space_of(s);
+    return done;
+  }
+  long fstatfs(int fd, space& out) override {
+    struct ::statfs s{};
+    const long done = answer(::fstatfs(fd, &s));
+    out = space_of(s);
+    return done;
   }
   long faccessat(int dir, const std::string& path, int mode, int flags) override {
     return answer(::syscall(SYS_faccessat2, dir, path.c_str(), mode, flags));

@@ -1,205 +1,53 @@
 // The words of a table's lines, and what they call. One entry a call; see README.md.
 #include <algorithm>
-#include <array>
 #include <cerrno>
-#include <cstring>
+#include <cstdio>
 #include <functional>
 #include <stdexcept>
 
 #include <dirent.h>
-#include <linux/capability.h>
-#include <linux/falloc.h>
-#include <linux/openat2.h>
-#include <sys/file.h>
+#include <linux/fiemap.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
-#include <sys/xattr.h>
 
 #include "posix/acl_text.h"
 #include "posix/table.h"
+#include "posix/words.h"
 #include "posix/world.h"
 
 namespace xip::posix {
 
 namespace {
 
-// ---- words --------------------------------------------------------------------------------------------------------------------------------
-
-struct named_value {
-  std::string_view name;
-  std::uint64_t value;
-};
-#define XIP_NAMED(x) \
-  named_value { #x, static_cast<std::uint64_t>(x) }
-constexpr named_value names[] = {
-    XIP_NAMED(O_RDONLY),
-    XIP_NAMED(O_WRONLY),
-    XIP_NAMED(O_RDWR),
-    XIP_NAMED(O_ACCMODE),
-    XIP_NAMED(O_CREAT),
-    XIP_NAMED(O_EXCL),
-    XIP_NAMED(O_TRUNC),
-    XIP_NAMED(O_APPEND),
-    XIP_NAMED(O_NONBLOCK),
-    XIP_NAMED(O_DIRECTORY),
-    XIP_NAMED(O_NOFOLLOW),
-    XIP_NAMED(O_NOATIME),
-    XIP_NAMED(O_PATH),
-    XIP_NAMED(O_TMPFILE),
-    XIP_NAMED(O_SYNC),
-    XIP_NAMED(O_DSYNC),
-    XIP_NAMED(O_CLOEXEC),
-    XIP_NAMED(O_DIRECT),
-    XIP_NAMED(AT_SYMLINK_NOFOLLOW),
-    XIP_NAMED(AT_SYMLINK_FOLLOW),
-    XIP_NAMED(AT_EMPTY_PATH),
-    XIP_NAMED(AT_REMOVEDIR),
-    XIP_NAMED(AT_EACCESS),
-    XIP_NAMED(RENAME_NOREPLACE),
-    XIP_NAMED(RENAME_EXCHANGE),
-    XIP_NAMED(RENAME_WHITEOUT),
-    XIP_NAMED(RESOLVE_BENEATH),
-    XIP_NAMED(RESOLVE_IN_ROOT),
-    XIP_NAMED(RESOLVE_NO_SYMLINKS),
-    XIP_NAMED(RESOLVE_NO_MAGICLINKS),
-    XIP_NAMED(RESOLVE_NO_XDEV),
-    XIP_NAMED(RESOLVE_CACHED),
-    XIP_NAMED(S_IFREG),
-    XIP_NAMED(S_IFDIR),
-    XIP_NAMED(S_IFLNK),
-    XIP_NAMED(S_IFIFO),
-    XIP_NAMED(S_IFSOCK),
-    XIP_NAMED(S_IFCHR),
-    XIP_NAMED(S_IFBLK),
-    XIP_NAMED(SEEK_SET),
-    XIP_NAMED(SEEK_CUR),
-    XIP_NAMED(SEEK_END),
-    XIP_NAMED(SEEK_DATA),
-    XIP_NAMED(SEEK_HOLE),
-    XIP_NAMED(R_OK),
-    XIP_NAMED(W_OK),
-    XIP_NAMED(X_OK),
-    XIP_NAMED(F_OK),
-    XIP_NAMED(F_GETLK),
-    XIP_NAMED(F_SETLK),
-    XIP_NAMED(F_OFD_GETLK),
-    XIP_NAMED(F_OFD_SETLK),
-    XIP_NAMED(F_RDLCK),
-    XIP_NAMED(F_WRLCK),
-    XIP_NAMED(F_UNLCK),
-    XIP_NAMED(F_GETFL),
-    XIP_NAMED(F_SETFL),
-    XIP_NAMED(F_GETFD),
-    XIP_NAMED(F_SETFD),
-    XIP_NAMED(FD_CLOEXEC),
-    XIP_NAMED(LOCK_SH),
-    XIP_NAMED(LOCK_EX),
-    XIP_NAMED(LOCK_UN),
-    XIP_NAMED(LOCK_NB),
-    XIP_NAMED(FS_IMMUTABLE_FL),
-    XIP_NAMED(FS_APPEND_FL),
-    XIP_NAMED(FS_NOATIME_FL),
-    XIP_NAMED(FS_NODUMP_FL),
-    XIP_NAMED(FS_SYNC_FL),
-    XIP_NAMED(FS_DIRSYNC_FL),
-    XIP_NAMED(FS_TOPDIR_FL),
-    XIP_NAMED(FS_EXTENT_FL),
-    XIP_NAMED(FS_INDEX_FL),
-    XIP_NAMED(FS_JOURNAL_DATA_FL),
-    XIP_NAMED(FS_SECRM_FL),
-    XIP_NAMED(FS_COMPR_FL),
-    XIP_NAMED(FS_PROJINHERIT_FL),
-    XIP_NAMED(FS_CASEFOLD_FL),
-    XIP_NAMED(FS_VERITY_FL),
-    XIP_NAMED(FS_ENCRYPT_FL),
-    XIP_NAMED(FS_XFLAG_IMMUTABLE),
-    XIP_NAMED(FS_XFLAG_APPEND),
-    XIP_NAMED(FS_XFLAG_NOATIME),
-    XIP_NAMED(FS_XFLAG_NODUMP),
-    XIP_NAMED(FS_XFLAG_SYNC),
-    XIP_NAMED(FS_XFLAG_EXTSIZE),
-    XIP_NAMED(FALLOC_FL_KEEP_SIZE),
-    XIP_NAMED(FALLOC_FL_PUNCH_HOLE),
-    XIP_NAMED(FALLOC_FL_ZERO_RANGE),
-    XIP_NAMED(FALLOC_FL_COLLAPSE_RANGE),
-    XIP_NAMED(FALLOC_FL_INSERT_RANGE),
-    XIP_NAMED(FALLOC_FL_UNSHARE_RANGE),
-    XIP_NAMED(CAP_CHOWN),
-    XIP_NAMED(CAP_DAC_OVERRIDE),
-    XIP_NAMED(CAP_DAC_READ_SEARCH),
-    XIP_NAMED(CAP_FOWNER),
-    XIP_NAMED(CAP_FSETID),
-    XIP_NAMED(CAP_MKNOD),
-    XIP_NAMED(CAP_LINUX_IMMUTABLE),
-    XIP_NAMED(CAP_SYS_RESOURCE),
-    XIP_NAMED(CAP_SYS_ADMIN),
-    XIP_NAMED(CAP_SETFCAP),
-    XIP_NAMED(XATTR_CREATE),
-    XIP_NAMED(XATTR_REPLACE),
-};
-#undef XIP_NAMED
-
-[[nodiscard]] std::vector<std::string> split(const std::string& text, char at) {
-  std::vector<std::string> parts;
-  for (std::size_t from = 0; from <= text.size();) {
-    const std::size_t end = std::min(text.find(at, from), text.size());
-    parts.push_back(text.substr(from, end - from));
-    from = end + 1;
-  }
-  return parts;
-}
-
-// 0x..., 0 and octal digits, decimal, or a name.
-[[nodiscard]] std::uint64_t value_of(const std::string& word) {
-  const auto* known = std::ranges::find(names, word, &named_value::name);
-  if (known != std::end(names)) return known->value;
-  std::size_t used = 0;
-  const auto value = static_cast<std::uint64_t>(std::stoll(word, &used, 0));
-  if (used != word.size()) throw std::runtime_error{"no number: " + word};
-  return value;
-}
-// A|B|017
-[[nodiscard]] std::uint64_t flags_of(const std::string& word) {
-  std::uint64_t flags = 0;
-  for (const std::string& part : split(word, '|')) flags |= value_of(part);
-  return flags;
-}
-
-[[nodiscard]] std::string errno_name(long number) {
-  const char* name = ::strerrorname_np(static_cast<int>(number));
-  return name == nullptr ? std::to_string(number) : std::string_view{name} == "EWOULDBLOCK" ? "EAGAIN" : name;
-}
-
-[[nodiscard]] std::string type_name(std::uint32_t mode) {
-  switch (mode & S_IFMT) {
-    case S_IFREG:
-      return "reg";
-    case S_IFDIR:
-      return "dir";
-    case S_IFLNK:
-      return "lnk";
-    case S_IFIFO:
-      return "fifo";
-    case S_IFSOCK:
-      return "sock";
-    case S_IFCHR:
-      return "chr";
-    default:
-      return "blk";
-  }
-}
-
-[[nodiscard]] std::string octal(std::uint32_t bits) {
-  char text[16];
-  std::snprintf(text, sizeof text, "%04o", bits);
-  return text;
-}
+// ---- answers -------------------------------------------------------------------------------------------------------------------------------
 
 [[nodiscard]] std::string text_of(const attributes& a) {
   std::string text = type_name(a.mode) + ' ' + octal(a.mode & 07777) + " n" + std::to_string(a.nlink) + ' ' + std::to_string(a.uid) + ':' +
                      std::to_string(a.gid) + " s" + std::to_string(a.size);
   if (S_ISCHR(a.mode) || S_ISBLK(a.mode)) text += " d" + std::to_string(major(a.rdev)) + ':' + std::to_string(minor(a.rdev));
   return text;
+}
+
+constexpr named_value attribute_names[] = {
+    {"COMPRESSED", STATX_ATTR_COMPRESSED}, {"IMMUTABLE", STATX_ATTR_IMMUTABLE}, {"APPEND", STATX_ATTR_APPEND},
+    {"NODUMP", STATX_ATTR_NODUMP},         {"ENCRYPTED", STATX_ATTR_ENCRYPTED}, {"AUTOMOUNT", STATX_ATTR_AUTOMOUNT},
+    {"MOUNT_ROOT", STATX_ATTR_MOUNT_ROOT}, {"VERITY", STATX_ATTR_VERITY},       {"DAX", STATX_ATTR_DAX},
+};
+constexpr named_value extent_names[] = {
+    {"LAST", FIEMAP_EXTENT_LAST},           {"UNKNOWN", FIEMAP_EXTENT_UNKNOWN}, {"DELALLOC", FIEMAP_EXTENT_DELALLOC},
+    {"UNWRITTEN", FIEMAP_EXTENT_UNWRITTEN}, {"MERGED", FIEMAP_EXTENT_MERGED},
+};
+
+// "kept": blocks that are free, and not for everybody. How many blocks there are depends on who made the image.
+[[nodiscard]] std::string text_of(const space& s) {
+  return "type " + hexadecimal(s.type) + " bsize " + std::to_string(s.bsize) + " frsize " + std::to_string(s.frsize) + " namelen " +
+         std::to_string(s.namelen) + " flags " + hexadecimal(s.flags) + (s.fsid != 0 ? " fsid" : " no fsid") + " kept " +
+         std::to_string(s.bfree - s.bavail) + " files " + std::to_string(s.files);
+}
+
+[[nodiscard]] std::string signed_text(std::uint64_t now, std::uint64_t before) {
+  const auto change = static_cast<std::int64_t>(now - before);
+  return (change < 0 ? "" : "+") + std::to_string(change);
 }
 
 // ---- a case under way -----------------------------------------------------------------------------------------------------------------------
@@ -232,6 +80,8 @@ class runner {
   static void add_attributes(std::map<std::string, call>& all);
   static void add_times_and_sizes(std::map<std::string, call>& all);
   static void add_descriptors(std::map<std::string, call>& all);
+  static void add_contents(std::map<std::string, call>& all);
+  static void add_descriptions(std::map<std::string, call>& all);
   static void add_locks_and_flags(std::map<std::string, call>& all);
   static void add_xattrs(std::map<std::string, call>& all);
   static void add_acls(std::map<std::string, call>& all);
@@ -253,6 +103,9 @@ class runner {
   [[nodiscard]] outcome list(int descriptor);
   [[nodiscard]] outcome stat(int dir, const std::string& name, int flags);
   [[nodiscard]] outcome lock(const words& w);
+  [[nodiscard]] outcome extents(int descriptor, std::int64_t start, std::uint64_t length);
+  [[nodiscard]] outcome room(const std::string& name);
+  [[nodiscard]] outcome version(int descriptor);
   // What the first word of a call named with this letter in front (f, l, or none) means.
   [[nodiscard]] xattr_subject subject(char kind, const std::string& word) const {
     return kind == 'f' ? xattr_subject{fd(word), {}, true} : xattr_subject{-1, path(word), kind != 'l'};
@@ -265,6 +118,8 @@ class runner {
   std::string directory_;
   std::map<std::string, int> fds_;
   words watched_;
+  std::optional<space> room_;               // when it was first asked for
+  std::vector<std::uint32_t> generations_;  // in the order in which they were met
 };
 
 // ---- watched times
@@ -367,6 +222,37 @@ outcome runner::lock(const words& w) {
   std::string text = type + ' ' + std::to_string(l.l_whence) + ' ' + std::to_string(l.l_start) + ' ' + std::to_string(l.l_len);
   if (l.l_type != F_UNLCK) text += l.l_pid == -1 ? " of-file" : " of-process";
   return {0, text};
+}
+
+// Each as PLACE+LENGTH:FLAGS.
+outcome runner::extents(int descriptor, std::int64_t start, std::uint64_t length) {
+  std::vector<stretch> all;
+  const long done = w_.fiemap(descriptor, start, length, all);
+  std::string text = "-";
+  for (const stretch& s : all)
+    text += ' ' + std::to_string(s.logical) + '+' + std::to_string(s.length) + ':' + names_of(s.flags, extent_names, ',');
+  return {done, text};
+}
+
+// How many blocks and inodes are free, counted from when the case has asked for the first time.
+outcome runner::room(const std::string& name) {
+  space now;
+  const long done = w_.statfs(path(name), now);
+  if (done < 0) return {done, {}};
+  if (!room_) room_ = now;
+  return {0, "free " + signed_text(now.bfree, room_->bfree) + " available " + signed_text(now.bavail, room_->bavail) + " inodes " +
+                 signed_text(now.ffree, room_->ffree)};
+}
+
+// Generations are numbers by chance: the first that a case has met is v1, the next v2.
+outcome runner::version(int descriptor) {
+  std::uint32_t answered[2] = {};  // of the 8 bytes that the call's number speaks of, 4 are written
+  const long done = w_.ioctl(descriptor, FS_IOC_GETVERSION, answered);
+  if (done < 0) return {done, {}};
+  const auto known = std::ranges::find(generations_, answered[0]);
+  const auto place = known - generations_.begin();
+  if (known == generations_.end()) generations_.push_back(answered[0]);
+  return {done, 'v' + std::to_string(place + 1)};
 }
 
 // UID:GID[:GROUP,GROUP] [caps=A,B] [real=UID:GID]
@@ -538,6 +424,59 @@ void runner::add_descriptors(std::map<std::string, call>& all) {
                   }};
 }
 
+// A position, or "here": the file's own.
+[[nodiscard]] std::optional<std::int64_t> position(const std::string& word) {
+  return word == "here" ? std::nullopt : std::optional{length(word)};
+}
+
+void runner::add_contents(std::map<std::string, call>& all) {
+  // FD BYTES POSITION FLAGS
+  all["preadv2"] = {4, [](runner& r, const words& w) {
+                      std::string text;
+                      const long done =
+                          r.w_.preadv2(r.fd(w[0]), static_cast<std::size_t>(value_of(w[1])), length(w[2]), number(w[3]), text);
+                      return outcome{done, bytes_to_word(text)};
+                    }};
+  // FD TEXT POSITION FLAGS
+  all["pwritev2"] = {4, [](runner& r, const words& w) { return plain(r.w_.pwritev2(r.fd(w[0]), w[1], length(w[2]), number(w[3]))); }};
+  // FROM POSITION TO POSITION LENGTH [FLAGS]
+  all["copy_file_range"] = {5, [](runner& r, const words& w) {
+                              return plain(r.w_.copy_file_range(r.fd(w[0]), position(w[1]), r.fd(w[2]), position(w[3]),
+                                                                static_cast<std::size_t>(value_of(w[4])), bits(word(w, 5, "0"))));
+                            }};
+  // FD [START LENGTH]
+  all["fiemap"] = {1, [](runner& r, const words& w) {
+                     return r.extents(r.fd(w[0]), length(word(w, 1, "0")), value_of(word(w, 2, "9223372036854775807")));
+                   }};
+}
+
+void runner::add_descriptions(std::map<std::string, call>& all) {
+  // DIR PATH FLAGS MASK: which of these fields there are, and the attributes. What else is told differs between versions of Linux.
+  all["statx"] = {4, [](runner& r, const words& w) {
+                    description d;
+                    const long done = r.w_.statx(r.fd(w[0]), r.path(w[1]), number(w[2]), bits(w[3]), d);
+                    return outcome{done, hexadecimal(d.mask & bits(w[3])) + ' ' + names_of(d.attributes, attribute_names, ' ')};
+                  }};
+  // DIR PATH FLAGS: which attributes there can be.
+  all["attributes"] = {3, [](runner& r, const words& w) {
+                         description d;
+                         const long done = r.w_.statx(r.fd(w[0]), r.path(w[1]), number(w[2]), STATX_BASIC_STATS, d);
+                         return outcome{done, names_of(d.attributes_mask, attribute_names, ' ')};
+                       }};
+  all["statfs"] = {1, [](runner& r, const words& w) {
+                     space s;
+                     const long done = r.w_.statfs(r.path(w[0]), s);
+                     return outcome{done, text_of(s)};
+                   }};
+  all["fstatfs"] = {1, [](runner& r, const words& w) {
+                      space s;
+                      const long done = r.w_.fstatfs(r.fd(w[0]), s);
+                      return outcome{done, text_of(s)};
+                    }};
+  all["room"] = {1, [](runner& r, const words& w) { return r.room(w[0]); }};
+  all["getversion"] = {1, [](runner& r, const words& w) { return r.version(r.fd(w[0])); }};
+}
+
 void runner::add_locks_and_flags(std::map<std::string, call>& all) {
   all["lock"] = {6, [](runner& r, const words& w) { return r.lock(w); }};
   all["flock"] = {2, [](runner& r, const words& w) { return plain(r.w_.flock(r.fd(w[0]), number(w[1]))); }};
@@ -627,6 +566,8 @@ const std::map<std::string, runner::call>& runner::calls() {
     add_attributes(made);
     add_times_and_sizes(made);
     add_descriptors(made);
+    add_contents(made);
+    add_descriptions(made);
     add_locks_and_flags(made);
     add_xattrs(made);
     add_acls(made);

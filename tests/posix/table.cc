@@ -12,6 +12,7 @@ namespace {
 constexpr std::string_view arrow = " => ";
 constexpr std::string_view libxip_bar = " | libxip ";
 constexpr std::string_view mount_bar = " | mount ";
+constexpr std::string_view left_out = "not libxip: ";
 
 [[nodiscard]] std::string trimmed(const std::string& text) {
   const std::size_t first = text.find_first_not_of(" \t");
@@ -59,7 +60,7 @@ void read_answers(const std::string& text, table_line& line) {
 }
 
 [[nodiscard]] bool is_call(const std::string& text) {
-  return !text.empty() && text[0] != '#' && !text.starts_with("case ") && !text.starts_with("sysctl ");
+  return !text.empty() && text[0] != '#' && !text.starts_with("case ") && !text.starts_with("sysctl ") && !text.starts_with(left_out);
 }
 
 }  // namespace
@@ -71,10 +72,12 @@ table read_table(const std::string& path) {
   std::string text;
   for (std::size_t number = 1; std::getline(in, text); ++number) {
     if (text.starts_with("case ")) {
-      t.cases.push_back({trimmed(text.substr(5)), {}, {}});
+      t.cases.push_back({trimmed(text.substr(5)), {}, {}, {}});
     } else if (text.starts_with("sysctl ")) {
       const auto words = words_of(text);
       t.cases.back().sysctls[words.at(1)] = std::stoi(words.at(2));
+    } else if (text.starts_with(left_out)) {
+      t.cases.back().not_libxip = text.substr(left_out.size());
     } else if (is_call(text)) {
       if (t.cases.empty()) throw std::runtime_error{"a call before the first case, line " + std::to_string(number)};
       const std::size_t at = text.find(arrow);

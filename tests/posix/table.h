@@ -13,6 +13,10 @@
 //
 //   stat f                  => reg 0644 n1 | mount reg 0644 n2: the kernel has not asked again
 //
+// A case of a call that libxip does not have says so, and why:
+//
+//   not libxip: whoever copies within one process spares nothing by it
+//
 // tests/posix/README.md has the words.
 #pragma once
 
@@ -40,6 +44,7 @@ struct table_case {
   std::string name;
   std::map<std::string, int> sysctls;
   std::vector<table_line> lines;
+  std::string not_libxip;  // why libxip is not asked; empty: it is
 };
 
 struct table {

@@ -31,6 +31,22 @@ struct attributes {
   moment atime, mtime, ctime;
 };
 
+// What statx says beyond that.
+struct description {
+  std::uint64_t mask = 0;  // STATX_ bits, those of BASIC_STATS and BTIME
+  std::uint64_t attributes = 0, attributes_mask = 0;
+};
+
+struct space {
+  std::uint64_t type = 0, bsize = 0, frsize = 0, namelen = 0, flags = 0, fsid = 0;
+  std::uint64_t bfree = 0, bavail = 0, files = 0, ffree = 0;
+};
+
+struct stretch {
+  std::uint64_t logical = 0, length = 0;  // bytes of the file
+  std::uint32_t flags = 0;                // FIEMAP_EXTENT_
+};
+
 struct listed {
   std::string name;
   unsigned type = 0;  // DT_
@@ -64,9 +80,16 @@ class world {
   virtual long dup(int fd) = 0;
   virtual long read(int fd, std::size_t bytes, std::string& text) = 0;
   virtual long write(int fd, const std::string& text) = 0;
+  // POS -1: at the file position. The memory is on a page's boundary.
+  virtual long preadv2(int fd, std::size_t bytes, std::int64_t pos, int flags, std::string& text) = 0;
+  virtual long pwritev2(int fd, const std::string& text, std::int64_t pos, int flags) = 0;
+  // No position: the file's own. Linux's alone.
+  virtual long copy_file_range(int from, std::optional<std::int64_t> from_pos, int to, std::optional<std::int64_t> to_pos,
+                               std::size_t bytes, unsigned flags) = 0;
   virtual long lseek(int fd, std::int64_t offset, int whence) = 0;
   virtual long fsync(int fd) = 0;
   virtual long fallocate(int fd, int mode, std::int64_t offset, std::int64_t length) = 0;
+  virtual long fiemap(int fd, std::int64_t start, std::uint64_t length, std::vector<stretch>& all) = 0;
   virtual long getdents(int fd, std::vector<listed>& all) = 0;  // what one call brings
 
   virtual long mkdirat(int dir, const std::string& path, unsigned mode) = 0;
@@ -78,6 +101,9 @@ class world {
   virtual long readlinkat(int dir, const std::string& path, std::string& text) = 0;
 
   virtual long fstatat(int dir, const std::string& path, int flags, attributes& out) = 0;
+  virtual long statx(int dir, const std::string& path, int flags, unsigned mask, description& out) = 0;
+  virtual long statfs(const std::string& path, space& out) = 0;
+  virtual long fstatfs(int fd, space& out) = 0;
   virtual long faccessat(int dir, const std::string& path, int mode, int flags) = 0;
   virtual long fchmodat(int dir, const std::string& path, unsigned mode, int flags) = 0;
   virtual long fchmod(int fd, unsigned mode) = 0;
