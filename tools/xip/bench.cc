@@ -15,9 +15,12 @@
 #include <libpmem.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <xip/base/config.h>
+#include <xip/base/points.h>
 #include <xip/dev/devices.h>
 #include <xip/fs_ext4lite/ext4lite.h>
 #include <xip/vfs/kernel.h>
@@ -71,7 +74,7 @@ void report(benchmark::State& state, paired_ratio& pair) {
 namespace {
 
 constexpr std::size_t file_bytes = std::size_t{64} << 20;
-constexpr std::size_t image_bytes = std::size_t{512} << 20;
+constexpr std::size_t image_bytes = std::size_t{512} << 20;  // without large files
 constexpr int names_in_directory = 10'000;
 // 16 MiB: who goes second must not find in the core's own cache what the other has just touched.
 constexpr std::size_t pages_per_round = 4096;
@@ -83,7 +86,7 @@ class scratch {
     if (::mkdtemp(path_.data()) == nullptr) give_up("/dev/shm: cannot make a directory there; the figures need a tmpfs");
   }
   ~scratch() {
-    for (const char* name : {"/image", "/plain", "/hole", "/small"}) ::unlink((path_ + name).c_str());
+    for (const char* name : {"/image", "/plain", "/hole", "/small", "/large"}) ::unlink((path_ + name).c_str());
     for (int i = 0; i < names_in_directory; ++i) ::unlink(fmt::format("{}/many/{}", path_, i).c_str());
     ::rmdir((path_ + "/many").c_str());
     ::rmdir(path_.c_str());
@@ -97,6 +100,14 @@ class scratch {
   std::string path_ = "/dev/shm/xip-bench-XXXXXX";
 };
 
+// Of files that are mapped: 1 GiB, or what /dev/shm has room for. Where locks are checked no figure means anything, and less will do.
+[[nodiscard]] std::size_t bytes_of_large_files() {
+  struct statvfs there{};
+  if (XIP_LOCKDEP || ::statvfs("/dev/shm", &there) != 0) return file_bytes;
+  const std::size_t room = there.f_bavail * there.f_frsize / 6 / file_bytes * file_bytes;
+  return std::clamp(room, file_bytes, std::size_t{1} << 30);
+}
+
 // One image on persistent memory with a file of written blocks in it, the same file on the host's tmpfs, and plain memory of the same bytes.
 struct bench_bed {
   scratch dir;
@@ -107,11 +118,13 @@ struct bench_bed {
   int host_fd = -1;             // on tmpfs
   int hole_fd = -1;             // there, too, and empty
   std::byte* window = nullptr;  // where the image's file lies in the device's memory: one extent
+  const std::size_t large_bytes = bytes_of_large_files();
+  int large_fd = -1;  // on tmpfs, and in the image a file /large; -1: both are not there yet
   std::vector<std::byte> buffer = std::vector<std::byte>(std::size_t{1} << 20);
   std::vector<std::uint32_t> random_pages;
 
   bench_bed() {
-    make_image(dir / "image", image_bytes, {"-O", "metadata_csum"});
+    make_image(dir / "image", image_bytes + 2 * large_bytes, {"-O", "metadata_csum"});
     auto opened = dev::open_pmem(dir / "image", false);
     if (!opened.has_value()) give_up(opened.error().message);
     device = std::move(*opened);
@@ -128,23 +141,36 @@ struct bench_bed {
     static_cast<void>(task->close(fd));
     ::close(host_fd);
     ::close(hole_fd);
+    if (large_fd >= 0) ::close(large_fd);
   }
   bench_bed(const bench_bed&) = delete;
   bench_bed& operator=(const bench_bed&) = delete;
 
+  void make_large_files() {
+    if (large_fd >= 0) return;
+    large_fd = ::open((dir / "large").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    const int ours = must(task->open("/large", O_RDWR | O_CREAT, 0644), "/large");
+    must(task->fallocate(ours, 0, 0, static_cast<loff_t>(large_bytes)), "fallocate");
+    fill(ours, large_fd, large_bytes);
+    must(task->close(ours), "close");
+  }
+
   [[nodiscard]] loff_t random_offset(std::size_t i) const { return loff_t{random_pages[i % random_pages.size()]} * loff_t{page_size}; }
 
  private:
+  void fill(int ours, int theirs, std::size_t bytes) {
+    for (std::size_t at = 0; at < bytes; at += buffer.size()) {
+      std::memset(buffer.data(), static_cast<int>(at >> 20) + 1, buffer.size());
+      must(task->pwrite(ours, buffer.data(), buffer.size(), static_cast<loff_t>(at)), "pwrite");
+      if (::pwrite(theirs, buffer.data(), buffer.size(), static_cast<off_t>(at)) < 0) give_up("/dev/shm: full");
+    }
+  }
   void make_files() {
     fd = must(task->open("/file", O_RDWR | O_CREAT, 0644), "/file");
     must(task->fallocate(fd, 0, 0, file_bytes), "fallocate");
     host_fd = ::open((dir / "plain").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     hole_fd = ::open((dir / "hole").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    for (std::size_t at = 0; at < file_bytes; at += buffer.size()) {
-      std::memset(buffer.data(), static_cast<int>(at >> 20) + 1, buffer.size());
-      must(task->pwrite(fd, buffer.data(), buffer.size(), static_cast<loff_t>(at)), "pwrite");
-      if (::pwrite(host_fd, buffer.data(), buffer.size(), static_cast<off_t>(at)) < 0) give_up("/dev/shm: full");
-    }
+    fill(fd, host_fd, file_bytes);
     std::vector<vfs::fiemap_extent> extents;
     must(task->fiemap(fd, 0, UINT64_MAX, extents), "fiemap");
     if (extents.size() != 1) give_up(fmt::format("the file lies in {} extents, not in one", extents.size()));
@@ -205,9 +231,9 @@ void open_close(benchmark::State& state, bench_bed& bed) {
       [&](std::size_t i) { ::close(::open(theirs[i % theirs.size()].c_str(), O_RDONLY | O_CLOEXEC)); });
 }
 
-// Appends 4 KiB to a file that is emptied every 16 MiB, without fsync, beside COPY(to, from, bytes).
-template <class Copy>
-void append(benchmark::State& state, bench_bed& bed, Copy&& copy) {
+// Appends 4 KiB to a file that is emptied every 16 MiB, and calls BEHIND(fd) each time, beside COPY(to, from, bytes).
+template <class Copy, class Behind>
+void append(benchmark::State& state, bench_bed& bed, Copy&& copy, Behind&& behind) {
   const int fd = *bed.task->open("/append", O_WRONLY | O_CREAT, 0644);
   constexpr std::size_t per_file = 4096;
   run_pair(
@@ -216,9 +242,31 @@ void append(benchmark::State& state, bench_bed& bed, Copy&& copy) {
         const std::size_t at = i % per_file;
         if (at == 0) static_cast<void>(bed.task->ftruncate(fd, 0));
         benchmark::DoNotOptimize(bed.task->pwrite(fd, bed.buffer.data(), page_size, static_cast<loff_t>(at * page_size)));
+        behind(fd);
       },
       [&](std::size_t i) { copy(bed.window + i % per_file * page_size, bed.buffer.data(), page_size); });
   static_cast<void>(bed.task->close(fd));
+}
+
+// Blocks that commits have put into the log: those that had changed, the descriptor, the commit block.
+struct log_blocks final : point_sink {
+  void on_point(point p, std::uint64_t, std::uint64_t blocks, std::uint64_t) noexcept override {
+    if (p == point::jbd2_freeze) written += blocks;
+  }
+  int inject(point, std::uint64_t, std::uint64_t) noexcept override { return 0; }
+  std::uint64_t written = 0;
+};
+
+void append_and_sync(benchmark::State& state, bench_bed& bed) {
+  log_blocks log;
+  std::uint64_t syncs = 0;
+  bed.task->context.points = &log;
+  append(state, bed, ::pmem_memcpy_persist, [&](int fd) {
+    benchmark::DoNotOptimize(bed.task->fsync(fd));
+    ++syncs;
+  });
+  bed.task->context.points = nullptr;
+  state.counters["log_blocks"] = syncs != 0 ? static_cast<double>(log.written) / static_cast<double>(syncs) : 0;
 }
 
 // Makes files (CREATING) or removes them; the other half of each round is not timed.
@@ -247,9 +295,12 @@ void make_and_remove(benchmark::State& state, bench_bed& bed, bool creating) {
 
 void register_all(bench_bed& bed) {
   const auto add = [](const char* name, auto body) { benchmark::RegisterBenchmark(name, body)->UseManualTime(); };
-  const auto map_bed_of = [&bed](const char* path, int host_fd) {
-    return map_bed{*bed.kernel, path, host_fd, file_bytes,
-                   [&bed](std::size_t i) { return static_cast<std::size_t>(bed.random_offset(i)); }};
+  const auto map_bed_of = [&bed](const char* path, int host_fd, std::size_t bytes) {
+    return map_bed{*bed.kernel, path, host_fd, bytes, [&bed](std::size_t i) { return static_cast<std::size_t>(bed.random_offset(i)); }};
+  };
+  const auto large_bed = [=, &bed] {
+    bed.make_large_files();
+    return map_bed_of("/large", bed.large_fd, bed.large_bytes);
   };
   add("read_4k_random/memcpy", [&](benchmark::State& s) { read_against_memcpy(s, bed, page_size); });
   add("read_1m/memcpy", [&](benchmark::State& s) { read_against_memcpy(s, bed, std::size_t{1} << 20); });
@@ -257,20 +308,29 @@ void register_all(bench_bed& bed) {
   add("overwrite_4k_random/pmem_memcpy_persist", [&](benchmark::State& s) { overwrite_against_persist(s, bed); });
   add("overwrite_4k_random/tmpfs_pwrite", [&](benchmark::State& s) { overwrite_against_tmpfs(s, bed); });
   add("open_close_of_10000/tmpfs", [&](benchmark::State& s) { open_close(s, bed); });
-  add("append_4k/memcpy", [&](benchmark::State& s) {
-    append(s, bed, [](std::byte* to, const std::byte* from, std::size_t bytes) {
+  const auto nothing = [](int) {};
+  add("append_4k/memcpy", [&, nothing](benchmark::State& s) {
+    const auto copy = [](std::byte* to, const std::byte* from, std::size_t bytes) {
       std::memcpy(to, from, bytes);
       benchmark::ClobberMemory();
-    });
+    };
+    append(s, bed, copy, nothing);
   });
-  add("append_4k/pmem_memcpy_persist", [&](benchmark::State& s) { append(s, bed, ::pmem_memcpy_persist); });
+  add("append_4k/pmem_memcpy_persist", [&, nothing](benchmark::State& s) { append(s, bed, ::pmem_memcpy_persist, nothing); });
+  add("append_4k_fsync/pmem_memcpy_persist", [&](benchmark::State& s) { append_and_sync(s, bed); });
   add("create/tmpfs", [&](benchmark::State& s) { make_and_remove(s, bed, true); });
   add("unlink/tmpfs", [&](benchmark::State& s) { make_and_remove(s, bed, false); });
-  add("map_first_load/tmpfs", [=, &bed](benchmark::State& s) { map_first_load(s, map_bed_of("/file", bed.host_fd)); });
-  add("map_first_store/tmpfs", [=, &bed](benchmark::State& s) { map_first_store(s, map_bed_of("/file", bed.host_fd)); });
-  add("map_store_in_hole/tmpfs", [=, &bed](benchmark::State& s) { map_store_in_hole(s, map_bed_of("/hole", bed.hole_fd)); });
-  add("map_access/memory", [=, &bed](benchmark::State& s) { map_access(s, map_bed_of("/file", bed.host_fd), bed.window); });
-  add("model_first_load/pread", [=, &bed](benchmark::State& s) { model_first_load(s, map_bed_of("/file", bed.host_fd)); });
+  using enum mm::trap_by;
+  for (const auto& [suffix, by] : {std::pair{"", userfaultfd}, {"_by_sigsegv", sigsegv}}) {
+    const auto add_map = [&](const char* name, auto body) { add(fmt::format("{}{}/tmpfs", name, suffix).c_str(), body); };
+    add_map("map_first_load", [=](benchmark::State& s) { map_first_load(s, large_bed(), by); });
+    add_map("map_first_store", [=](benchmark::State& s) { map_first_store(s, large_bed(), by); });
+    add_map("map_store_in_hole",
+            [=, &bed](benchmark::State& s) { map_store_in_hole(s, map_bed_of("/hole", bed.hole_fd, bed.large_bytes), by); });
+  }
+  add("map_store_fsync/msync_of_tmpfs", [=](benchmark::State& s) { map_store_and_sync(s, large_bed()); });
+  add("map_access/memory", [=, &bed](benchmark::State& s) { map_access(s, map_bed_of("/file", bed.host_fd, file_bytes), bed.window); });
+  add("model_first_load/pread", [=, &bed](benchmark::State& s) { model_first_load(s, map_bed_of("/file", bed.host_fd, file_bytes)); });
   add("explore_lock_litmus/locks", [](benchmark::State& s) { explore_lock_litmus(s); });
   add("explore_read_truncate/calls", [&](benchmark::State& s) { explore_read_truncate(s, bed.dir / "small"); });
 }
@@ -294,7 +354,8 @@ int bench_verb(int argc, char** argv) {
         "Times libxip on a file on tmpfs taken for persistent memory, each figure beside a baseline that alternates with it: for the mount "
         "a FUSE\n"
         "server that does nothing, and fuse2fs.\n"
-        "NAME/BASELINE: ns and baseline_ns are medians for one operation, ratio is the median of the paired ratios.\n"
+        "NAME/BASELINE: ns and baseline_ns are medians for one operation, ratio is the median of the paired ratios; log_blocks: how many\n"
+        "blocks the journal's log got for each fsync.\n"
         "The options are those of Google Benchmark.\n");
     return exit_ok;
   }

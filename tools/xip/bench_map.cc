@@ -22,8 +22,8 @@ void store(char* at) { *static_cast<volatile char*>(at) = 1; }
 // A task of its own with an address space of the host: other benchmarks' tasks have plain buffers only as long as there is none.
 class host_task {
  public:
-  explicit host_task(const map_bed& bed) : task_{must(bed.kernel.make_task({}, "map"), "task")} {
-    must(mm::mm_struct::make_host_for(*task_), "an address space of the host");
+  host_task(const map_bed& bed, mm::trap_by by) : task_{must(bed.kernel.make_task({}, "map"), "task")} {
+    must(mm::mm_struct::make_host_for(*task_, by), "an address space of the host");
     fd_ = must(task_->open(bed.path, O_RDWR | O_CREAT, 0644), bed.path.c_str());
   }
   ~host_task() {
@@ -48,6 +48,13 @@ class host_task {
   int fd_ = -1;
 };
 
+// The host lets nobody have what BY asks for.
+[[nodiscard]] bool is_denied(const map_bed& bed, mm::trap_by by) {
+  const vfs::task_ptr probe{must(bed.kernel.make_task({}, "map"), "task")};
+  if (mm::mm_struct::make_host_for(*probe, by)) return false;
+  return by == mm::trap_by::userfaultfd;
+}
+
 [[nodiscard]] char* map_host(int fd, std::size_t bytes) {
   void* const at = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
   if (at == MAP_FAILED) give_up("mmap of a file on tmpfs");
@@ -56,8 +63,9 @@ class host_task {
 
 // Both are mapped as the first page is touched, and unmapped behind each round; BETWEEN makes the files ready for the next one.
 template <class Touch, class Between>
-void first_touch(benchmark::State& state, const map_bed& bed, Touch&& touch, Between&& between) {
-  host_task us{bed};
+void first_touch(benchmark::State& state, const map_bed& bed, mm::trap_by by, Touch&& touch, Between&& between) {
+  if (is_denied(bed, by)) return state.SkipWithError("this host denies userfaultfd");
+  host_task us{bed, by};
   paired_ratio pair;
   char *ours = nullptr, *theirs = nullptr;
   for (auto round : state) {
@@ -78,28 +86,48 @@ void first_touch(benchmark::State& state, const map_bed& bed, Touch&& touch, Bet
     state.SetIterationTime(pair.last_seconds());
   }
   report(state, pair);
+  state.counters["file_bytes"] = static_cast<double>(bed.bytes);
 }
 
 }  // namespace
 
-void map_first_load(benchmark::State& state, const map_bed& bed) {
-  first_touch(state, bed, load, [](host_task&) {});
+void map_first_load(benchmark::State& state, const map_bed& bed, mm::trap_by by) {
+  first_touch(state, bed, by, load, [](host_task&) {});
 }
 
-void map_first_store(benchmark::State& state, const map_bed& bed) {
-  first_touch(state, bed, store, [](host_task& us) { us.sync(); });
+void map_first_store(benchmark::State& state, const map_bed& bed, mm::trap_by by) {
+  first_touch(state, bed, by, store, [](host_task& us) { us.sync(); });
 }
 
-void map_store_in_hole(benchmark::State& state, const map_bed& bed) {
-  first_touch(state, bed, store, [&](host_task& us) {
+void map_store_in_hole(benchmark::State& state, const map_bed& bed, mm::trap_by by) {
+  first_touch(state, bed, by, store, [&](host_task& us) {
     us.empty(bed.bytes);
     if (::ftruncate(bed.host_fd, 0) != 0 || ::ftruncate(bed.host_fd, static_cast<off_t>(bed.bytes)) != 0) give_up("/dev/shm: truncate");
   });
 }
 
+// A word is stored somewhere else each time, and made durable: what one store has made writable is flushed, and write-protected, as a whole.
+void map_store_and_sync(benchmark::State& state, const map_bed& bed) {
+  host_task us{bed, mm::trap_by::any};
+  char *const ours = us.map(bed.bytes), *const theirs = map_host(bed.host_fd, bed.bytes);
+  const auto place = [&](std::size_t i) { return i * 7 % (bed.bytes / mm::pmd_size) * mm::pmd_size + i % mm::pages_per_pmd * page_size; };
+  run_pair(
+      state, 256,
+      [&](std::size_t i) {
+        store(ours + place(i));
+        us.sync();
+      },
+      [&](std::size_t i) {
+        store(theirs + place(i));
+        if (::msync(theirs + place(i), page_size, MS_SYNC) != 0) give_up("/dev/shm: msync");
+      });
+  us.unmap(ours, bed.bytes);
+  ::munmap(theirs, bed.bytes);
+}
+
 // Pages that are there, at random, beside the device's own window.
 void map_access(benchmark::State& state, const map_bed& bed, const std::byte* window) {
-  host_task us{bed};
+  host_task us{bed, mm::trap_by::any};
   char* const at = us.map(bed.bytes);
   for (std::size_t i = 0; i < bed.bytes; i += page_size) load(at + i);
   std::vector<std::byte> buffer(page_size);

@@ -28,10 +28,20 @@ class mount_bed {
  private:
   [[nodiscard]] const std::string& image(std::string_view name);
   template <class Body>
-  void on_mounts(benchmark::State& state, mount_baseline baseline, const std::string& options, Body&& body);
+  void on_mounts(benchmark::State& state, mount_baseline baseline, bool direct_io, Body&& body);
   void pages(benchmark::State& state, mount_baseline baseline, bool writing);
-  void stream(benchmark::State& state, mount_baseline baseline, bool writing, const std::string& options);
-  void names(benchmark::State& state, mount_baseline baseline, bool creating);
+  void stream(benchmark::State& state, mount_baseline baseline, bool writing, bool direct_io);
+  void appends(benchmark::State& state, mount_baseline baseline, bool syncing);
+  template <class Make>
+  void names(benchmark::State& state, mount_baseline baseline, bool making, Make&& make);
+  template <class Operation>
+  void calls(benchmark::State& state, mount_baseline baseline, Operation&& operation);
+  void renames(benchmark::State& state, mount_baseline baseline);
+  void listings(benchmark::State& state, mount_baseline baseline);
+  template <class Add>
+  void register_contents(Add&& add);
+  template <class Add>
+  void register_names(Add&& add);
 
   const std::string directory_;
   std::vector<std::uint32_t> order_;  // of the file's pages
