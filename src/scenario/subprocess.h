@@ -1,6 +1,7 @@
 // Running a tool of the host without a shell.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,9 @@ struct tool_exit {
   int status = 0;      // the exit code, or 128 + the signal's number
   std::string output;  // standard output and standard error together
 };
+
+// Bytes that are wanted of a tool's output: one that writes more is killed.
+inline constexpr std::size_t most_output = std::size_t{1} << 20;
 
 // The path of program NAME on $PATH or where Debian keeps administrators' programs; empty: not installed.
 [[nodiscard]] std::string find_tool(const std::string& name);

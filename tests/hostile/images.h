@@ -5,6 +5,8 @@
 #include <string>
 #include <string_view>
 
+#include <xip/vfs/kernel.h>
+
 #include "hostile/editor.h"
 
 namespace xip::hostile {
@@ -19,6 +21,11 @@ struct expected_answer {
   const char* told = nullptr;
   // And to somebody who changes everything, if that is another.
   const char* told_rw = nullptr;
+  // How loud it is told. Only what is an error is followed by errors=.
+  vfs::log_level level = vfs::log_level::error;
+  // Paths, with a space between, of files that the damage makes others although nothing shows it, as an extent that leads to another file's blocks: what is read
+  // of them is not held against the undamaged image. Not to be named: what cannot be read, or is missing and was told as an error.
+  const char* changed = nullptr;
 };
 
 struct hostile_image {

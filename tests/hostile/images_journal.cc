@@ -89,12 +89,12 @@ class log {
 
 // clang-format off
 constexpr hostile_image images[] = {
-    {"journal-inode-0", "journal.0", [](editor& e) { e.super([](ext4_super_block& es) { es.s_journal_inum = 0; }); }, {.refused_rw = "there is no journal to recover", .told = "the journal needs recovery and is not replayed"}},
+    {"journal-inode-0", "journal.0", [](editor& e) { e.super([](ext4_super_block& es) { es.s_journal_inum = 0; }); }, {.refused_rw = "there is no journal to recover", .told = "the journal needs recovery and is not replayed", .level = vfs::log_level::warning}},
     {"journal-inode-is-root", "journal.0", [](editor& e) { e.super([](ext4_super_block& es) { es.s_journal_inum = root_ino; }); }, {.refused_rw = "the journal's inode, 2: it is no file in use"}},
     {"journal-inode-beyond-last", "journal.0", [](editor& e) { e.super([](ext4_super_block& es) { es.s_journal_inum = 0xFFFFFFFF; }); }, {.refused_rw = "the journal's inode, 4294967295: it is none of the first group's"}},
     {"journal-inode-is-a-file", "journal.0", [](editor& e) { const auto f = e.number("dir/f2"); e.super([&](ext4_super_block& es) { es.s_journal_inum = f; }); }, {.refused_rw = "block 0 is no super block"}},
-    {"journal-needs-recovery-from-nothing", "no-journal-1k.0", [](editor& e) { e.super([](ext4_super_block& es) { es.s_feature_incompat = es.s_feature_incompat | incompat_recover; }); }, {.refused_rw = "there is no journal to recover", .told = "the journal needs recovery and is not replayed"}},
-    {"journal-not-among-the-features", "journal.0", [](editor& e) { log l{e}; l.commit(); e.super([](ext4_super_block& es) { es.s_feature_compat = es.s_feature_compat & ~compat_has_journal; }); }, {.refused_rw = "there is no journal to recover", .told = "the journal needs recovery and is not replayed"}},
+    {"journal-needs-recovery-from-nothing", "no-journal-1k.0", [](editor& e) { e.super([](ext4_super_block& es) { es.s_feature_incompat = es.s_feature_incompat | incompat_recover; }); }, {.refused_rw = "there is no journal to recover", .told = "the journal needs recovery and is not replayed", .level = vfs::log_level::warning}},
+    {"journal-not-among-the-features", "journal.0", [](editor& e) { log l{e}; l.commit(); e.super([](ext4_super_block& es) { es.s_feature_compat = es.s_feature_compat & ~compat_has_journal; }); }, {.refused_rw = "there is no journal to recover", .told = "the journal needs recovery and is not replayed", .level = vfs::log_level::warning}},
     {"journal-elsewhere", "journal.0", [](editor& e) { e.super([](ext4_super_block& es) { es.s_journal_dev = 0x12345; es.s_journal_inum = 0; }); }, {.refused_rw = "the journal lies on a device of its own"}},
     {"journal-blocks-are-a-files", "journal.0", [](editor& e) { const auto at = data_block(e, "dir/f2"); first_extent(e, [&](ext4_extent& x) { x.ee_start_lo = at; }); }, {.refused_rw = "block 0 is no super block"}},
     {"journal-in-metadata", "journal.0", [](editor& e) { const auto at = table_block(e); first_extent(e, [&](ext4_extent& x) { x.ee_start_lo = at; }); }, {.refused_rw = "block 0 is no super block"}},

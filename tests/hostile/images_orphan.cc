@@ -59,7 +59,7 @@ constexpr hostile_image images[] = {
     {"orphan-slot-reserved", used, [](editor& e) { put(e, 5, journal_ino); }, {.refused_rw = "the orphan file, in slot 5 of block"}},
     {"orphan-slot-beyond-last", used, [](editor& e) { put(e, 5, 65); }, {.refused_rw = "holds inode 65, but the last inode is 64"}},
     {"orphan-slot-is-the-file", used, [](editor& e) { put(e, 5, number_of_file); }, {.refused_rw = "holds inode 12, which is the orphan file"}},
-    {"orphan-slot-free", used, [](editor& e) { put(e, 5, 64); }, {.told_rw = "holds inode 64, which is free: it is taken out"}},
+    {"orphan-slot-free", used, [](editor& e) { put(e, 5, 64); }, {.told_rw = "holds inode 64, which is free: it is taken out", .level = vfs::log_level::notice}},
     {"orphan-slot-twice", used, [](editor& e) { put(e, 5, first_orphan(e)); }, {.refused_rw = "twice, in slot 0 of block"}},
     {"orphan-slots-all-garbage", used, [](editor& e) { for (std::size_t n = 0; n < 254; ++n) put(e, n, 0xFFFFFFFF); }, {.refused_rw = "the orphan file holds inode 4294967295 twice"}},
     {"orphan-slot-and-list", used, [](editor& e) { const auto n = first_orphan(e); e.super([&](es_t& es) { es.s_last_orphan = n; }); }, {.refused_rw = "and the orphan file, in slot 0 of block"}},
