@@ -93,7 +93,7 @@ class handle {
 #endif
 };
 
-// EROFS: read-only (or made so by an error). EIO. ENOSPC: no transaction has so many CREDITS. ENOMEM.
+// EROFS: read-only, or made so by an error. EIO: it becomes so in this call, or is shut down. ENOSPC: no transaction has so many CREDITS. ENOMEM.
 // Takes jbd2_handle shared: never under i_data_sem or a group lock, never inside a commit.
 [[nodiscard]] result<handle> journal_start(ext4_sb_info& sb, std::uint32_t credits);
 // The medium is about to be changed: before the first change of a read-write mount it says so. get_write_access sees to
@@ -116,8 +116,8 @@ class handle {
 // How jbd2 asks a file system, whose ext4_sb_info is the context, for the ends of its transactions.
 extern const jbd2::journal_operations ext4_journal_operations;
 
-// Something could not be written, or not be undone: nothing is written any more, and every change and every fsync fails with EIO, so that nobody
-// is told that all is well. Linux: jbd2_journal_abort.
+// Something could not be written, or not be undone: nothing is written any more, the mount is read-only, and every fsync fails with EIO, so that
+// nobody is told that all is well. Linux: jbd2_journal_abort.
 void journal_abort(ext4_sb_info& sb, const error& why) noexcept;
 // DONE is what became of a change that had begun and cannot be taken back. If it failed in its middle, all changes end, and the medium stays as the
 // last commit left it. But for corruption: that was reported where it was found, errors= says what follows, and e2fsck will look.
