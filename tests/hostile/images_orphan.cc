@@ -67,7 +67,7 @@ constexpr hostile_image images[] = {
     {"orphan-slot-with-bad-attributes", used, [](editor& e) {
        const auto at = e.block_number(e.block("dir/f3", fuzz::structure_kind::data));
        e.at<ext4_inode>(e.inode_offset(first_orphan(e)), [&](ext4_inode& i) { i.i_file_acl_lo = at; });
-     }, {.refused_rw = "which cannot be cleaned up"}},
+     }, {.refused_rw = "which cannot be cleaned up", .changed = "/dir/f3"}},
     {"orphan-slot-behind-a-cycle", used, [](editor& e) { const auto n = e.number("hello"); e.super([&](es_t& es) { es.s_last_orphan = n; }); e.inode("hello", [&](ext4_inode& i) { i.i_dtime = n; }); }, {.refused_rw = "the orphan list comes back to inode"}},
     {"orphan-file-has-a-name", used, [](editor& e) { e.entry("", "hello", [](ext4_dir_entry& d) { d.inode = number_of_file; }); }, {.told = "a name stands for inode 12"}},
     {"orphan-present-without-file", used, [](editor& e) { e.super([](es_t& es) { es.s_feature_compat = es.s_feature_compat & ~compat_orphan_file; }); }},
