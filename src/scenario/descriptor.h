@@ -29,11 +29,12 @@ class descriptor {
   int fd_ = -1;
 };
 
-// Until the other side closes.
-[[nodiscard]] inline std::string read_all(int fd) {
+// Until the other side closes, or more than MOST bytes have come.
+[[nodiscard]] inline std::string read_all(int fd, std::size_t most = std::string::npos) {
   std::string all;
   char buffer[65536];
   for (;;) {
+    if (all.size() > most) return all;
     const ssize_t got = ::read(fd, buffer, sizeof buffer);
     if (got > 0) all.append(buffer, static_cast<std::size_t>(got));
     if (got == 0 || (got < 0 && errno != EINTR)) return all;

@@ -75,24 +75,6 @@ std::string find_tool(const std::string& name) {
   return {};
 }
 
-namespace {
-
-// What comes from FD until it ends, or until that is more than MOST.
-std::string read_some(int fd, std::size_t most) {
-  std::string all;
-  std::array<char, 65536> buffer;
-  while (all.size() <= most) {
-    const ssize_t got = ::read(fd, buffer.data(), buffer.size());
-    if (got > 0)
-      all.append(buffer.data(), static_cast<std::size_t>(got));
-    else if (got == 0 || errno != EINTR)
-      break;
-  }
-  return all;
-}
-
-}  // namespace
-
 result<tool_exit> run_tool(const std::string& program, const std::vector<std::string>& arguments, const std::vector<std::string>& more) {
   std::array<int, 2> ends{};
   if (::pipe2(ends.data(), O_CLOEXEC) != 0) return fail(errno);
@@ -103,7 +85,7 @@ result<tool_exit> run_tool(const std::string& program, const std::vector<std::st
     child = XIP_TRY(start(program, arguments, more, writing.get()));
   }
   tool_exit answer;
-  answer.output = read_some(reading.get(), most_output);
+  answer.output = read_all(reading.get(), most_output);
   // Who has so much to say may go on for ever: e2fsck does, where tables of blocks are each other's.
   if (answer.output.size() > most_output) {
     ::kill(child, SIGKILL);

@@ -154,8 +154,9 @@ result<std::size_t> fill_locked(write_state& state, vfs::iov_iter& from, write_s
   if (XIP_EXHIBIT(slice_unlocked_early)) entries.reset();
   const loff_t reached = slice.pos + static_cast<loff_t>(copied);
   XIP_POINT(xip_before_convert, first.value(), copied);
-  if (em.type == extent_type::unwritten && converts_in_slice())
-    XIP_TRY(state.ops.convert_unwritten(state.inode, first, std::min(em.len, blocks_touched(slice.pos, copied, state.bits())), slice));
+  std::uint32_t filled = blocks_touched(slice.pos, copied, state.bits());
+  if (XIP_EXHIBIT(slice_not_shortened)) filled = std::min(em.len, filled);
+  if (em.type == extent_type::unwritten && converts_in_slice()) XIP_TRY(state.ops.convert_unwritten(state.inode, first, filled, slice));
   const loff_t size = i_size_read(state.inode);
   if (reached == state.end && reached > size && !xip_has_tail(state.inode, size, state.start)) {
     XIP_POINT(xip_before_set_size, static_cast<std::uint64_t>(reached));

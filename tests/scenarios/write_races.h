@@ -51,4 +51,30 @@ struct write_against_store : race {
   }
 };
 
+// Four blocks of a hole are written, and a word is stored into page PAGE of them, which so gets its block by a fault; a commit may have to be waited for.
+template <unsigned Page>
+struct write_over_stored_hole : mapped_race {
+  static constexpr std::uint64_t blocks = 4;
+  static constexpr stamp written{.file = 1, .generation = 1};
+  int other = -1;
+
+  void setup() {
+    other = create("other");
+    map_hole(blocks);
+  }
+  void writer(vfs::task& me) { put(me, fd, 0, blocks * block(), written); }
+  void storer(vfs::task& me) { expect_store(*this, me, at + static_cast<user_address>(place()), 5); }
+  void syncer(vfs::task& me) { must(me.fsync(other)); }
+  void check() {
+    const std::uint64_t word = read_word(*this, task(), fd, place());
+    expect(word == 5 || word == pattern_word(place(), written), "the word is what was stored or what was written");
+    expect_word(*this, task(), fd, place(), at + static_cast<user_address>(place()), word);
+    expect_data(task(), fd, 0, static_cast<std::size_t>(place()), written);
+    expect_data(task(), fd, place() + 8, blocks * block() - static_cast<std::size_t>(place()) - 8, written);
+  }
+
+ private:
+  [[nodiscard]] loff_t place() const { return static_cast<loff_t>(Page) * block() + 8; }
+};
+
 }  // namespace xip::scenario
