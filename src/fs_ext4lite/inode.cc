@@ -119,6 +119,20 @@ void read_device_number(ext4_inode_info& inode) noexcept {
   inode.i_rdev = decode_device(words[0], words[1]);
 }
 
+// A file whose extents all lie in its inode has as many blocks as they are long, and one more for attributes. Linux believes i_blocks; e2fsck mends it. Nothing
+// but st_blocks hangs on it, so the file works. Not analysed: nobody else has the inode yet.
+void warn_of_block_count(const ext4_inode_info& inode) XIP_NO_THREAD_SAFETY_ANALYSIS {
+  const ext4_sb_info& sb = sbi_of(inode);
+  const tree_node root{reinterpret_cast<const std::byte*>(inode.i_data)};
+  if (root.depth() != 0 || sb.has_ro_compat(ro_compat_bigalloc)) return;
+  std::uint64_t blocks = inode.i_file_acl.load(std::memory_order_relaxed) != 0 ? 1 : 0;
+  for (std::uint32_t i = 0; i < root.entries(); ++i) blocks += root.extent_at(i).len;
+  const std::uint64_t sectors = blocks << (sb.s_blocksize_bits - 9), counted = inode.i_blocks.load(std::memory_order_relaxed);
+  if (counted == sectors) return;
+  sb.s_kernel.printk(vfs::log_level::warning, fmt::format("ext4 ({}): inode {} counts {} sectors and has {}; run e2fsck", sb.s_id,
+                                                          inode.i_ino.value(), counted, sectors));
+}
+
 // Not analysed: nobody else has the inode yet.
 [[nodiscard]] result<> read_inode(ext4_inode_info& inode, const ext4_inode& raw) XIP_NO_THREAD_SAFETY_ANALYSIS {
   const ext4_sb_info& sb = sbi_of(inode);
@@ -138,6 +152,7 @@ void read_device_number(ext4_inode_info& inode) noexcept {
   if ((raw.i_flags & extents_fl) != 0 && (inode.is_reg() || inode.is_dir() || inode.is_symlink())) {
     XIP_TRY(check_extent_root(inode));
     note_depth(inode);
+    warn_of_block_count(inode);
   }
   read_device_number(inode);
   inode.i_block_group = group_t{(inode.i_ino.value() - 1) / sb.s_inodes_per_group};
@@ -329,6 +344,7 @@ void set_inode_flags(ext4_inode_info& inode) noexcept {
   // The VFS changes flags of its own at the same time.
   inode.i_flags.fetch_or(flags, std::memory_order_relaxed);
   inode.i_flags.fetch_and(flags | ~(vfs::s_sync | vfs::s_append | vfs::s_immutable | vfs::s_noatime), std::memory_order_relaxed);
+  if (XIP_EXHIBIT(dax_flag_at_once) && !wants_dax(inode)) inode.i_flags.fetch_and(~vfs::s_dax, std::memory_order_relaxed);
 }
 
 void set_aops_and_ops(ext4_inode_info& inode) noexcept {
