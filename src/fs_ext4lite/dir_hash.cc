@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <utility>
 
 #include "fs_ext4lite/ext4.h"
 
@@ -75,16 +76,23 @@ constexpr std::array<md4_round, 3> md4_rounds{{
     {[](std::uint32_t x, std::uint32_t y, std::uint32_t z) { return x ^ y ^ z; }, 0x6ED9EBA1, {3, 7, 2, 6, 1, 5, 0, 4}, {3, 9, 11, 15}},
 }};
 
+// Rounds and their steps are spelled out at compile time: as loops they call MIX by its address and look all else up, which costs as much again.
+template <std::size_t Round, std::size_t Step>
+void md4_step(words& s, const std::array<std::uint32_t, 8>& in) noexcept {
+  constexpr md4_round round = md4_rounds[Round];
+  // The word that changes goes backwards through the four; the other three follow it in their order.
+  constexpr std::size_t at = (4 - Step % 4) % 4;
+  const std::uint32_t mixed = round.mix(s[(at + 1) % 4], s[(at + 2) % 4], s[(at + 3) % 4]);
+  s[at] = std::rotl(s[at] + mixed + in[round.order[Step]] + round.constant, round.rotations[Step % 4]);
+}
+
 void half_md4_step(words& state, const std::array<std::uint32_t, 8>& in) noexcept {
   words s = state;
-  for (const md4_round& round : md4_rounds) {
-    for (unsigned i = 0; i < 8; ++i) {
-      // The word that changes goes backwards through the four; the other three follow it in their order.
-      const unsigned at = (4 - i % 4) % 4;
-      const std::uint32_t mixed = round.mix(s[(at + 1) % 4], s[(at + 2) % 4], s[(at + 3) % 4]);
-      s[at] = std::rotl(s[at] + mixed + in[round.order[i]] + round.constant, round.rotations[i % 4]);
-    }
-  }
+  [&]<std::size_t... Step>(std::index_sequence<Step...>) {
+    (md4_step<0, Step>(s, in), ...);
+    (md4_step<1, Step>(s, in), ...);
+    (md4_step<2, Step>(s, in), ...);
+  }(std::make_index_sequence<8>{});
   for (unsigned i = 0; i < 4; ++i) state[i] += s[i];
 }
 
