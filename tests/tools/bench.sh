@@ -19,7 +19,7 @@ same 'all benchmarks' 'append_4k/memcpy append_4k/pmem_memcpy_persist append_4k_
 if (: <>/dev/fuse) 2>/dev/null; then
   mounts=
   for name in append_4k append_4k_fsync create mkdir_rmdir overwrite_1m overwrite_1m_direct_io overwrite_4k_random read_1m read_1m_direct_io read_4k_random \
-    readdir_1000 rename stat symlink_readlink unlink; do
+    readdir_1000 readdir_1000_again rename stat symlink_readlink unlink; do
     ! command -v fuse2fs >/dev/null || mounts+="mount_$name/fuse2fs "
     mounts+="mount_$name/null "
   done

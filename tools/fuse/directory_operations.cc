@@ -59,7 +59,7 @@ class listing {
     told_.push_back(0);
     told_.pop_back();
   }
-  // The kernel has been told of ENTRY by this, if it has a number.
+  // The kernel is told of ENTRY by this, if it has a number.
   [[nodiscard]] bool add(const vfs::dirent& d, const fuse_entry_param& entry) noexcept {
     if (!took(fuse_add_direntry_plus(req_, next(), left(), d.name.c_str(), &entry, d.off))) return false;
     if (entry.ino != 0) told_.push_back(entry.ino);
@@ -82,11 +82,17 @@ class listing {
   std::vector<fuse_ino_t> told_;
 };
 
-// An entry whose inode cannot be read is listed all the same: whoever looks at it is told.
-[[nodiscard]] bool add_with_attributes(request& r, listing& list, const vfs::node& directory, const vfs::dirent& d) {
+// What an answer with attributes says of an entry without them.
+[[nodiscard]] fuse_entry_param name_alone(const vfs::dirent& d) noexcept {
   fuse_entry_param entry{};
   entry.attr.st_ino = d.ino;
   entry.attr.st_mode = d.type << 12;
+  return entry;
+}
+
+// An entry whose inode cannot be read is listed all the same: whoever looks at it is told.
+[[nodiscard]] bool add_with_attributes(request& r, listing& list, const vfs::node& directory, const vfs::dirent& d) {
+  fuse_entry_param entry = name_alone(d);
   list.make_room();
   if (!is_dot(d.name))
     if (auto known = r.entry_of(directory, d.name.c_str()); known.has_value()) entry = *known;
@@ -124,8 +130,10 @@ void readdirplus(fuse_req_t req, fuse_ino_t number, std::size_t bytes, off_t off
   answer(req, [&](request& r) -> result<listing> {
     constexpr std::size_t smallest = 160;
     const vfs::node& directory = *XIP_TRY(r.place(number));
-    return list_from(r, listing_of(r, req, bytes), fd_of(*info), offset, smallest,
-                     [&](listing& list, const vfs::dirent& d) { return add_with_attributes(r, list, directory, d); });
+    const bool names_alone = offset == 0 && !r.owner().listings.with_attributes(number);
+    return list_from(r, listing_of(r, req, bytes), fd_of(*info), offset, smallest, [&](listing& list, const vfs::dirent& d) {
+      return names_alone ? list.add(d, name_alone(d)) : add_with_attributes(r, list, directory, d);
+    });
   });
 }
 

@@ -11,6 +11,7 @@ constexpr entry_answer no_such_name{{.ino = 0, .generation = 0, .attr = {}, .att
 
 void lookup(fuse_req_t req, fuse_ino_t parent, const char* name) {
   answer(req, [&](request& r) -> result<entry_answer> {
+    r.owner().listings.looked_up(parent);
     auto entry = r.entry_of(*XIP_TRY(r.place(parent)), name);
     if (!entry.has_value() && entry.error() == ENOENT) return no_such_name;
     return entry_answer{XIP_TRY(std::move(entry))};

@@ -10,6 +10,7 @@
 #include <xip/vfs/task.h>
 
 #include "fuse/inode_table.h"
+#include "fuse/listing_advice.h"
 #include "fuse/mounted_image.h"
 
 namespace xip::fuse {
@@ -24,6 +25,7 @@ struct server {
 
   mounted_image& image;
   inode_table inodes;
+  listing_advice listings;
   fuse_session* session = nullptr;  // to tell the kernel what it does not ask for
   bool direct_io = false;           // files are read and written past the kernel's page cache
 };

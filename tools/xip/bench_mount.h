@@ -37,7 +37,7 @@ class mount_bed {
   template <class Operation>
   void calls(benchmark::State& state, mount_baseline baseline, Operation&& operation);
   void renames(benchmark::State& state, mount_baseline baseline);
-  void listings(benchmark::State& state, mount_baseline baseline);
+  void listings(benchmark::State& state, mount_baseline baseline, bool cold);
   template <class Add>
   void register_contents(Add&& add);
   template <class Add>

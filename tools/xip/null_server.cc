@@ -112,7 +112,7 @@ void fill_in_names(fuse_lowlevel_ops& table) noexcept {
 }
 
 // ADD(to, room, name, number, position behind it), which answers how many bytes that takes, for one name after the other from OFFSET on. There are "." and ".."
-// in front of those of "many"; a number of 0 says nothing of attributes.
+// in front of those of "many", with a number of 0. Nobody looks at them, so there are no attributes in an answer that may have them.
 template <class Add>
 void reply_names(fuse_req_t req, fuse_ino_t directory, std::size_t bytes, off_t offset, Add&& add) noexcept {
   std::array<char, std::size_t{64} << 10> room;
@@ -151,9 +151,8 @@ void fill_in_directories(fuse_lowlevel_ops& table) noexcept {
   table.readdirplus = [](fuse_req_t req, fuse_ino_t directory, std::size_t bytes, off_t offset, fuse_file_info*) {
     reply_names(req, directory, bytes, offset, [req](char* to, std::size_t room, const char* name, fuse_ino_t number, off_t behind) {
       fuse_entry_param entry{};
-      entry.attr.st_ino = FUSE_ROOT_ID;
-      entry.attr.st_mode = S_IFDIR;
-      if (number != 0) entry = entry_for(of(req), number);
+      entry.attr.st_ino = number != 0 ? number : fuse_ino_t{FUSE_ROOT_ID};
+      entry.attr.st_mode = number != 0 ? mode_of(number) : mode_t{S_IFDIR};
       return fuse_add_direntry_plus(req, to, room, name, &entry, behind);
     });
   };
