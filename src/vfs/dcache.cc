@@ -335,6 +335,21 @@ void prune_children(dentry& dir, bool spare_referenced) noexcept {
   }
 }
 
+// All children of DIR leave its table, used or not. They come back as a list through d_hash_next, unhashed, with one reference more.
+[[nodiscard]] dentry* detach_all(dentry& dir) noexcept {
+  exclusive_guard guard{dir.d_lock};
+  dentry* all = nullptr;
+  for (std::uint32_t b = 0; b < dir.d_bucket_count; ++b) {
+    while (dentry* child = dir.d_buckets[b]) {
+      dget(*child);
+      unhash_child(dir, *child);
+      child->d_hash_next = all;
+      all = child;
+    }
+  }
+  return all;
+}
+
 // The children of DIR that have children of their own, counted, go to the end of LIST.
 void collect_directories(dentry& dir, std::pmr::vector<dentry*>& list) XIP_NO_THREAD_SAFETY_ANALYSIS {
   shared_guard guard{dir.d_lock};
@@ -348,6 +363,23 @@ void collect_directories(dentry& dir, std::pmr::vector<dentry*>& list) XIP_NO_TH
 }
 
 }  // namespace
+
+bool has_known_names(dentry& dir) noexcept {
+  shared_guard guard{dir.d_lock};
+  for (std::uint32_t b = 0; b < dir.d_bucket_count; ++b)
+    for (const dentry* child = dir.d_buckets[b]; child != nullptr; child = child->d_hash_next)
+      if (child->get_inode() != nullptr) return true;
+  return false;
+}
+
+void d_drop_children(dentry& dir) noexcept {
+  dentry* child = detach_all(dir);
+  while (child != nullptr) {
+    dentry* next = std::exchange(child->d_hash_next, nullptr);
+    dput(child);
+    child = next;
+  }
+}
 
 // Parents are listed before their children, and pruned after them: a directory whose last child went is unused itself.
 void shrink_dcache(dentry& root, bool spare_referenced) noexcept {

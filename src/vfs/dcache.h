@@ -118,7 +118,13 @@ void d_exchange(dentry& a, dentry& b) noexcept;
 // D is ANCESTOR or lies below it. Stable under s_vfs_rename_mutex.
 [[nodiscard]] bool is_subdir(dentry& d, dentry& ancestor) noexcept;
 
-// Drops cached names below ROOT that nobody uses; SPARE_REFERENCED leaves those used since the last call. No lock held, unless all of them are negative.
+// A name in DIR is known to exist. DIR's i_rwsem is held exclusive.
+[[nodiscard]] bool has_known_names(dentry& dir) noexcept;
+// DIR was removed, and all that is cached in it are names that do not exist: nobody finds them any more, and whoever still uses one drops it for good. Otherwise
+// they would keep DIR for ever, which nothing leads to. DIR's i_rwsem is held exclusive.
+void d_drop_children(dentry& dir) noexcept;
+
+// Drops cached names below ROOT that nobody uses; SPARE_REFERENCED leaves those used since the last call. No lock held.
 void shrink_dcache(dentry& root, bool spare_referenced) noexcept;
 
 }  // namespace xip::vfs

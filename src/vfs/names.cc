@@ -50,16 +50,17 @@ template <class Make>
   return call_hook(hook::unlink, dir.i_op->unlink, dir, name, i);
 }
 
-// Linux: vfs_rmdir. What is cached below it can only be names that do not exist.
+// Linux: vfs_rmdir. A name that is known to exist in it was found there: whatever a damaged directory says of itself, it is not empty.
 [[nodiscard]] result<> rmdir_locked(inode& dir, std::string_view name, dentry& victim) {
   inode& i = *victim.get_inode();
   XIP_TRY(may_delete(dir, i, true));
   if (dir.i_op->rmdir == nullptr) return fail(EPERM);
   exclusive_guard guard{i.i_rwsem, subclass_child};
   if (victim.d_mounted.load(std::memory_order_acquire) != 0) return fail(EBUSY);
+  if (has_known_names(victim)) return fail(ENOTEMPTY);
   XIP_TRY(call_hook(hook::rmdir, dir.i_op->rmdir, dir, name, i));
   i.i_flags.fetch_or(s_dead, std::memory_order_relaxed);
-  shrink_dcache(victim, false);
+  d_drop_children(victim);
   return {};
 }
 

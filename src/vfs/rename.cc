@@ -128,6 +128,8 @@ struct rename_end {
   const inode_pair_lock guard{source, target};
   if (from.child.d_mounted.load(std::memory_order_acquire) != 0 || to.child.d_mounted.load(std::memory_order_acquire) != 0)
     return fail(EBUSY);
+  const bool removes_directory = !exchange && target != nullptr && target->is_dir();
+  if (removes_directory && has_known_names(to.child)) return fail(ENOTEMPTY);
   XIP_TRY(
       call_hook(hook::rename, from.dir_inode().i_op->rename, from.dir_inode(), from.name, source, to.dir_inode(), to.name, target, flags));
   const moving_scope moving{source.i_sb, &from.dir != &to.dir};
@@ -135,9 +137,9 @@ struct rename_end {
     d_exchange(from.child, to.child);
     return {};
   }
-  if (target != nullptr && target->is_dir()) {
+  if (removes_directory) {
     target->i_flags.fetch_or(s_dead, std::memory_order_relaxed);
-    shrink_dcache(to.child, false);  // all below are names that do not exist
+    d_drop_children(to.child);
   }
   d_move(from.child, to.child, to.dir);
   return {};

@@ -2,6 +2,8 @@
 #include <xip/locks/mutex.h>
 #include <xip/locks/wait_queue.h>
 
+#include "vfs/dcache.h"
+#include "vfs/syscall.h"
 #include "vfs/vfs_fixture.h"
 
 namespace xip::vfs::test {
@@ -44,6 +46,43 @@ TEST_F(caches, each_way_of_making_a_name_replaces_absence) {
     EXPECT_OK(t.stat(name)) << name;
   }
   EXPECT_ERRNO(ENOENT, t.stat("/from"));
+}
+
+// Whatever a damaged directory says of itself. Were it removed, nothing would lead to what is cached below it, also not at the unmount.
+TEST_F(caches, a_directory_with_known_names_is_not_removed) {
+  ASSERT_OK(t.mkdir("/d", 0755));
+  ASSERT_OK(t.mkdir("/other", 0755));
+  ASSERT_OK(t.mkdir("/d/sub", 0755));
+  const int fd = open_ok(t, "/d/sub", O_RDONLY | O_DIRECTORY);
+  disk.takes_all_for_empty = true;
+  EXPECT_ERRNO(ENOTEMPTY, t.rmdir("/d"));
+  EXPECT_ERRNO(ENOTEMPTY, t.rename("/other", "/d"));
+  EXPECT_OK(t.close(fd));
+  EXPECT_OK(t.rmdir("/d/sub"));
+  EXPECT_OK(t.rename("/other", "/d"));
+}
+
+// A walk holds the name that it has found missing, and no lock, when the directory goes.
+TEST_F(caches, who_looks_for_a_name_does_not_keep_a_removed_directory) {
+  ASSERT_OK(t.mkdir("/d", 0755));
+  auto d = t.lookup_node(AT_FDCWD, "/d", 0);
+  ASSERT_OK(d);
+  dentry_ref looked_for;
+  {
+    const syscall_scope scope{t};
+    inode_ref none;
+    auto added = d_add(*d->get().dent, "none", hash_name("none"), none);
+    ASSERT_OK(added);
+    looked_for = std::move(*added);
+  }
+  ASSERT_OK(t.rmdir("/d"));
+  {
+    const syscall_scope scope{t};
+    looked_for = {};
+  }
+  EXPECT_EQ(disk.deletions, 0u);
+  d->reset();
+  EXPECT_EQ(disk.deletions, 1u);
 }
 
 TEST_F(caches, drop_caches_lets_go_of_what_nobody_uses) {

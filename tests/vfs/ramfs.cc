@@ -209,11 +209,13 @@ result<> ram_unlink(inode& dir, std::string_view name, inode& victim) {
   return {};
 }
 
+[[nodiscard]] bool looks_empty(const inode& dir) { return disk_of(dir).takes_all_for_empty || node_of(dir).entries.empty(); }
+
 result<> ram_rmdir(inode& dir, std::string_view name, inode& victim) {
   dir.i_rwsem.assert_held();
   victim.i_rwsem.assert_held();
   mutex_guard guard{disk_of(dir).lock};
-  if (!node_of(victim).entries.empty()) return fail(ENOTEMPTY);
+  if (!looks_empty(victim)) return fail(ENOTEMPTY);
   remove_entry(node_of(dir), name);
   victim.i_nlink = 0;
   --dir.i_nlink;
@@ -245,7 +247,7 @@ result<> ram_rename(inode& old_dir, std::string_view old_name, inode& source, in
   }
   if (target != nullptr) {
     target->i_rwsem.assert_held();
-    if (target->is_dir() && !node_of(*target).entries.empty()) return fail(ENOTEMPTY);
+    if (target->is_dir() && !looks_empty(*target)) return fail(ENOTEMPTY);
     remove_entry(node_of(new_dir), new_name);
     if (target->is_dir()) --new_dir.i_nlink;
     target->i_nlink = target->is_dir() ? 0 : target->i_nlink - 1;

@@ -63,7 +63,8 @@ class ram_device final : public dev::device {
   // Errors to answer with (0: none).
   int fail_mount = 0, fail_kill = 0, fail_sync = 0, fail_fsync = 0, fail_open = 0, fail_read_inode = 0, fail_remount = 0,
       fail_create_after_insert = 0, fail_get_acl = 0;
-  bool with_acls = false;  // mount with sb_posixacl
+  bool with_acls = false;            // mount with sb_posixacl
+  bool takes_all_for_empty = false;  // rmdir and rename, of directories
   // Called in the middle of things.
   std::function<void(inode&)> in_evict, in_lookup, in_read_inode;
   std::function<void(const inode&)> in_get_acl;  // the list was read, nobody has it yet
