@@ -8,9 +8,8 @@
 #include <algorithm>
 #include <cstring>
 
-#include <fmt/format.h>
-
 #include "fs_ext4lite/ext4.h"
+#include "fs_ext4lite/message.h"
 
 namespace xip::ext4lite {
 namespace {
@@ -49,19 +48,16 @@ void follow_errors_option(ext4_sb_info& sb) {
       return;
     case errors_mode::remount_ro:
       sb.s_flags.fetch_or(vfs::sb_rdonly, std::memory_order_relaxed);
-      sb.s_kernel.printk(vfs::log_level::error, fmt::format("ext4 ({}): read-only from now on (errors=remount-ro)", sb.s_id));
+      ext4_msg(sb, vfs::log_level::error, "read-only from now on (errors=remount-ro)");
       return;
     case errors_mode::panic:
       sb.s_shutdown.store(true, std::memory_order_relaxed);
-      sb.s_kernel.printk(vfs::log_level::error,
-                         fmt::format("ext4 ({}): shut down, every change fails from now on (errors=panic)", sb.s_id));
+      ext4_msg(sb, vfs::log_level::error, "shut down, every change fails from now on (errors=panic)");
       return;
   }
 }
 
-[[nodiscard]] std::unexpected<error> report(ext4_sb_info& sb, std::uint32_t ino, const std::string& text,
-                                            const std::source_location& where) {
-  sb.s_kernel.printk(vfs::log_level::error, text);
+[[nodiscard]] std::unexpected<error> follow(ext4_sb_info& sb, std::uint32_t ino, const std::source_location& where) {
   sb.s_error_seen.store(true, std::memory_order_relaxed);
   remember(sb, ino, where);
   follow_errors_option(sb);
@@ -71,12 +67,14 @@ void follow_errors_option(ext4_sb_info& sb) {
 }  // namespace
 
 std::unexpected<error> corrupted(ext4_sb_info& sb, std::string_view what, std::source_location where) {
-  return report(sb, 0, fmt::format("ext4 ({}): {}", sb.s_id, what), where);
+  ext4_msg(sb, vfs::log_level::error, "{}", what);
+  return follow(sb, 0, where);
 }
 
 std::unexpected<error> corrupted(const vfs::inode& inode, std::string_view what, std::source_location where) {
   ext4_sb_info& sb = sbi_of(inode);
-  return report(sb, inode.i_ino.value(), fmt::format("ext4 ({}): inode {}: {}", sb.s_id, inode.i_ino.value(), what), where);
+  ext4_msg(sb, vfs::log_level::error, "inode {}: {}", inode.i_ino.value(), what);
+  return follow(sb, inode.i_ino.value(), where);
 }
 
 }  // namespace xip::ext4lite

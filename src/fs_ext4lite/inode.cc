@@ -22,6 +22,7 @@
 #include "fs_ext4lite/indirect.h"
 #include "fs_ext4lite/inode.h"
 #include "fs_ext4lite/inode_fields.h"
+#include "fs_ext4lite/message.h"
 #include "fs_ext4lite/xattr.h"
 
 namespace xip::ext4lite {
@@ -47,8 +48,7 @@ inline constexpr std::uint64_t inode_readahead_blocks = 32;
                                                    : nullptr;
   if (name == nullptr) return {};
   const ext4_sb_info& sb = sbi_of(inode);
-  sb.s_kernel.printk(vfs::log_level::warning,
-                     fmt::format("ext4 ({}): inode {} uses {}, which is not supported", sb.s_id, inode.i_ino.value(), name));
+  ext4_msg(sb, vfs::log_level::warning, "inode {} uses {}, which is not supported", inode.i_ino.value(), name);
   return fail(EOPNOTSUPP);
 }
 
@@ -129,8 +129,7 @@ void warn_of_block_count(const ext4_inode_info& inode) XIP_NO_THREAD_SAFETY_ANAL
   for (std::uint32_t i = 0; i < root.entries(); ++i) blocks += root.extent_at(i).len;
   const std::uint64_t sectors = blocks << (sb.s_blocksize_bits - 9), counted = inode.i_blocks.load(std::memory_order_relaxed);
   if (counted == sectors) return;
-  sb.s_kernel.printk(vfs::log_level::warning, fmt::format("ext4 ({}): inode {} counts {} sectors and has {}; run e2fsck", sb.s_id,
-                                                          inode.i_ino.value(), counted, sectors));
+  ext4_msg(sb, vfs::log_level::warning, "inode {} counts {} sectors and has {}; run e2fsck", inode.i_ino.value(), counted, sectors);
 }
 
 // Not analysed: nobody else has the inode yet.
@@ -420,8 +419,7 @@ void evict_inode(vfs::inode& i) noexcept {
   const bool linked = i.i_nlink.load(std::memory_order_relaxed) != 0;
   // What was stored through mappings that are gone, and nobody has synced.
   if (linked && !xip_writeback_range(i, 0, INT64_MAX))
-    sb.s_kernel.printk(vfs::log_level::warning,
-                       fmt::format("ext4 ({}): what was stored into inode {} is lost", sb.s_id, inode.i_ino.value()));
+    ext4_msg(sb, vfs::log_level::warning, "what was stored into inode {} is lost", inode.i_ino.value());
   entry_table::release(i);
   drop_window(inode);
   if (linked && !on_orphan_list(inode)) return;
@@ -434,8 +432,8 @@ void evict_inode(vfs::inode& i) noexcept {
   if (done) return;
   sb.s_evict_error.store(done.error().number(), std::memory_order_relaxed);
   orphan_forget(inode);
-  sb.s_kernel.printk(vfs::log_level::error, fmt::format("ext4 ({}): inode {} could not be {}: {}", sb.s_id, inode.i_ino.value(),
-                                                        linked ? "truncated" : "deleted", done.error().message()));
+  ext4_msg(sb, vfs::log_level::error, "inode {} could not be {}: {}", inode.i_ino.value(), linked ? "truncated" : "deleted",
+           done.error().message());
   // A name leads to it still: the list would get it twice.
   if (linked) journal_abort(sb, done.error());
 }

@@ -18,6 +18,7 @@
 #include <xip/locks/thread_context.h>
 
 #include "fs_ext4lite/extent_tree.h"
+#include "fs_ext4lite/message.h"
 #include "fs_ext4lite/super.h"
 #include "fs_ext4lite/without_exceptions.h"
 #include "jbd2/journal.h"
@@ -30,7 +31,7 @@ inline constexpr std::uint32_t revoke_credits = 8;
 static_assert(most_metadata_freed / (1024 / sizeof(be64)) < revoke_credits);
 
 [[noreturn]] void broken(ext4_sb_info& sb, const std::string& text) {
-  sb.s_kernel.printk(vfs::log_level::error, fmt::format("ext4 ({}): {}", sb.s_id, text));
+  ext4_msg(sb, vfs::log_level::error, "{}", text);
   std::abort();
 }
 
@@ -38,8 +39,7 @@ static_assert(most_metadata_freed / (1024 / sizeof(be64)) < revoke_credits);
 void shut_down(ext4_sb_info& sb, const error& why) noexcept {
   if (sb.s_shutdown.exchange(true, std::memory_order_relaxed)) return;
   sb.s_flags.fetch_or(vfs::sb_rdonly, std::memory_order_release);
-  sb.s_kernel.printk(vfs::log_level::error,
-                     fmt::format("ext4 ({}): a change could not be made ({}): read-only from now on", sb.s_id, why.message()));
+  ext4_msg(sb, vfs::log_level::error, "a change could not be made ({}): read-only from now on", why.message());
 }
 
 // All dirty buffers go home and are flushed, after the data that they make visible. What a crash leaves behind: any mixture of old and new

@@ -8,6 +8,7 @@
 //   i_rwsem -> jbd2_handle -> s_orphan_lock
 //   i_rwsem -> invalidate_lock -> jbd2_handle
 #include "fs_ext4lite/name_hooks.h"
+#include "fs_ext4lite/message.h"
 
 #include <algorithm>
 
@@ -159,9 +160,7 @@ void dec_dir_count(ext4_inode_info& dir) noexcept {
 void drop_link(ext4_inode_info& inode) {
   const std::uint32_t count = inode.i_nlink.load(std::memory_order_relaxed);
   const bool expected = inode.is_dir() ? count == 1 || count == 2 : count != 0;
-  if (!expected)
-    inode.i_sb.s_kernel.printk(vfs::log_level::warning, fmt::format("ext4 ({}): inode {} loses a name and has {} links", inode.i_sb.s_id,
-                                                                    inode.i_ino.value(), count));
+  if (!expected) ext4_msg(sbi_of(inode), vfs::log_level::warning, "inode {} loses a name and has {} links", inode.i_ino.value(), count);
   inode.i_nlink.store(inode.is_dir() || count == 0 ? 0 : count - 1, std::memory_order_relaxed);
 }
 
@@ -176,8 +175,8 @@ result<held_slots> hold_slots(std::initializer_list<const ext4_inode_info*> inod
 vfs::inode_ref abandon(handle& h, ext4_inode_info& inode) {
   inode.i_nlink.store(0, std::memory_order_relaxed);
   if (auto added = orphan_add(h, inode); !added)
-    inode.i_sb.s_kernel.printk(vfs::log_level::error, fmt::format("ext4 ({}): inode {} has no name and is not on the orphan list: {}",
-                                                                  inode.i_sb.s_id, inode.i_ino.value(), added.error().message()));
+    ext4_msg(sbi_of(inode), vfs::log_level::error, "inode {} has no name and is not on the orphan list: {}", inode.i_ino.value(),
+             added.error().message());
   vfs::unlock_new_inode(inode);
   return vfs::inode_ref{&inode};
 }

@@ -21,6 +21,7 @@
 
 #include "fs_ext4lite/block_claims.h"
 #include "fs_ext4lite/inode.h"
+#include "fs_ext4lite/message.h"
 #include "fs_ext4lite/super.h"
 #include "fs_ext4lite/without_exceptions.h"
 
@@ -261,9 +262,8 @@ using filed_orphans = std::pmr::vector<filed_orphan>;
     XIP_TRY(finish_orphan(sb, f.number, f.slot, message));
     return true;
   }
-  sb.s_kernel.printk(vfs::log_level::notice,
-                     fmt::format("ext4 ({}): the orphan file, in {}, holds inode {}, which is free: it is taken out", sb.s_id,
-                                 place_of(sb, f.slot), f.number));
+  ext4_msg(sb, vfs::log_level::notice, "the orphan file, in {}, holds inode {}, which is free: it is taken out", place_of(sb, f.slot),
+           f.number);
   handle h = XIP_TRY(journal_start(sb, credits_orphan));
   mutex_guard guard{sb.s_orphan_lock};
   XIP_TRY(sb.s_orphan_file.put(h, f.slot, 0));
@@ -375,8 +375,7 @@ result<> orphan_cleanup(ext4_sb_info& sb, std::string& message) {
   const auto found = XIP_TRY(find_orphans(sb, message));
   if (XIP_EXHIBIT(orphans_not_cleaned_up)) return {};
   if (!found) {
-    sb.s_kernel.printk(vfs::log_level::warning,
-                       fmt::format("ext4 ({}): errors were found before, the orphan list is left to e2fsck", sb.s_id));
+    ext4_msg(sb, vfs::log_level::warning, "errors were found before, the orphan list is left to e2fsck");
     return {};
   }
   std::uint32_t count = found->listed;
@@ -386,10 +385,10 @@ result<> orphan_cleanup(ext4_sb_info& sb, std::string& message) {
     // The image has been changed, and a refused one must not be: what was not seen before is an error like any at run time.
     (void)corrupted(sb, message.empty() ? done.error().message() : message);
     message.clear();
-    sb.s_kernel.printk(vfs::log_level::warning, fmt::format("ext4 ({}): the other orphans are left to e2fsck", sb.s_id));
+    ext4_msg(sb, vfs::log_level::warning, "the other orphans are left to e2fsck");
     return {};
   }
-  sb.s_kernel.printk(vfs::log_level::info, fmt::format("ext4 ({}): {} orphan inodes cleaned up", sb.s_id, count));
+  ext4_msg(sb, vfs::log_level::info, "{} orphan inodes cleaned up", count);
   return {};
 }
 

@@ -25,6 +25,7 @@
 #include "fs_ext4lite/inode.h"
 #include "fs_ext4lite/journal.h"
 #include "fs_ext4lite/journal_inode.h"
+#include "fs_ext4lite/message.h"
 #include "fs_ext4lite/statfs.h"
 #include "fs_ext4lite/super.h"
 #include "fs_ext4lite/without_exceptions.h"
@@ -207,9 +208,8 @@ template <class T>
   }
   es.s_feature_incompat = es.s_feature_incompat & ~incompat_recover;
   XIP_TRY(write());
-  sb.s_kernel.printk(vfs::log_level::notice,
-                     fmt::format("ext4 ({}): the journal was recovered: {} transactions, {} blocks{}", sb.s_id, done.transactions,
-                                 done.written, done.aborted != 0 ? "; it had been aborted, run e2fsck" : ""));
+  ext4_msg(sb, vfs::log_level::notice, "the journal was recovered: {} transactions, {} blocks{}", done.transactions, done.written,
+           done.aborted != 0 ? "; it had been aborted, run e2fsck" : "");
   return es;
 }
 
@@ -328,7 +328,7 @@ using owned_sb = std::unique_ptr<ext4_sb_info, decltype([](ext4_sb_info* sb) { (
   sb.s_errors_on_disk = es.s_errors;
   sb.s_errors = errors_of(sb.s_options, es.s_errors);
   if (const std::string warning = super_block_warning(es, sb.is_rdonly()); !warning.empty())
-    sb.s_kernel.printk(vfs::log_level::warning, fmt::format("ext4 ({}): {}", sb.s_id, warning));
+    ext4_msg(sb, vfs::log_level::warning, "{}", warning);
   vfs::inode_ref root = XIP_TRY(read_structures(sb, es, message));
   if (!sb.is_rdonly()) XIP_TRY(open_journal(sb, es, message));
   // But for the replay of a journal, the first thing that changes the medium: whatever refuses the mount has been looked at before.
@@ -381,8 +381,7 @@ using owned_sb = std::unique_ptr<ext4_sb_info, decltype([](ext4_sb_info* sb) { (
     done = mark_clean(*sb);
   } catch (const std::bad_alloc&) {
   }
-  if (!done)
-    sb->s_kernel.printk(vfs::log_level::error, fmt::format("ext4 ({}): unmounted with changes lost: {}", sb->s_id, done.error().message()));
+  if (!done) ext4_msg(*sb, vfs::log_level::error, "unmounted with changes lost: {}", done.error().message());
   // Every change was made under a handle, or its buffer would be clean and yet not what the medium holds.
   XIP_DEBUG_ASSERT(!sb->s_buffers || !sb->s_buffers->changed_while_clean());
   std::pmr::polymorphic_allocator<> memory{&sb->s_kernel.memory()};

@@ -5,10 +5,9 @@
 //     log is empty then.
 //   - it goes home from the log, which has it still, whole, in a committed transaction.
 //   - the mark of an error that ended everything; what that may leave is for e2fsck.
-#include <fmt/format.h>
-
 #include "fs_ext4lite/checksum.h"
 #include "fs_ext4lite/journal_inode.h"
+#include "fs_ext4lite/message.h"
 #include "fs_ext4lite/super.h"
 #include "jbd2/recovery.h"
 
@@ -48,7 +47,7 @@ result<ext4_super_block> super_block_in_log(ext4_sb_info& sb, const ext4_super_b
 result<> write_mended(ext4_sb_info& sb, const ext4_super_block& es) {
   XIP_TRY(sb.s_bdev.write(super_offset, std::as_bytes(std::span{&es, 1})));
   XIP_TRY(sb.s_bdev.flush_cache());
-  sb.s_kernel.printk(vfs::log_level::notice, fmt::format("ext4 ({}): the super block was torn by a crash, and is whole again", sb.s_id));
+  ext4_msg(sb, vfs::log_level::notice, "the super block was torn by a crash, and is whole again");
   return {};
 }
 

@@ -9,10 +9,9 @@
 #include <algorithm>
 #include <cstring>
 
-#include <fmt/format.h>
-
 #include "fs_ext4lite/checksum.h"
 #include "fs_ext4lite/journal.h"
+#include "fs_ext4lite/message.h"
 #include "fs_ext4lite/super.h"
 #include "jbd2/journal.h"
 
@@ -94,7 +93,7 @@ namespace {
   if (written) return {};
   put(sb, before);
   if (written.error() == ENOMEM) return written;
-  sb.s_kernel.printk(vfs::log_level::error, fmt::format("ext4 ({}): cannot write the super block: {}", sb.s_id, written.error().message()));
+  ext4_msg(sb, vfs::log_level::error, "cannot write the super block: {}", written.error().message());
   return fail(EIO);
 }
 
@@ -111,7 +110,7 @@ void count_mount(ext4_super_block& es, std::int64_t now) noexcept {
   es.s_feature_incompat = es.s_feature_incompat | incompat_recover;
   std::string message;
   if (const auto prepared = sb.s_journal->prepare_to_begin(message); !prepared) {
-    if (!message.empty()) sb.s_kernel.printk(vfs::log_level::error, fmt::format("ext4 ({}): nothing can be changed: {}", sb.s_id, message));
+    if (!message.empty()) ext4_msg(sb, vfs::log_level::error, "nothing can be changed: {}", message);
     return prepared;
   }
   if (es.s_feature_incompat != before.s_feature_incompat && !XIP_EXHIBIT(recovery_flag_late)) XIP_TRY(try_to_write(sb, es, before));
