@@ -253,12 +253,13 @@ void connection::look_into(fuse_buf& buffer) noexcept {
 }
 
 void connection::serve(unsigned number) noexcept {
+  constexpr int between_tries = 10;  // milliseconds: its first request is received into memory that it takes then
   thread_ids_[number].store(::gettid());
   prepare_(number);
   fuse_buf buffer{};
   while (!stopping_.load(std::memory_order_relaxed) && fuse_session_exited(session_) == 0) {
     const int bytes = fuse_session_receive_buf(session_, &buffer);
-    if (bytes == -EINTR) continue;
+    if (bytes == -EINTR || (bytes == -ENOMEM && !has_ended(between_tries))) continue;
     if (bytes <= 0) break;
     look_into(buffer);
     fuse_session_process_buf(session_, &buffer);

@@ -1,5 +1,6 @@
 // Reading directories, with or without the attributes of what is in them.
 #include <algorithm>
+#include <new>
 
 #include <fcntl.h>
 
@@ -54,10 +55,15 @@ class listing {
     s.st_mode = d.type << 12;
     return took(fuse_add_direntry(req_, next(), left(), d.name.c_str(), &s, d.off));
   }
-  // Before the next entry with a number is looked up, which could not be given back without it.
-  void make_room() {
-    told_.push_back(0);
+  // Before the next entry with a number is looked up, which could not be given back without it. False: there is no memory.
+  [[nodiscard]] bool make_room() noexcept {
+    try {
+      told_.push_back(0);
+    } catch (const std::bad_alloc&) {
+      return false;
+    }
     told_.pop_back();
+    return true;
   }
   // The kernel is told of ENTRY by this, if it has a number.
   [[nodiscard]] bool add(const vfs::dirent& d, const fuse_entry_param& entry) noexcept {
@@ -90,11 +96,10 @@ class listing {
   return entry;
 }
 
-// An entry whose inode cannot be read is listed all the same: whoever looks at it is told.
+// An entry whose inode cannot be read, or that there is no memory for, is listed all the same: whoever looks at it is told.
 [[nodiscard]] bool add_with_attributes(request& r, listing& list, const vfs::node& directory, const vfs::dirent& d) {
   fuse_entry_param entry = name_alone(d);
-  list.make_room();
-  if (!is_dot(d.name))
+  if (!is_dot(d.name) && list.make_room())
     if (auto known = r.entry_of(directory, d.name.c_str()); known.has_value()) entry = *known;
   if (list.add(d, entry)) return true;
   if (entry.ino != 0) r.forget(entry);

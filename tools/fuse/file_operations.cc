@@ -53,6 +53,7 @@ void open(fuse_req_t req, fuse_ino_t number, fuse_file_info* info) {
 void create(fuse_req_t req, fuse_ino_t parent, const char* name, mode_t mode, fuse_file_info* info) {
   answer(req, [&](request& r) -> result<create_answer> {
     const vfs::node& directory = *XIP_TRY(r.place(parent));
+    XIP_TRY(r.make_room());
     const int fd = XIP_TRY(make(r, directory, name, mode, info->flags));
     fill_in(r, *info, fd);
     auto entry = [&]() -> result<fuse_entry_param> { return r.entry_of(XIP_TRY(r.task().node_of(fd))); }();

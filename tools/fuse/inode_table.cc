@@ -1,5 +1,6 @@
 #include "fuse/inode_table.h"
 
+#include <new>
 #include <utility>
 
 #define FUSE_USE_VERSION 314
@@ -9,14 +10,53 @@
 
 namespace xip::fuse {
 
-result<std::uint64_t> inode_table::remember(vfs::node place) {
+// The map itself never takes memory for more buckets: shard::insert does, if there is some.
+inode_table::inode_table(vfs::node root) noexcept : root_{std::move(root)} {
+  constexpr float no_limit = 1e9f;
+  for (shard& s : shards_) {
+    const mutex_guard guard{s.lock};
+    s.entries.max_load_factor(no_limit);
+  }
+}
+
+result<> inode_table::fill(spare& s) noexcept {
+  if (!s.empty()) return {};
+  try {
+    std::unordered_map<std::uint64_t, entry> one;
+    one.try_emplace(0);
+    s = one.extract(one.begin());
+    return {};
+  } catch (const std::bad_alloc&) {
+    return fail(ENOMEM);
+  }
+}
+
+// Without memory for more buckets they get fuller.
+void inode_table::shard::insert(spare&& s) noexcept {
+  if (const std::size_t buckets = entries.bucket_count(); entries.size() >= buckets) {
+    try {
+      entries.rehash(buckets * 2);
+    } catch (const std::bad_alloc&) {
+    }
+  }
+  entries.insert(std::move(s));
+}
+
+result<std::uint64_t> inode_table::remember(vfs::node place, spare& s) noexcept {
   const std::uint64_t number = place.get_inode().i_ino.value();
   if (&place.get_inode() == &root_.get_inode()) return std::uint64_t{FUSE_ROOT_ID};
   if (number == FUSE_ROOT_ID) return fail(EUCLEAN);
-  shard& s = shard_of(number);
-  const mutex_guard guard{s.lock};
-  entry& e = s.entries[number];
-  if (e.lookups++ == 0) e.place = std::move(place);
+  shard& home = shard_of(number);
+  const mutex_guard guard{home.lock};
+  if (const auto found = home.entries.find(number); found != home.entries.end()) {
+    ++found->second.lookups;
+    return number;
+  }
+  XIP_TRY(fill(s));
+  s.key() = number;
+  s.mapped().place = std::move(place);
+  s.mapped().lookups = 1;
+  home.insert(std::move(s));
   return number;
 }
 

@@ -17,11 +17,19 @@ inline constexpr lock_class inode_table_class{"inode_table"};
 // The kernel's number is the inode's own; the root is 1 there. An entry keeps its inode alive, unlinked or not, until the kernel has given back every
 // look-up, which it does not do while a request on it runs: so what find answers stays for the length of the request.
 class inode_table {
- public:
-  explicit inode_table(vfs::node root) noexcept : root_{std::move(root)} {}
+  struct entry;
 
-  // The kernel is told of PLACE once more. Its number there; EUCLEAN for an inode that the number of the root belongs to.
-  [[nodiscard]] result<std::uint64_t> remember(vfs::node place);
+ public:
+  // Memory for one more entry, or none.
+  using spare = std::unordered_map<std::uint64_t, entry>::node_type;
+
+  explicit inode_table(vfs::node root) noexcept;
+
+  // ENOMEM.
+  [[nodiscard]] static result<> fill(spare& s) noexcept;
+  // The kernel is told of PLACE once more, which takes S if the table does not have it; if there is nothing in S, it is filled. Its number there; EUCLEAN for an
+  // inode that the number of the root belongs to; ENOMEM with an empty S only.
+  [[nodiscard]] result<std::uint64_t> remember(vfs::node place, spare& s) noexcept;
   // ESTALE: the kernel was not told of it.
   [[nodiscard]] result<const vfs::node*> find(std::uint64_t number) noexcept;
   // COUNT look-ups are given back. With the last the place is dropped, which may free the inode.
@@ -41,6 +49,8 @@ class inode_table {
   struct shard {
     mutex<inode_table_class> lock;
     std::unordered_map<std::uint64_t, entry> entries XIP_GUARDED_BY(lock);
+
+    void insert(spare&& s) noexcept XIP_REQUIRES(lock);
   };
   [[nodiscard]] shard& shard_of(std::uint64_t number) noexcept { return shards_[number % shards_.size()]; }
 

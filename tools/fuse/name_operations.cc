@@ -31,6 +31,7 @@ void forget_multi(fuse_req_t req, std::size_t count, fuse_forget_data* all) {
 void mknod(fuse_req_t req, fuse_ino_t parent, const char* name, mode_t mode, dev_t device) {
   answer(req, [&](request& r) -> result<entry_answer> {
     const vfs::node& directory = *XIP_TRY(r.place(parent));
+    XIP_TRY(r.make_room());
     XIP_TRY(r.task().mknodat(directory, name, mode, device));
     return entry_answer{XIP_TRY(r.entry_of(directory, name))};
   });
@@ -39,6 +40,7 @@ void mknod(fuse_req_t req, fuse_ino_t parent, const char* name, mode_t mode, dev
 void mkdir(fuse_req_t req, fuse_ino_t parent, const char* name, mode_t mode) {
   answer(req, [&](request& r) -> result<entry_answer> {
     const vfs::node& directory = *XIP_TRY(r.place(parent));
+    XIP_TRY(r.make_room());
     XIP_TRY(r.task().mkdirat(directory, name, mode));
     return entry_answer{XIP_TRY(r.entry_of(directory, name))};
   });
@@ -47,6 +49,7 @@ void mkdir(fuse_req_t req, fuse_ino_t parent, const char* name, mode_t mode) {
 void symlink(fuse_req_t req, const char* target, fuse_ino_t parent, const char* name) {
   answer(req, [&](request& r) -> result<entry_answer> {
     const vfs::node& directory = *XIP_TRY(r.place(parent));
+    XIP_TRY(r.make_room());
     XIP_TRY(r.task().symlinkat(target, directory, name));
     return entry_answer{XIP_TRY(r.entry_of(directory, name))};
   });

@@ -76,7 +76,7 @@ result<fuse_entry_param> request::entry_of(vfs::node place) {
   entry.attr = host_stat(XIP_TRY(task().statx(place, {}, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS)));
   entry.generation = place.get_inode().i_generation;
   entry.attr_timeout = entry.entry_timeout = forever;
-  entry.ino = XIP_TRY(owner().inodes.remember(std::move(place)));
+  entry.ino = XIP_TRY(owner().inodes.remember(std::move(place), spare_));
   return entry;
 }
 

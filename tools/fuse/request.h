@@ -30,6 +30,8 @@ class request {
   [[nodiscard]] std::span<std::byte> bytes() noexcept { return worker_.bytes; }
   // The place that the kernel calls NUMBER.
   [[nodiscard]] result<const vfs::node*> place(fuse_ino_t number) noexcept { return owner().inodes.find(number); }
+  // Before something is made that the kernel is to be told of, which cannot fail then for want of memory. ENOMEM.
+  [[nodiscard]] result<> make_room() noexcept { return inode_table::fill(spare_); }
   // The kernel is told of PLACE, or of what DIRECTORY has under NAME.
   [[nodiscard]] result<fuse_entry_param> entry_of(vfs::node place);
   [[nodiscard]] result<fuse_entry_param> entry_of(const vfs::node& directory, const char* name);
@@ -45,6 +47,7 @@ class request {
 
  private:
   worker& worker_;
+  inode_table::spare spare_;
   bool answered_ = false;
 };
 

@@ -1,0 +1,46 @@
+// To be preloaded: on every thread but the first, each request for memory whose number is a multiple of XIP_FAIL_EVERY finds none.
+#include <atomic>
+#include <cerrno>
+#include <cstddef>
+#include <cstdlib>
+
+#include <unistd.h>
+
+extern "C" {
+void* __libc_malloc(std::size_t bytes);
+void* __libc_calloc(std::size_t count, std::size_t bytes);
+void* __libc_realloc(void* old, std::size_t bytes);
+void* __libc_memalign(std::size_t alignment, std::size_t bytes);
+}
+
+namespace {
+
+std::atomic<unsigned long> every{0};  // 0: none fails
+std::atomic<unsigned long> asked{0};
+
+[[gnu::constructor]] void begin() {
+  if (const char* number = std::getenv("XIP_FAIL_EVERY"); number != nullptr) every.store(std::strtoul(number, nullptr, 10));
+}
+
+[[nodiscard]] bool fails() noexcept {
+  const unsigned long n = every.load(std::memory_order_relaxed);
+  if (n == 0 || ::gettid() == ::getpid()) return false;
+  if ((asked.fetch_add(1, std::memory_order_relaxed) + 1) % n != 0) return false;
+  errno = ENOMEM;
+  return true;
+}
+
+}  // namespace
+
+extern "C" {
+void* malloc(std::size_t bytes) { return fails() ? nullptr : __libc_malloc(bytes); }
+void* calloc(std::size_t count, std::size_t bytes) { return fails() ? nullptr : __libc_calloc(count, bytes); }
+void* realloc(void* old, std::size_t bytes) { return fails() ? nullptr : __libc_realloc(old, bytes); }
+void* aligned_alloc(std::size_t alignment, std::size_t bytes) { return fails() ? nullptr : __libc_memalign(alignment, bytes); }
+int posix_memalign(void** to, std::size_t alignment, std::size_t bytes) {
+  void* const found = fails() ? nullptr : __libc_memalign(alignment, bytes);
+  if (found == nullptr) return ENOMEM;
+  *to = found;
+  return 0;
+}
+}
