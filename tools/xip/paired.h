@@ -1,5 +1,6 @@
-// How much dearer one thing is than another, on a machine that does other things besides. Each round times both, taking turns in going first, and divides;
-// a disturbance longer than a round cancels out of the quotient, and a shorter one spoils a single round, which the median passes over.
+// How much dearer one thing is than another, on a machine that does other things besides. Each round times both, taking turns in going first; two rounds make
+// a quotient. What the first leaves in the caches for the second, and a disturbance longer than two rounds, cancel out of it; a shorter disturbance spoils
+// one quotient, which the median passes over.
 #pragma once
 
 #include <algorithm>
@@ -27,7 +28,12 @@ class paired_ratio {
     const auto operations = static_cast<double>(end - begin);
     figures_.push_back(f / operations);
     baselines_.push_back(b / operations);
-    ratios_.push_back(f / b);
+    if (figure_first) {
+      first_figure_ = f;
+      first_baseline_ = b;
+    } else {
+      ratios_.push_back((first_figure_ + f) / (first_baseline_ + b));
+    }
     last_seconds_ = f * 1e-9;
   }
   template <class Figure, class Baseline>
@@ -36,11 +42,14 @@ class paired_ratio {
   }
   [[nodiscard]] double last_seconds() const noexcept { return last_seconds_; }
 
-  // Medians over all rounds: nanoseconds an operation, of either side, and the ratio of a round. 0 before the first.
+  // Medians over all rounds: nanoseconds an operation, of either side, and the ratio of two rounds, or of the only one. 0 before the first.
   struct medians {
     double ns = 0, baseline_ns = 0, ratio = 0;
   };
-  [[nodiscard]] medians result() { return {median(figures_), median(baselines_), median(ratios_)}; }
+  [[nodiscard]] medians result() {
+    if (rounds_ == 1) return {figures_[0], baselines_[0], figures_[0] / baselines_[0]};
+    return {median(figures_), median(baselines_), median(ratios_)};
+  }
 
  private:
   template <class Work, class Settle>
@@ -61,6 +70,7 @@ class paired_ratio {
   clock now_;
   std::vector<double> figures_, baselines_, ratios_;
   std::size_t rounds_ = 0;
+  double first_figure_ = 0, first_baseline_ = 0;  // nanoseconds that the last round took in which the figure went first
   double last_seconds_ = 0;
 };
 
