@@ -18,6 +18,7 @@
 #include <fcntl.h>
 
 #include <xip/crash/engine.h>
+#include <xip/crash/lone_scheduler.h>
 #include <xip/fs_ext4lite/ext4lite.h>
 #include <xip/vfs/kernel.h>
 #include <xip/vfs/task.h>
@@ -33,15 +34,17 @@ T must(result<T> answer, const char* what) {
   if constexpr (!std::is_void_v<T>) return std::move(*answer);
 }
 
-// A kernel instance with IMAGE's file system on "/". Nobody but the caller commits: the timer's thread would write when it likes.
+// A kernel instance with IMAGE's file system on "/". It has no thread but the caller's, so that nobody else commits, and its own clock: each run is the same.
 struct machine {
   explicit machine(dev::device& device) {
     must(kernel.register_filesystem(ext4lite_file_system()), "register");
-    if (const auto mounted = kernel.mount("ext4", device, "/", "dax=always,commit=3600"); !mounted)
+    if (const auto mounted = kernel.mount("ext4", device, "/", "dax=always"); !mounted)
       throw std::runtime_error{"the mount failed: " + mounted.error().message};
     task.reset(must(kernel.make_task({}, "owner"), "task"));
   }
-  vfs::kernel kernel{{.log = [](vfs::log_level, std::string_view) {}}};  // that the power went is no news
+  crash::lone_scheduler scheduler;
+  vfs::kernel kernel{{.log = [](vfs::log_level, std::string_view) {},  // that the power went is no news
+                      .sched = &scheduler}};
   vfs::task_ptr task;
 };
 

@@ -1,19 +1,9 @@
 #include "crash/lone_kernel.h"
 
-#include <cstdio>
-#include <cstdlib>
-
 #include <fmt/format.h>
-
-#include <xip/locks/waiter.h>
 
 namespace xip::crash {
 namespace {
-
-[[noreturn]] void nobody_else(const char* what) noexcept {
-  std::fprintf(stderr, "xip: a file system alone in its kernel %s: it would never go on\n", what);
-  std::abort();
-}
 
 [[nodiscard]] vfs::kernel_options options_of(std::pmr::memory_resource& memory, lone_scheduler& sched, std::string& complaint,
                                              point_sink* points) {
@@ -33,16 +23,6 @@ namespace {
 constexpr std::size_t first_bytes = std::size_t{4} << 20;
 
 }  // namespace
-
-void lone_scheduler::on_lock(sched_event, const lock_class&, const void*, bool) noexcept {}
-void lone_scheduler::wake(waiter&) noexcept {}
-void lone_scheduler::join(std::uint64_t) noexcept {}
-bool lone_scheduler::block(waiter&, nanoseconds deadline) noexcept {
-  if (deadline == nanoseconds::max()) nobody_else("waits for another thread");
-  now_ = std::max(now_, deadline);
-  return false;
-}
-std::uint64_t lone_scheduler::spawn(thread_context&, void (*)(void*), void*) noexcept { nobody_else("starts a thread"); }
 
 lone_kernel::arena::arena() : first_{std::make_unique_for_overwrite<std::byte[]>(first_bytes)}, resource_{first_.get(), first_bytes} {}
 

@@ -8,29 +8,12 @@
 #include <string_view>
 
 #include <xip/base/points.h>
+#include <xip/crash/lone_scheduler.h>
 #include <xip/dev/device.h>
-#include <xip/locks/sched_hook.h>
 #include <xip/vfs/kernel.h>
 #include <xip/vfs/task.h>
 
 namespace xip::crash {
-
-// Nobody but the caller runs. Time goes on by a microsecond each time somebody looks.
-class lone_scheduler final : public sched_hook {
- public:
-  explicit lone_scheduler(nanoseconds earlier) noexcept : now_{epoch - earlier} {}
-  void on_lock(sched_event event, const lock_class& cls, const void* instance, bool exclusive) noexcept override;
-  bool block(waiter& w, nanoseconds deadline) noexcept override;
-  void wake(waiter& w) noexcept override;
-  std::uint64_t spawn(thread_context& context, void (*body)(void*), void* argument) noexcept override;
-  void join(std::uint64_t thread) noexcept override;
-  nanoseconds monotonic_now() noexcept override { return now_ += nanoseconds{1000}; }
-  nanoseconds realtime_now() noexcept override { return now_ += nanoseconds{1000}; }
-
- private:
-  static constexpr nanoseconds epoch{std::int64_t{1'704'067'200} * 1'000'000'000};  // 2024-01-01
-  nanoseconds now_;
-};
 
 // The named points that were passed last, but for those of devices, which are where one waits.
 struct passed_points {
