@@ -6,11 +6,12 @@
 
 #include <unistd.h>
 
+// The host's own, by the names that they have beside those that are replaced here.
 extern "C" {
-void* __libc_malloc(std::size_t bytes);
-void* __libc_calloc(std::size_t count, std::size_t bytes);
-void* __libc_realloc(void* old, std::size_t bytes);
-void* __libc_memalign(std::size_t alignment, std::size_t bytes);
+void* host_malloc(std::size_t bytes) asm("__libc_malloc");
+void* host_calloc(std::size_t count, std::size_t bytes) asm("__libc_calloc");
+void* host_realloc(void* old, std::size_t bytes) asm("__libc_realloc");
+void* host_memalign(std::size_t alignment, std::size_t bytes) asm("__libc_memalign");
 }
 
 namespace {
@@ -33,12 +34,12 @@ std::atomic<unsigned long> asked{0};
 }  // namespace
 
 extern "C" {
-void* malloc(std::size_t bytes) { return fails() ? nullptr : __libc_malloc(bytes); }
-void* calloc(std::size_t count, std::size_t bytes) { return fails() ? nullptr : __libc_calloc(count, bytes); }
-void* realloc(void* old, std::size_t bytes) { return fails() ? nullptr : __libc_realloc(old, bytes); }
-void* aligned_alloc(std::size_t alignment, std::size_t bytes) { return fails() ? nullptr : __libc_memalign(alignment, bytes); }
+void* malloc(std::size_t bytes) { return fails() ? nullptr : host_malloc(bytes); }
+void* calloc(std::size_t count, std::size_t bytes) { return fails() ? nullptr : host_calloc(count, bytes); }
+void* realloc(void* old, std::size_t bytes) { return fails() ? nullptr : host_realloc(old, bytes); }
+void* aligned_alloc(std::size_t alignment, std::size_t bytes) { return fails() ? nullptr : host_memalign(alignment, bytes); }
 int posix_memalign(void** to, std::size_t alignment, std::size_t bytes) {
-  void* const found = fails() ? nullptr : __libc_memalign(alignment, bytes);
+  void* const found = fails() ? nullptr : host_memalign(alignment, bytes);
   if (found == nullptr) return ENOMEM;
   *to = found;
   return 0;
