@@ -381,6 +381,7 @@ void release_pending_frees(ext4_sb_info& sb) noexcept;
 void set_aops_and_ops(ext4_inode_info& inode) noexcept;  // i_op, i_fop, S_DAX, S_ flags from mode and EXT4_*_FL
 void set_inode_flags(ext4_inode_info& inode) noexcept;   // S_ flags from EXT4_*_FL, but S_DAX: that stays as long as the inode is in memory
 void evict_inode(vfs::inode& i) noexcept;
+[[nodiscard]] std::optional<pblk_t> written_block(const vfs::inode& i, lblk_t lblk) noexcept;  // as the cache of extents has it
 // i_block holds a tree or a map of blocks. A fast symlink keeps its target there (it has no block but that of its attributes), a device its number.
 // Linux: ext4_can_truncate, ext4_inode_is_fast_symlink.
 [[nodiscard]] bool has_tree(const ext4_inode_info& inode) noexcept;
@@ -434,6 +435,9 @@ inline constexpr std::uint32_t map_convert_zeroed = 1u
 // Removes every block past i_size, restarting its own handle as needed; zeros the tail of the last block. i_rwsem (or a dead inode), and
 // invalidate_lock exclusive. The inode is on the orphan list while it runs. Linux: ext4_truncate.
 [[nodiscard]] result<> truncate_blocks(ext4_inode_info& inode);
+// The two halves of it. The bytes behind SIZE in its block become zeros on the medium, drained, if they are written: they are what a later growth shows. EIO.
+[[nodiscard]] result<> zero_behind(ext4_inode_info& inode, loff_t size);
+[[nodiscard]] result<> remove_blocks_past_size(ext4_inode_info& inode);
 // The inode is about to leave memory with a truncate that failed: once more, and off the orphan list in any case.
 [[nodiscard]] result<> retry_truncate(ext4_inode_info& inode);
 

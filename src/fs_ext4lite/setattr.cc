@@ -1,7 +1,11 @@
 // Changing attributes; the size among them. Linux: ext4_setattr (fs/ext4/inode.c).
 //
 // The size moves before a block is freed, and i_disksize with it in one handle; a shrinking file is on the orphan list from that handle on.
-// A crash before its commit finds the old file, later ones a file of the new size whose blocks past it are freed by the orphan pass.
+// A crash before its commit finds the old file, but for zeros behind the new end in the block that holds it; later ones a file of the new size
+// whose blocks past it are freed by the orphan pass.
+//
+// Those zeros come before the size moves, under its handle, for the medium may refuse them: then nothing has changed. Linux moves the size first,
+// and does not tell its caller what became of them.
 //
 // Lock chains:
 //   i_rwsem -> jbd2_handle -> xattr_sem
@@ -28,12 +32,25 @@ namespace {
   return {};
 }
 
+// The file is to end at SIZE, and becomes no longer. Zeros are the last thing that can fail: the inode's slot is in the transaction before. Who was
+// put on the orphan list for nothing leaves it.
+[[nodiscard]] result<> cut_at(handle& h, ext4_inode_info& inode, loff_t size) XIP_REQUIRES(inode.i_rwsem, inode.i_mapping.invalidate_lock) {
+  const bool listed = on_orphan_list(inode);
+  if (size < i_size_read(inode)) XIP_TRY(orphan_add(h, inode));
+  if ((size & (loff_t{inode.i_sb.s_blocksize} - 1)) == 0) return {};
+  XIP_TRY(mark_inode_dirty(h, inode));
+  const auto zeroed = zero_behind(inode, size);
+  if (!zeroed && !listed) XIP_TRY(orphan_del(h, inode));
+  return zeroed;
+}
+
 // The handle in which the file gets its new size.
-[[nodiscard]] result<> store_size(ext4_inode_info& inode, const vfs::iattr& attr) XIP_REQUIRES(inode.i_rwsem) {
+[[nodiscard]] result<> store_size(ext4_inode_info& inode, const vfs::iattr& attr)
+    XIP_REQUIRES(inode.i_rwsem, inode.i_mapping.invalidate_lock) {
   const loff_t old = i_size_read(inode);
   handle h = XIP_TRY(journal_start(sbi_of(inode), credits_inode + credits_orphan));
-  XIP_TRY(start_changing(h));  // the tail of the old end is changed before any metadata
-  if (attr.ia_size < old) XIP_TRY(orphan_add(h, inode));
+  XIP_TRY(start_changing(h));  // a tail is changed before any metadata: of the old end or of the new one
+  if (attr.ia_size <= old) XIP_TRY(cut_at(h, inode, attr.ia_size));
   std::optional<entry_range_lock> tail;
   XIP_TRY(xip_zero_tail(inode, old, attr.ia_size, ext4_xip_ops, tail));
   vfs::inode_touch_mtime_ctime(inode);
@@ -60,7 +77,7 @@ namespace {
   // Also with the size it had: what was preallocated past it goes. What fails here leaves it on the orphan list, and the next one goes on.
   const page_range behind = pages_behind(attr.ia_size);
   xip_drop_range(inode, behind.first, behind.last, true);
-  return truncate_blocks(inode);
+  return remove_blocks_past_size(inode);
 }
 
 [[nodiscard]] result<> change_size(ext4_inode_info& inode, const vfs::iattr& attr) XIP_REQUIRES(inode.i_rwsem) {

@@ -44,25 +44,26 @@ namespace {
   return orphan_del(h, inode);
 }
 
-// The bytes of the last block past SIZE become zeros on the medium: they are what a later growth shows.
-[[nodiscard]] result<> zero_behind(ext4_inode_info& inode, loff_t size) {
+}  // namespace
+
+result<> zero_behind(ext4_inode_info& inode, loff_t size) {
   const loff_t tail = -size & (loff_t{inode.i_sb.s_blocksize} - 1);
   if (!inode.is_reg() || inode.i_nlink.load(std::memory_order_relaxed) == 0 || XIP_EXHIBIT(truncate_tail_kept)) return {};
   return xip_zero_range(inode, size, tail, ext4_xip_ops);
 }
 
-}  // namespace
-
-result<> truncate_blocks(ext4_inode_info& inode) {
-  const loff_t size = i_size_read(inode);
+result<> remove_blocks_past_size(ext4_inode_info& inode) {
   drop_window(inode);
-  const auto zeroed = zero_behind(inode, size);
-  const std::uint64_t kept = blocks_for(static_cast<std::uint64_t>(size), inode.i_sb.s_blocksize_bits);
+  const std::uint64_t kept = blocks_for(static_cast<std::uint64_t>(i_size_read(inode)), inode.i_sb.s_blocksize_bits);
   const lblk_t first{static_cast<std::uint32_t>(std::min<std::uint64_t>(kept, extent_max_block))};
-  if (XIP_TRY(has_blocks_from(inode, first)))
-    XIP_TRY(remove_blocks_from(inode, first));
-  else
-    XIP_TRY(leave_orphan_list(inode));
+  if (XIP_TRY(has_blocks_from(inode, first))) return remove_blocks_from(inode, first);
+  return leave_orphan_list(inode);
+}
+
+// What a medium refuses to zero keeps no block from being freed: a growth, which would show it, has to zero it first.
+result<> truncate_blocks(ext4_inode_info& inode) {
+  const auto zeroed = zero_behind(inode, i_size_read(inode));
+  XIP_TRY(remove_blocks_past_size(inode));
   return zeroed;
 }
 

@@ -14,6 +14,17 @@
 namespace xip {
 namespace {
 
+// A window ends before poison: what lies before it stays as it is where not all BYTES can be written.
+[[nodiscard]] result<> ask_for_windows(dev::device& device, std::uint64_t offset, std::size_t bytes) noexcept {
+  while (bytes != 0) {
+    const dev::window w = XIP_TRY(window_for_write(device, offset, bytes));
+    const std::size_t n = std::min(bytes, w.bytes);
+    offset += n;
+    bytes -= n;
+  }
+  return {};
+}
+
 template <class Mover>
 result<> zero_written(vfs::inode& inode, loff_t pos, loff_t end, const xip_ops& ops) noexcept {
   const unsigned bits = inode.i_sb.s_blocksize_bits;
@@ -24,7 +35,12 @@ result<> zero_written(vfs::inode& inode, loff_t pos, loff_t end, const xip_ops& 
     const extent_map em = XIP_TRY(cursor.at(lblk_of(pos, bits), blocks_touched(pos, rest, bits)));
     const loff_t mapping_end = pos_of(em.lblk, bits) + static_cast<loff_t>(std::uint64_t{em.len} << bits);
     const loff_t stop = std::min(end, mapping_end);
-    if (em.type == extent_type::mapped) XIP_TRY(mover.write_zeros(device_byte(em, pos, bits), static_cast<std::size_t>(stop - pos)));
+    if (em.type == extent_type::mapped) {
+      const std::uint64_t offset = device_byte(em, pos, bits);
+      const auto bytes = static_cast<std::size_t>(stop - pos);
+      if constexpr (Mover::moves_at_once) XIP_TRY(ask_for_windows(inode.i_sb.s_bdev, offset, bytes));
+      XIP_TRY(mover.write_zeros(offset, bytes));
+    }
     pos = stop;
   }
   if (const completed done = mover.complete(); done.error != 0) return fail(done.error);

@@ -116,5 +116,111 @@ TEST(truncate, of_a_file_whose_blocks_are_free_already_fails) {
   EXPECT_EQ(i_size_read(file.inode()), 0);
 }
 
+// What a call puts on the orphan list and takes off.
+struct orphan_counter final : point_sink {
+  void on_point(point p, std::uint64_t, std::uint64_t, std::uint64_t) noexcept override {
+    added += p == point::ext4_orphan_add;
+    removed += p == point::ext4_orphan_del;
+  }
+  int inject(point, std::uint64_t, std::uint64_t) noexcept override { return 0; }
+  int added = 0, removed = 0;
+};
+
+// The second block of FD, which lies in one extent, goes bad from byte 300 on.
+std::uint32_t poison_second_block(vfs::task& t, int fd, dev::faulty_device& device) {
+  std::vector<vfs::fiemap_extent> all;
+  EXPECT_TRUE(t.fiemap(fd, 0, UINT64_MAX, all).has_value());
+  EXPECT_EQ(all.size(), 1u);
+  if (all.empty()) return 0;
+  return device.add({.kind = dev::fault_rule::what::poison, .offset = all[0].physical + 4096 + 300, .bytes = 64});
+}
+
+void expect_unchanged(const vfs::kstat& before, const vfs::kstat& now) {
+  EXPECT_EQ(now.size, before.size);
+  EXPECT_EQ(now.blocks, before.blocks);
+  EXPECT_EQ(now.mtime, before.mtime);
+  EXPECT_EQ(now.ctime, before.ctime);
+}
+
+class truncated_over_poison : public testing::TestWithParam<const char*> {
+ protected:
+  void SetUp() override {
+    ASSERT_TRUE(fs.ok()) << fs.failure();
+    write_file(t(), "/f", text);
+    fd = t().open("/f", O_RDWR).value_or(-1);
+    ASSERT_GE(fd, 0);
+    const vfs::timespec64 times[2] = {{.seconds = 1'000'000'000, .nanoseconds = 0}, {.seconds = 1'000'000'000, .nanoseconds = 0}};
+    ASSERT_TRUE(t().futimens(fd, times).has_value());
+    rule = poison_second_block(t(), fd, *device);
+  }
+  vfs::task& t() { return fs.task(); }
+  [[nodiscard]] int truncate(loff_t size) {
+    const auto done = t().ftruncate(fd, size);
+    return done ? 0 : done.error().number();
+  }
+  void close_and_check() {
+    EXPECT_TRUE(t().close(fd).has_value());
+    EXPECT_TRUE(fs.umount().has_value());
+    store(*below, disk);
+    std::string said;
+    EXPECT_TRUE(e2fsck_clean(disk.path(), &said)) << said;
+  }
+
+  image disk = make_image("-b 4096", "16M");
+  std::unique_ptr<dev::device> below = load(disk);
+  std::unique_ptr<dev::faulty_device> device = dev::make_faulty(*below);
+  mounted fs{*device, GetParam()};
+  const std::string text = pattern(20'000);
+  int fd = -1;
+  std::uint32_t rule = 0;
+};
+
+// The tail could not be zeroed where the file is to end: it keeps its size, its blocks, and every byte, also those in front of the bad ones.
+TEST_P(truncated_over_poison, within_the_bad_block_changes_nothing) {
+  const vfs::kstat before = t().fstat(fd).value();
+  orphan_counter orphans;
+  t().context.points = &orphans;
+  EXPECT_EQ(truncate(4096 + 200), EIO);
+  t().context.points = nullptr;
+  EXPECT_EQ(orphans.added, 1);
+  EXPECT_EQ(orphans.removed, 1) << "nothing is left to be truncated";
+  expect_unchanged(before, t().fstat(fd).value());
+  device->remove(rule);
+  EXPECT_TRUE(read_file(t(), "/f") == text);
+  EXPECT_EQ(truncate(4096 + 200), 0) << "behind the repair it goes on";
+  EXPECT_TRUE(read_file(t(), "/f") == text.substr(0, 4096 + 200));
+  close_and_check();
+}
+
+// A block that goes, or stays whole, needs no zeros; nor do bytes in front of the new end.
+TEST_P(truncated_over_poison, elsewhere_asks_nothing_of_the_bad_block) {
+  EXPECT_EQ(truncate(8192), 0);
+  EXPECT_EQ(truncate(4096 + 2048), 0) << "the bad bytes lie in front of the end";
+  EXPECT_EQ(truncate(4096), 0);
+  EXPECT_EQ(t().fstat(fd)->size, 4096);
+  EXPECT_EQ(t().fstat(fd)->blocks, 8u);
+  EXPECT_TRUE(read_file(t(), "/f") == text.substr(0, 4096));
+  close_and_check();
+}
+
+// What was not zeroed is never shown: a file that is to grow over it does not.
+TEST_P(truncated_over_poison, growth_over_the_bad_tail_changes_nothing) {
+  device->remove(rule);
+  ASSERT_EQ(truncate(4096 + 200), 0);
+  rule = poison_second_block(t(), fd, *device);
+  const vfs::kstat before = t().fstat(fd).value();
+  EXPECT_EQ(truncate(20'000), EIO);
+  expect_unchanged(before, t().fstat(fd).value());
+  device->remove(rule);
+  EXPECT_EQ(truncate(20'000), 0);
+  std::string expected = text.substr(0, 4096 + 200);
+  expected.resize(20'000);
+  EXPECT_TRUE(read_file(t(), "/f") == expected);
+  close_and_check();
+}
+
+INSTANTIATE_TEST_SUITE_P(by, truncated_over_poison, testing::Values("dax=always", "dax=never"),
+                         [](const testing::TestParamInfo<const char*>& i) { return std::string{i.param}.substr(4); });
+
 }  // namespace
 }  // namespace xip::ext4lite
