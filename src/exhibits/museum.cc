@@ -333,6 +333,15 @@ constinit const exhibit all[] = {
      "where the log begins is written with its checksum, in two lines, while the log alone has what was synced",
      "jbd2_update_log_tail",
      ""},
+    // Faults and files that are not what they were taken for.
+    {{83, "dax-flag-at-once", dax_flag_at_once},
+     "a file that is open and mapped cannot be mapped any more, since somebody has taken its flag for DAX away",
+     "commit 559db4c6d784",
+     "race/119"},
+    {{84, "handle-for-copy", handle_for_copy},
+     "a store into a private page opens a handle, and is a SIGBUS where nothing may be changed",
+     "ext4_dax_huge_fault, commit fd96b8da68d3",
+     "race/120"},
 };
 #else
 constexpr std::span<const exhibit> all{};

@@ -27,9 +27,14 @@ using mm::vm_fault_t;
 // The one place where an errno becomes the end of a fault.
 [[nodiscard]] vm_fault_t vmf_error(error why) noexcept { return why == ENOMEM ? vm_fault_t::oom : vm_fault_t::sigbus; }
 
+// A store into a private area changes nothing: it needs none, and gets its copy on a read-only mount, too.
+[[nodiscard]] bool needs_handle(const mm::vm_fault& vmf) noexcept {
+  return vmf.changes_file() || (XIP_EXHIBIT(handle_for_copy) && vmf.write);
+}
+
 [[nodiscard]] result<fault_outcome> fault_once(mm::vm_fault& vmf, fault_order order) {
   ext4_inode_info& inode = info_of(vmf.vma.inode());
-  if (!vmf.changes_file()) return xip_mapping_fault(vmf, order, ext4_xip_ops, nullptr);
+  if (!needs_handle(vmf)) return xip_mapping_fault(vmf, order, ext4_xip_ops, nullptr);
   handle h = XIP_TRY(journal_start(sbi_of(inode), credits_for_one_extent(inode) + credits_inode));
   XIP_TRY(start_changing(h));  // a store is a change, whether metadata follow it or not
   return xip_mapping_fault(vmf, order, ext4_xip_ops, &h);

@@ -343,7 +343,9 @@ void set_inode_flags(ext4_inode_info& inode) noexcept {
   // The VFS changes flags of its own at the same time.
   inode.i_flags.fetch_or(flags, std::memory_order_relaxed);
   inode.i_flags.fetch_and(flags | ~(vfs::s_sync | vfs::s_append | vfs::s_immutable | vfs::s_noatime), std::memory_order_relaxed);
-  if (XIP_EXHIBIT(dax_flag_at_once) && !wants_dax(inode)) inode.i_flags.fetch_and(~vfs::s_dax, std::memory_order_relaxed);
+  if (XIP_EXHIBIT(dax_flag_at_once))
+    wants_dax(inode) ? inode.i_flags.fetch_or(vfs::s_dax, std::memory_order_relaxed)
+                     : inode.i_flags.fetch_and(~vfs::s_dax, std::memory_order_relaxed);
 }
 
 void set_aops_and_ops(ext4_inode_info& inode) noexcept {

@@ -174,6 +174,12 @@ result<extent_map> map_blocks(handle* h, ext4_inode_info& inode, lblk_t lblk, st
   return answer(inode, XIP_TRY(look_up(inode, lblk, max)), max);
 }
 
+std::optional<pblk_t> written_block(const vfs::inode& i, lblk_t lblk) noexcept {
+  extent_map em;
+  if (!info_of(i).i_es.lookup(lblk, em) || em.type != extent_type::mapped) return std::nullopt;
+  return em.pblk;
+}
+
 result<extent_map> reserve_hole(handle& h, ext4_inode_info& inode, lblk_t lblk, std::uint32_t max, reserved_blocks& r) {
   XIP_TRY(start_changing(h));
   const pblk_t goal = XIP_TRY(goal_for(inode, lblk));

@@ -532,6 +532,7 @@ const vfs::super_operations ext4_sops{
     .remount = remount,
     .show_options = show_options,
     .corrupted = vfs_found_corruption,
+    .written_block = written_block,
 };
 
 const vfs::file_system_type ext4lite_fs_type_table{.name = "ext4", .mount = mount, .kill_sb = kill_sb};

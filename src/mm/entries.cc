@@ -193,7 +193,12 @@ namespace {
 vm_fault_t insert_zero(const vm_fault& vmf, fault_order order) noexcept {
   if (vmf.vma.vm_mm->host_ != nullptr) return insert_zeros(vmf, run_of(vmf, order));
   XIP_POINT(mm_before_pte, vmf.pgoff.value(), pages_of(order));
-  return vmf.vma.vm_mm->set_entry(vmf.address, order, {.kind = pte_kind::zero, .read = true});
+  pte zeros{.kind = pte_kind::zero, .read = true};
+  if (vmf.vma.vm_file != nullptr) {
+    zeros.inode = &vmf.vma.inode();
+    zeros.pfn = run_of(vmf, order).first.value();
+  }
+  return vmf.vma.vm_mm->set_entry(vmf.address, order, zeros);
 }
 
 vm_fault_t insert_pfn(const vm_fault& vmf, fault_order order, std::uint64_t pfn, std::byte* memory, bool write) noexcept {

@@ -1,13 +1,27 @@
 #include "scenario/page_tables.h"
 
+#include <algorithm>
 #include <optional>
+#include <utility>
 
 #include <fmt/format.h>
 
+#include <xip/dev/device.h>
+#include <xip/vfs/ops.h>
 #include <xip/vfs/super_block.h>
 #include <xip/xip/entry.h>
 
 namespace xip::scenario {
+namespace {
+
+// What cannot be looked at is not held against anybody.
+[[nodiscard]] bool has_only_zeros(dev::device& device, pblk_t page) noexcept {
+  const auto w = device.direct_access(bytes_of(page, page_shift), page_size, dev::access_intent::read);
+  if (!w.has_value() || w->bytes < page_size) return true;
+  return std::all_of(w->data, w->data + page_size, [](std::byte b) { return b == std::byte{0}; });
+}
+
+}  // namespace
 
 // Tasks that were forked share an address space unless they have made one of their own.
 void page_table_checker::check() noexcept {
@@ -19,17 +33,41 @@ void page_table_checker::check() noexcept {
 }
 
 void page_table_checker::check(const mm::pte& e, mm::user_address address, mm::fault_order order) noexcept {
-  if (e.kind != mm::pte_kind::pfn || !watching_) return;
-  const std::uint32_t pages = mm::pages_of(order);
+  if (!watching_) return;
+  if (e.kind == mm::pte_kind::pfn) check_block(e, address, mm::pages_of(order));
+  if (e.kind == mm::pte_kind::zero && e.inode != nullptr) check_zeros(e, address, mm::pages_of(order));
+}
+
+void page_table_checker::check_block(const mm::pte& e, mm::user_address address, std::uint32_t pages) noexcept {
   std::string wrong = wrong_entry(e, e.pfn, pages);
   std::uint64_t pfn = e.pfn;
   for (std::uint32_t i = 0; wrong.empty() && i < pages; ++i) {
     pfn = e.pfn + i;
     wrong = wrong_owner(e, pfn);
   }
-  if (wrong.empty()) return;
+  if (!wrong.empty()) fail(fmt::format("page tables: {:#x} maps block {} of inode {}, {}", address, pfn, e.inode->i_ino.value(), wrong));
+}
+
+// Whoever puts bytes into a page that others map as zeros has its entry locked until the zeros are gone, or, where the block was written before and held
+// zeros, has i_rwsem for himself; who moves or frees blocks has invalidate_lock. While nobody has any of these, zeros are mapped where there is no block, or
+// one that reads the same. A block that is known only from the tree is not asked for: that would wait.
+void page_table_checker::check_zeros(const mm::pte& e, mm::user_address address, std::uint32_t pages) noexcept {
+  const vfs::inode& inode = *e.inode;
+  const auto written_block = inode.i_sb.s_op->written_block;
+  if (written_block == nullptr || inode.i_rwsem.is_held_exclusive() || inode.i_mapping.invalidate_lock.is_held_exclusive()) return;
+  const entry_table* const table = entry_table::find(inode);
+  for (std::uint64_t page = e.pfn; page < e.pfn + pages; ++page) {
+    if (table != nullptr && table->is_locked(pgoff_t{page})) continue;
+    const auto block = written_block(inode, lblk_t{static_cast<std::uint32_t>(page)});
+    if (!block || has_only_zeros(inode.i_sb.s_bdev, *block)) continue;
+    return fail(fmt::format("page tables: {:#x} maps zeros for page {} of inode {}, whose block {} holds something else", address, page,
+                            inode.i_ino.value(), block->value()));
+  }
+}
+
+void page_table_checker::fail(std::string text) noexcept {
   watching_ = false;
-  text_ = fmt::format("page tables: {:#x} maps block {} of inode {}, {}", address, pfn, e.inode->i_ino.value(), wrong);
+  text_ = std::move(text);
   scheduler_->fail(text_);
 }
 

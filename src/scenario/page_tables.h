@@ -1,5 +1,6 @@
-// After each step of a race: no page table maps a block that is not its file's, nor one behind the end of the file, nor one that no entry knows, nor lets anybody
-// store where no DIRTY entry says so, which an fsync would not find. An access through such an entry may be caught by others; this finds the entry, whether somebody uses it or not.
+// After each step of a race: no page table maps a block that is not its file's, nor one behind the end of the file, nor one that no entry knows, nor lets
+// anybody store where no DIRTY entry says so, which an fsync would not find; nor zeros in place of a written block with other bytes. An access through such an
+// entry may be caught by others; this finds the entry, whether somebody uses it or not.
 #pragma once
 
 #include <string>
@@ -38,6 +39,9 @@ class page_table_checker final : public point_sink, public explore::resettable {
  private:
   void check() noexcept;
   void check(const mm::pte& e, mm::user_address address, mm::fault_order order) noexcept;
+  void check_block(const mm::pte& e, mm::user_address address, std::uint32_t pages) noexcept;
+  void check_zeros(const mm::pte& e, mm::user_address address, std::uint32_t pages) noexcept;
+  void fail(std::string text) noexcept;
   // Empty: the page of the device is the file's.
   [[nodiscard]] std::string wrong_owner(const mm::pte& e, std::uint64_t pfn) const;
   // PAGES pages from PFN on are those of one entry.

@@ -100,6 +100,12 @@ bool entry_table::overlaps_locked(const entry_range_lock& range) const noexcept 
   return false;
 }
 
+bool entry_table::is_locked(pgoff_t index) const noexcept XIP_NO_THREAD_SAFETY_ANALYSIS {
+  for (const entry_range_lock* range = locked_; range != nullptr; range = range->next_)
+    if (index >= range->first_ && index <= range->last_) return true;
+  return false;
+}
+
 entry_table::map::iterator entry_table::at_or_behind(pgoff_t index) noexcept {
   auto at = entries_.lower_bound(index.value());
   if (at == entries_.begin()) return at;

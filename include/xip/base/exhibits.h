@@ -81,7 +81,9 @@
   X(fault_takes_inode_lock)     /* a fault takes i_rwsem */                                     \
   X(pages_overlooked)           /* 2 MiB are mapped whatever entries single pages of them have */ \
   X(checksum_of_old_block)      /* a tag's checksum is that of the block before its own was filled in */ \
-  X(stock_tail_update)          /* the log's tail and its checksum are two lines, and who finds them torn throws the log away */
+  X(stock_tail_update)          /* the log's tail and its checksum are two lines, and who finds them torn throws the log away */ \
+  X(dax_flag_at_once)           /* the flag for DAX counts at once, also for a file that is open */ \
+  X(handle_for_copy)            /* a store into a private page opens a handle, as one that changes the file */
 // clang-format on
 
 namespace xip {

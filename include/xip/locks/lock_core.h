@@ -98,6 +98,8 @@ class lock_core {
     }
   }
 
+  // Somebody has it for himself.
+  [[nodiscard]] bool is_held_exclusive() const noexcept { return (word_.load(std::memory_order_acquire) & writer) != 0; }
   // Somebody waits. True as soon as it cannot come in any more, and until it has the lock.
   [[nodiscard]] bool has_waiters() const noexcept { return (word_.load(std::memory_order_acquire) & queued) != 0; }
   // How many wait.

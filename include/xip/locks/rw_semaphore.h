@@ -32,6 +32,8 @@ class XIP_CAPABILITY("rw_semaphore") rw_semaphore {
   void assert_held() const noexcept XIP_ASSERT_CAPABILITY(this) { core_.assert_held_exclusive(Class); }
   void assert_held_shared() const noexcept XIP_ASSERT_SHARED_CAPABILITY(this) { core_.assert_held_any(Class); }
 
+  // Somebody has it for himself, now; for checkers, under a scheduler.
+  [[nodiscard]] bool is_held_exclusive() const noexcept { return core_.is_held_exclusive(); }
   // Somebody, or how many, wait for it and cannot come in any more.
   [[nodiscard]] bool has_waiters() const noexcept { return core_.has_waiters(); }
   [[nodiscard]] unsigned waiters() noexcept { return core_.waiters(); }

@@ -68,9 +68,9 @@ struct pte {
   bool read = false;
   bool write = false;
   std::byte* memory = nullptr;  // pfn: in a window of the device; anon: in the page
-  vfs::inode* inode = nullptr;  // pfn: whose block it is
+  vfs::inode* inode = nullptr;  // pfn: whose block it is; zero: what file has none there, for checkers
   struct page* page = nullptr;  // anon
-  std::uint64_t pfn = 0;        // pfn: which page of the device
+  std::uint64_t pfn = 0;        // pfn: which page of the device; zero: of the file
 
   [[nodiscard]] bool present() const noexcept { return kind != pte_kind::none; }
 };

@@ -186,6 +186,8 @@ struct super_operations {
   void (*show_options)(const super_block& sb, std::string& out) = nullptr;
   // The VFS found out that the medium contradicts itself: WHAT is wrong with I. Null: it is only logged. I_rwsem may be held. bad_alloc.
   void (*corrupted)(const inode& i, std::string_view what) = nullptr;
+  // Where LBLK of I lies, if it is written and that is known without a lock; for checkers. Null: nothing is known.
+  std::optional<pblk_t> (*written_block)(const inode& i, lblk_t lblk) noexcept = nullptr;
 };
 
 void generic_fillattr(const inode& i, kstat& stat) noexcept;

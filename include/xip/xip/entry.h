@@ -101,6 +101,8 @@ class entry_table {
   void for_each(Visit&& visit) const XIP_NO_THREAD_SAFETY_ANALYSIS {
     for (const auto& [index, e] : entries_) visit(e);
   }
+  // Somebody has locked INDEX; likewise.
+  [[nodiscard]] bool is_locked(pgoff_t index) const noexcept;
   // How many entries there are; for tests.
   [[nodiscard]] std::size_t size() noexcept;
   [[nodiscard]] std::optional<dax_entry> peek(pgoff_t index) noexcept;
