@@ -4,6 +4,7 @@
 #include "fs_ext4lite/extent_tree.h"
 
 #include <algorithm>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -135,7 +136,8 @@ tree_node node_at(const ext4_inode_info& inode, const tree_path& path, std::uint
 
 result<tree_path> find_path(ext4_inode_info& inode, lblk_t lblk) {
   XIP_TRY(check_root_header(inode));
-  tree_path path;
+  result<tree_path> way{std::in_place};  // where it is returned: a path is long
+  tree_path& path = *way;
   path.depth = tree_node{root_bytes(inode)}.depth();
   place where{pblk_t{0}, path.depth, lblk_t{0}, extent_max_block};
   for (std::uint32_t level = 0;; ++level) {
@@ -150,7 +152,7 @@ result<tree_path> find_path(ext4_inode_info& inode, lblk_t lblk) {
     where = {node.child_at(at), node.depth() - 1, node.key_at(at), path.limit};
     path.level[level + 1].buffer = XIP_TRY(read_node(inode, where));
   }
-  return path;
+  return way;
 }
 
 result<extent_map> find_extent(ext4_inode_info& inode, lblk_t lblk) {

@@ -168,7 +168,9 @@ bool join_with_next(tree_node_writer& leaf, std::uint32_t i) noexcept {
 
 result<> insert_extent(handle& h, ext4_inode_info& inode, const tree_extent& e) {
   {
-    tree_path path = XIP_TRY(find_path(inode, e.lblk));
+    auto found = find_path(inode, e.lblk);
+    if (!found.has_value()) return fail(found.error());
+    tree_path& path = *found;
     XIP_TRY(check_hole(inode, path, e));
     if (XIP_TRY(insert_by_joining(h, inode, path, e))) return {};
     if (!leaf_of(inode, path).full()) return insert_at(h, inode, path, e);

@@ -90,14 +90,8 @@ void write_contents(const ext4_inode_info& inode, ext4_inode& raw, slot_parts pa
   if (inode.is_reg()) write_size(raw, inode.i_disksize.load(std::memory_order_relaxed));
 }
 
-// What lies behind the fields that the inode has is the attributes', who read it without i_raw_lock.
-void fill_slot(ext4_inode_info& inode, std::span<std::byte> slot, slot_parts parts, std::span<const std::byte> body) noexcept {
-  spin_guard guard{inode.i_raw_lock};
-  if (parts == slot_parts::fresh) std::memset(slot.data(), 0, slot.size());
-  ext4_inode raw{};
-  const std::size_t bytes = std::min({sizeof raw, slot.size(), std::size_t{good_old_inode_size} + inode.i_extra_isize});
-  std::memcpy(&raw, slot.data(), bytes);
-  if (slot.size() > good_old_inode_size) {
+void write_fields(ext4_inode_info& inode, ext4_inode& raw, std::size_t slot_size, slot_parts parts) noexcept {
+  if (slot_size > good_old_inode_size) {
     raw.i_extra_isize = inode.i_extra_isize;
     if (fits_in_slot(inode.i_extra_isize, offsetof(ext4_inode, i_projid), sizeof raw.i_projid)) raw.i_projid = inode.i_projid;
   }
@@ -105,7 +99,21 @@ void fill_slot(ext4_inode_info& inode, std::span<std::byte> slot, slot_parts par
   write_times(inode, raw);
   write_blocks(inode, raw);
   write_contents(inode, raw, parts);
-  std::memcpy(slot.data(), &raw, bytes);
+}
+
+// What lies behind the fields that the inode has is the attributes', who read it without i_raw_lock. One that has them all, as most have, is written in place.
+void fill_slot(ext4_inode_info& inode, std::span<std::byte> slot, slot_parts parts, std::span<const std::byte> body) noexcept {
+  spin_guard guard{inode.i_raw_lock};
+  if (parts == slot_parts::fresh) std::memset(slot.data(), 0, slot.size());
+  const std::size_t bytes = std::min({sizeof(ext4_inode), slot.size(), std::size_t{good_old_inode_size} + inode.i_extra_isize});
+  if (bytes == sizeof(ext4_inode)) [[likely]] {
+    write_fields(inode, *reinterpret_cast<ext4_inode*>(slot.data()), slot.size(), parts);
+  } else {
+    ext4_inode raw{};
+    std::memcpy(&raw, slot.data(), bytes);
+    write_fields(inode, raw, slot.size(), parts);
+    std::memcpy(slot.data(), &raw, bytes);
+  }
   if (!body.empty()) std::ranges::copy(body, slot.data() + xattr_body_offset(inode));
   inode_checksum_set(sbi_of(inode), inode.i_csum_seed, slot);
 }

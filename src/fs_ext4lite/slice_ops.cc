@@ -14,6 +14,7 @@
 //   i_rwsem -> jbd2_handle -> dax_entry -> s_orphan_lock
 //   i_rwsem -> i_data_sem
 #include <algorithm>
+#include <utility>
 
 #include <xip/fs_ext4lite/ext4lite.h>
 
@@ -62,10 +63,10 @@ result<extent_map> ext4_get_blocks(vfs::inode& i, lblk_t lblk, std::uint32_t max
       return em;
     }
     if (has_extents(inode) && !allocates_unwritten()) {
-      const extent_map found = XIP_TRY(map_blocks(nullptr, inode, lblk, max, 0));
-      if (found.type != extent_type::hole) return found;
-      const extent_map kept = XIP_TRY(reserve_hole(handle_of(*slice), inode, lblk, found.len, inode.i_write->reserved));
-      if (kept.len != 0) return kept;
+      const auto found = map_blocks(nullptr, inode, lblk, max, 0);
+      if (!found.has_value() || found->type != extent_type::hole) return found;
+      const auto kept = reserve_hole(handle_of(*slice), inode, lblk, found->len, inode.i_write->reserved);
+      if (!kept.has_value() || kept->len != 0) return kept;
     }
     auto em = map_blocks(&handle_of(*slice), inode, lblk, max, map_create_unwritten);
     // A block map has no unwritten blocks: these are written, and not converted later.
@@ -84,7 +85,9 @@ result<> ext4_start_slice(vfs::inode& i, write_slice& slice) {
     if (XIP_EXHIBIT(one_mutex_for_all_files)) write.sparse.emplace(sbi_of(inode).xip_sparse_mutex);
 #endif
     if (!inode.i_slot.buffer) inode.i_slot = XIP_TRY(inode_slot_of(sbi_of(i), i.i_ino));
-    write.slice_handle.emplace(XIP_TRY(journal_start(sbi_of(i), credits_for_one_extent(inode) + credits_orphan + credits_inode)));
+    auto started = journal_start(sbi_of(i), credits_for_one_extent(inode) + credits_orphan + credits_inode);
+    if (!started.has_value()) return fail(started.error());
+    write.slice_handle.emplace(*std::move(started));
     write.slice_handle->put_off(inode, inode.i_slot);
     slice.handle = &*write.slice_handle;
     return {};
