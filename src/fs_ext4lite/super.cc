@@ -172,8 +172,9 @@ template <class T>
 // must not be is known when it has brought them home.
 [[nodiscard]] result<> check_heads_of_groups(const ext4_sb_info& sb, const jbd2::log_map& log, std::string& message) {
   const auto overlaps = [&](const jbd2::log_extent& e, group_t g) {
-    const pblk_t head = first_block_of(sb, g), behind = head + base_meta_blocks(sb, g);
-    return e.start < behind && head < e.start + e.count;
+    const std::uint32_t base = base_meta_blocks(sb, g);  // 0: the group begins with blocks like others
+    const pblk_t head = first_block_of(sb, g);
+    return base != 0 && e.start < head + base && head < e.start + e.count;
   };
   for (const jbd2::log_extent& e : log.extents()) {
     bool clear = e.start > sb.s_first_data_block;

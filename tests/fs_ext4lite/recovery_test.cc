@@ -223,6 +223,19 @@ TEST(damaged_journal, that_lies_on_group_descriptors_is_refused) {
   expect_refusal(disk, "sif <8> block[5] 2", "a super block or group descriptors are among them");
 }
 
+// Most groups have no copy of the super block: a journal may go over their beginnings, and one of 128 MiB does.
+TEST(sound_journal, that_goes_over_the_beginnings_of_groups_is_replayed) {
+  image disk = make_image("-b 1024 -g 256 -N 64 -m 0 -J size=1", "12M");
+  const image data{disk.path() + ".data"};
+  std::ofstream{data.path()} << std::string(1024, 'j');
+  static_cast<void>(debugfs_script(disk, fmt::format("jo\njw -b 9000 {}\njc\n", data.path())));
+  ASSERT_TRUE(needs_recovery(disk));
+  mounted fs{disk};
+  ASSERT_TRUE(fs.ok()) << fs.failure();
+  EXPECT_EQ(disk.peek_value<std::uint8_t>(9000 * 1024ull), 'j');
+  fs.umount_and_check(disk);
+}
+
 TEST(damaged_journal, without_its_inode_is_refused) {
   image disk = make_image("-b 4096 -J size=4", "32M");
   const image data{disk.path() + ".data"};
