@@ -205,7 +205,12 @@ result<> finish(handle& h, const ext4_inode_info& dir) {
   ext4_sb_info& sb = h.sb();
   const std::uint64_t tid = h.tid();
   h.stop();
-  return is_dirsync(dir) ? commit_tid(sb, tid) : result<>{};
+  if (!is_dirsync(dir)) return {};
+  const result<> done = commit_tid(sb, tid);
+  if (done || (done.error() != ENOMEM && done.error() != ENOSPC)) return done;
+  ext4_msg(sb, vfs::log_level::error, "inode {}: its names have changed, and will be durable later: {}", dir.i_ino.value(),
+           done.error().message());
+  return {};
 }
 
 // ---- the tables --------------------------------------------------------------------------------------------------------------------

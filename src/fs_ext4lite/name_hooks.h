@@ -56,7 +56,8 @@ using held_slots = std::array<dev::buffer_ref, 4>;
 [[nodiscard]] result<> check_room(ext4_inode_info& dir, std::string_view name, std::uint32_t blocks);
 // DIR's names have changed: its times, and all of it under H. credits: credits_inode.
 [[nodiscard]] result<> names_changed(handle& h, ext4_inode_info& dir);
-// H ends; durable before this returns where DIR is synchronous.
+// H ends; durable before this returns where DIR is synchronous. A commit that lacks memory, or room on the host, can be made later: that is said, and no answer for
+// somebody whose names have changed. EIO: the journal is aborted.
 [[nodiscard]] result<> finish(handle& h, const ext4_inode_info& dir);
 [[nodiscard]] result<> finish(handle& h, const ext4_inode_info& dir, const ext4_inode_info& other);
 

@@ -269,12 +269,14 @@ const fault faults[] = {
 struct format {
   const char* name;
   const char* options;
+  const char* mount_options = "noatime";
 };
 const format formats[] = {
     {"extents", "-b 1024 -g 1024 -N 512 -O ^has_journal"},
     {"block_maps", "-b 1024 -g 1024 -N 512 -O ^has_journal,^extent,^64bit"},
 };
 constexpr format with_journal{"journal", "-b 1024 -g 1024 -N 512"};
+constexpr format with_dirsync{"dirsync", "-b 1024 -g 1024 -N 512", "noatime,dirsync"};
 
 // What the medium holds after the next mount has cleaned up. Where an error was recorded, e2fsck cleans up.
 [[nodiscard]] std::string look_again(dev::device& device) {
@@ -341,7 +343,7 @@ TEST_P(call_with_fault, does_all_or_nothing) {
     int answer = 0;
     std::string seen;
     {
-      mounted fs{*device, "noatime"};
+      mounted fs{*device, format.mount_options};
       forget_blocks(fs.task());
       fs.task().context.points = &sink;
       answer = what.make(fs.task());
@@ -366,7 +368,9 @@ INSTANTIATE_TEST_SUITE_P(on, call_with_fault,
                          testing::Combine(testing::ValuesIn(formats), testing::ValuesIn(calls), testing::ValuesIn(faults)), name_of);
 // What the blocks are taken from does not depend on the journal. It keeps more in memory.
 INSTANTIATE_TEST_SUITE_P(on_a, call_with_fault,
-                         testing::Combine(testing::Values(with_journal), testing::ValuesIn(calls), testing::Values(faults[1])), name_of);
+                         testing::Combine(testing::Values(with_journal, with_dirsync), testing::ValuesIn(calls),
+                                          testing::Values(faults[1])),
+                         name_of);
 
 class mount_with_fault : public testing::TestWithParam<fault> {};
 
