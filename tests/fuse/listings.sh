@@ -12,13 +12,11 @@ serve() {
   server=$!
   until mountpoint -q "$mnt"; do kill -0 $server 2>/dev/null || { fail 'the server has not begun'; cat "$scratch/said"; finish; }; done
 }
-# looked_up COMMAND...: how many names the server is asked for while it runs
+# looked_up COMMAND...: how many names the server is asked for by it
 looked_up() {
-  local before after
-  before=$(grep -c 'opcode: LOOKUP' "$scratch/said")
-  "$@" >/dev/null || fail "$*"
-  after=$(grep -c 'opcode: LOOKUP' "$scratch/said")
-  echo $((after - before))
+  "$@" >/dev/null &
+  wait $! || fail "$*"
+  grep -c "opcode: LOOKUP.* pid: $!\$" "$scratch/said"
 }
 serve
 same 'the directory and no file' 1 "$(looked_up ls -f "$mnt/one")"
@@ -26,9 +24,9 @@ same 'each file' 20 "$(looked_up ls -l "$mnt/one")"
 same 'only the directory: its listing brings the files' 1 "$(looked_up ls -l "$mnt/two")"
 # Nobody has looked at a file of a new mount.
 expect umount unmount "$mnt"
-wait $server
+wait $server || fail "the server ends with $?"
 serve
 same 'the directory and its files' 21 "$(looked_up ls -l "$mnt/three")"
 down "$img"
-wait $server
+wait $server || fail "the server ends with $?"
 finish
