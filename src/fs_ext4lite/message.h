@@ -2,7 +2,6 @@
 #pragma once
 
 #include <array>
-#include <string_view>
 #include <utility>
 
 #include <fmt/format.h>
@@ -19,7 +18,7 @@ template <class... Args>
 void ext4_msg(const ext4_sb_info& sb, vfs::log_level level, fmt::format_string<Args...> text, Args&&... args) noexcept {
   std::array<char, 767> line;
   char* const end = line.data() + line.size();
-  char* at = fmt::format_to_n(line.data(), line.size(), "ext4 ({:.255}): ", std::string_view{sb.s_id}).out;
+  char* at = fmt::format_to_n(line.data(), line.size(), "ext4 ({}): ", sb.s_id.substr(0, 255)).out;
   at = fmt::format_to_n(at, static_cast<std::size_t>(end - at), text, std::forward<Args>(args)...).out;
   sb.s_kernel.printk(level, {line.data(), static_cast<std::size_t>(at - line.data())});
 }

@@ -232,6 +232,7 @@ result<dentry_ref> d_add(dentry& parent, std::string_view name, std::size_t hash
 void d_instantiate(dentry& d, inode_ref created) noexcept {
   (void)claim_directory(*created, d);
   d.d_inode.store(created.release(), std::memory_order_release);
+  d.d_referenced.store(true, std::memory_order_relaxed);
 }
 
 result<dentry_ref> d_tmpfile(dentry& parent, inode_ref created) noexcept {

@@ -62,11 +62,11 @@ lockdep& kernel::deps() noexcept { return impl_->deps; }
 std::pmr::memory_resource& super_block::memory() const noexcept { return s_kernel.memory(); }
 
 void kernel::printk(log_level level, std::string_view text) noexcept {
-  if (impl_->log) {
-    impl_->log(level, text);
-  } else if (level == log_level::error || level == log_level::warning) {
-    std::fprintf(stderr, "%.*s\n", static_cast<int>(text.size()), text.data());
+  try {
+    if (impl_->log) return impl_->log(level, text);
+  } catch (const std::bad_alloc&) {  // what it says then is often about that
   }
+  if (level == log_level::error || level == log_level::warning) std::fprintf(stderr, "%.*s\n", static_cast<int>(text.size()), text.data());
 }
 
 result<> kernel::register_filesystem(const file_system_type& type) {

@@ -220,8 +220,15 @@ void unmount_all(kernel& k) {
       i.mounts.pop_back();
       if (last->mnt_mountpoint != nullptr) last->mnt_mountpoint->d_mounted.fetch_sub(1, std::memory_order_release);
     }
-    const std::string name{last->mnt_sb->s_id};
-    if (auto done = destroy_mount(k, *last); !done) k.printk(log_level::error, name + ": unmount: " + std::string{done.error().message()});
+    // It comes from a destructor: what is said takes no memory.
+    char text[512];
+    const std::string_view name = last->mnt_sb->s_id.substr(0, 255);
+    const auto used = std::snprintf(text, sizeof text, "%.*s: unmount: ", static_cast<int>(name.size()), name.data());
+    if (auto done = destroy_mount(k, *last); !done) {
+      const std::string_view why = done.error().message();
+      const std::size_t length = static_cast<std::size_t>(used) + why.copy(text + used, sizeof text - static_cast<std::size_t>(used));
+      k.printk(log_level::error, {text, length});
+    }
   }
 }
 

@@ -112,7 +112,10 @@ class Model:
         elif kind == DIRECTORY:
             made = once(os.mkdir, path)
         else:
-            made = once(lambda: os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL)))
+            opened = []
+            made = once(lambda: opened.append(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL)))
+            for fd in opened:
+                os.close(fd)
         if made:
             self.there[path] = kind() if kind == File else kind
         self.check(path)

@@ -10,6 +10,7 @@
 #include <fstream>
 #include <sstream>
 #include <string_view>
+#include <utility>
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -55,6 +56,23 @@ struct raw_request {
 
 // FUSE_DIRECT_IO_ALLOW_MMAP of Linux 6.6, which headers may not know yet, in the second word of flags.
 constexpr std::uint32_t direct_io_allow_mmap = 1u << 4;
+
+// What this thread is answering, if nobody asks again for it: what the kernel gives back. libfuse may lack memory for that.
+struct gift_in_progress {
+  std::uint64_t unique = 0;  // 0: something else
+  bool refused = false;
+};
+thread_local gift_in_progress gift_here;
+
+[[nodiscard]] bool gives_back(std::uint32_t opcode) noexcept {
+  return opcode == FUSE_FORGET || opcode == FUSE_BATCH_FORGET || opcode == FUSE_RELEASE || opcode == FUSE_RELEASEDIR;
+}
+
+[[nodiscard]] bool refuses_gift(const struct iovec* pieces, int count) noexcept {
+  if (gift_here.unique == 0 || count != 1 || pieces[0].iov_len != sizeof(fuse_out_header)) return false;
+  const auto* header = static_cast<const fuse_out_header*>(pieces[0].iov_base);
+  return header->unique == gift_here.unique && header->error == -ENOMEM;
+}
 
 // The request of INIT that this thread is answering, and what the answer says besides, of what the kernel offers.
 struct init_in_progress {
@@ -153,7 +171,11 @@ constexpr int wake_signal = SIGUSR1;
 bool unmount_directory(const std::string& directory, bool lazily) noexcept {
   if (::umount2(directory.c_str(), UMOUNT_NOFOLLOW | (lazily ? MNT_DETACH : 0)) == 0) return true;
   if (errno != EPERM) return false;
-  return tool::run_program({"fusermount3", "-u", "-q", lazily ? "-z" : "-q", "--", directory}) == 0;
+  try {
+    return tool::run_program({"fusermount3", "-u", "-q", lazily ? "-z" : "-q", "--", directory}) == 0;
+  } catch (const std::bad_alloc&) {
+    return false;
+  }
 }
 
 void negotiate(fuse_conn_info& conn) noexcept {
@@ -232,6 +254,10 @@ ssize_t connection::receive(int fd, void* to, std::size_t bytes, void*) { return
 // The answer to INIT also says that set-id bits are our affair (FUSE_HANDLE_KILLPRIV_V2): without it the kernel asks for security.capability before each
 // write. This libfuse has no name for that, nor for direct_io_allow_mmap.
 ssize_t connection::reply(int fd, struct iovec* pieces, int count, void*) {
+  if (refuses_gift(pieces, count)) [[unlikely]] {
+    gift_here.refused = true;
+    return static_cast<ssize_t>(sizeof(fuse_out_header));
+  }
   if (!answers_init(pieces, count)) return ::writev(fd, pieces, count);
   fuse_init_out out{};
   std::memcpy(&out, pieces[1].iov_base, std::min(pieces[1].iov_len, sizeof out));
@@ -247,13 +273,14 @@ void connection::look_into(fuse_buf& buffer) noexcept {
   auto* start = static_cast<std::byte*>(buffer.mem);
   const raw_request r{static_cast<fuse_in_header*>(buffer.mem), start + sizeof(fuse_in_header), buffer.size - sizeof(fuse_in_header)};
   kills_privileges() = r.kills_privileges();
+  gift_here = {.unique = gives_back(r.header->opcode) ? r.header->unique : 0};
   if (r.header->opcode == FUSE_INIT) note_init(r, settings_.mapped_direct_io);
   // Younger than this libfuse, and CREATE in all but its number: its name is "/".
   if (r.header->opcode == FUSE_TMPFILE) r.header->opcode = FUSE_CREATE;
 }
 
 void connection::serve(unsigned number) noexcept {
-  constexpr int between_tries = 10;  // milliseconds: its first request is received into memory that it takes then
+  constexpr int between_tries = 10;  // milliseconds: for memory, which its first request is received into, and which libfuse takes for each
   thread_ids_[number].store(::gettid());
   prepare_(number);
   fuse_buf buffer{};
@@ -263,6 +290,7 @@ void connection::serve(unsigned number) noexcept {
     if (bytes <= 0) break;
     look_into(buffer);
     fuse_session_process_buf(session_, &buffer);
+    while (std::exchange(gift_here.refused, false) && !has_ended(between_tries)) fuse_session_process_buf(session_, &buffer);
   }
   std::free(buffer.mem);
   thread_ids_[number].store(0);

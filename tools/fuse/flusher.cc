@@ -1,5 +1,7 @@
 #include "fuse/flusher.h"
 
+#include <array>
+
 #include <fmt/format.h>
 
 namespace xip::fuse {
@@ -27,7 +29,11 @@ void flusher::run() noexcept {
   bool failed = false;
   while (wait()) {
     const auto done = kernel_.sync();
-    if (!done.has_value() && !failed) messages_.fail(fmt::format("cannot be written back: {}", done.error().message()));
+    if (!done.has_value() && !failed) {
+      std::array<char, 128> text;  // memory may be what is missing
+      const auto written = fmt::format_to_n(text.data(), text.size(), "cannot be written back: {}", done.error().message());
+      messages_.fail({text.data(), static_cast<std::size_t>(written.out - text.data())});
+    }
     failed = !done.has_value();
   }
 }

@@ -10,12 +10,17 @@
 
 namespace xip::fuse {
 
-// The map itself never takes memory for more buckets: shard::insert does, if there is some.
+namespace {
+
+constexpr float never_grows = 1e9f;  // names in a bucket, before a map takes more buckets by itself
+
+}  // namespace
+
+// The maps take no memory for more buckets when something is inserted: shard::insert does, if there is some.
 inode_table::inode_table(vfs::node root) noexcept : root_{std::move(root)} {
-  constexpr float no_limit = 1e9f;
   for (shard& s : shards_) {
     const mutex_guard guard{s.lock};
-    s.entries.max_load_factor(no_limit);
+    s.entries.max_load_factor(never_grows);
   }
 }
 
@@ -23,6 +28,7 @@ result<> inode_table::fill(spare& s) noexcept {
   if (!s.empty()) return {};
   try {
     std::unordered_map<std::uint64_t, entry> one;
+    one.max_load_factor(never_grows);
     one.try_emplace(0);
     s = one.extract(one.begin());
     return {};

@@ -17,7 +17,11 @@ inline constexpr lock_class inode_table_class{"inode_table"};
 // The kernel's number is the inode's own; the root is 1 there. An entry keeps its inode alive, unlinked or not, until the kernel has given back every
 // look-up, which it does not do while a request on it runs: so what find answers stays for the length of the request.
 class inode_table {
-  struct entry;
+  struct entry {
+    vfs::node place;
+    std::uint64_t lookups = 0;
+    std::uint64_t writers = 0;  // the kernel has it open so often for writing
+  };
 
  public:
   // Memory for one more entry, or none.
@@ -41,11 +45,6 @@ class inode_table {
   [[nodiscard]] bool has_writers(std::uint64_t number) noexcept;
 
  private:
-  struct entry {
-    vfs::node place;
-    std::uint64_t lookups = 0;
-    std::uint64_t writers = 0;  // the kernel has it open so often for writing
-  };
   struct shard {
     mutex<inode_table_class> lock;
     std::unordered_map<std::uint64_t, entry> entries XIP_GUARDED_BY(lock);

@@ -11,9 +11,9 @@ constexpr entry_answer no_such_name{{.ino = 0, .generation = 0, .attr = {}, .att
 
 void lookup(fuse_req_t req, fuse_ino_t parent, const char* name) {
   answer(req, [&](request& r) -> result<entry_answer> {
-    r.owner().listings.looked_up(parent);
     auto entry = r.entry_of(*XIP_TRY(r.place(parent)), name);
     if (!entry.has_value() && entry.error() == ENOENT) return no_such_name;
+    if (entry.has_value() && !S_ISDIR(entry->attr.st_mode)) r.owner().listings.looked_up(parent);
     return entry_answer{XIP_TRY(std::move(entry))};
   });
 }
@@ -78,20 +78,28 @@ void rmdir(fuse_req_t req, fuse_ino_t parent, const char* name) {
   answer(req, [&](request& r) { return remove(r, parent, name, AT_REMOVEDIR); });
 }
 
+// The number of what moves from NAME in PARENT to another directory; 0: it is no directory. ENOMEM, and whatever the rename will meet.
+[[nodiscard]] result<fuse_ino_t> directory_that_moves(request& r, const vfs::node& parent, const char* name) {
+  const vfs::node moves = XIP_TRY(r.task().lookup_node(parent, name, AT_SYMLINK_NOFOLLOW));
+  const bool is_directory = S_ISDIR(moves.get_inode().i_mode.load(std::memory_order_relaxed));
+  return is_directory ? fuse_ino_t{moves.get_inode().i_ino.value()} : 0;
+}
+
 // A directory that has moved has another "..", which the kernel may have among the entries that it keeps.
-void tell_of_new_parent(request& r, const vfs::node& parent, const char* name) {
-  const auto moved = r.task().lookup_node(parent, name, AT_SYMLINK_NOFOLLOW);
-  if (moved.has_value() && S_ISDIR(moved->get_inode().i_mode.load(std::memory_order_relaxed)))
-    fuse_lowlevel_notify_inval_inode(r.owner().session, moved->get_inode().i_ino.value(), 0, 0);
+void tell_of_new_parent(request& r, fuse_ino_t moved) {
+  if (moved != 0) fuse_lowlevel_notify_inval_inode(r.owner().session, moved, 0, 0);
 }
 
 void rename(fuse_req_t req, fuse_ino_t parent, const char* name, fuse_ino_t new_parent, const char* new_name, unsigned flags) {
   answer(req, [&](request& r) -> result<done_answer> {
     const vfs::node& from = *XIP_TRY(r.place(parent));
     const vfs::node& to = *XIP_TRY(r.place(new_parent));
+    fuse_ino_t moved = 0, came_back = 0;
+    if (parent != new_parent) moved = XIP_TRY(directory_that_moves(r, from, name));
+    if (parent != new_parent && (flags & RENAME_EXCHANGE) != 0) came_back = XIP_TRY(directory_that_moves(r, to, new_name));
     XIP_TRY(r.task().renameat2(from, name, to, new_name, flags));
-    if (parent != new_parent) tell_of_new_parent(r, to, new_name);
-    if (parent != new_parent && (flags & RENAME_EXCHANGE) != 0) tell_of_new_parent(r, from, name);
+    tell_of_new_parent(r, moved);
+    tell_of_new_parent(r, came_back);
     return done_answer{};
   });
 }

@@ -1,7 +1,9 @@
 #include "fuse/request.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <iterator>
+#include <new>
 
 #include <fcntl.h>
 #include <sys/sysmacros.h>
@@ -44,6 +46,7 @@ void request::give_up_set_id_bits(const vfs::node& place, fuse_req_t req) {
     groups.resize(static_cast<std::size_t>(count));
     count = std::min(fuse_req_getgroups(req, count, groups.data()), count);
   }
+  if (count == -ENOMEM) throw std::bad_alloc{};  // not as if there were none: nothing has been done yet
   if (count > 0) t.who.groups.assign(groups.begin(), groups.begin() + count);
 }
 
