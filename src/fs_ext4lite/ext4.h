@@ -190,6 +190,7 @@ struct ext4_sb_info : vfs::super_block {
   mutex<s_first_change_lock_class> s_first_change_lock;
   // The medium says that it is being changed: EXT4_VALID_FS has been cleared or, with a journal, needs_recovery set. Set under s_first_change_lock.
   std::atomic<bool> s_written{false};
+  mutable std::atomic<bool> s_warned_of_i_blocks{false};
   std::int64_t s_changed_since = 0;  // when the journal began, in seconds; set with s_written
   std::atomic<bool> s_error_seen{false};
   std::atomic<int> s_evict_error{0};    // why the last inode that could not be deleted was not

@@ -120,7 +120,7 @@ void read_device_number(ext4_inode_info& inode) noexcept {
 }
 
 // A file whose extents all lie in its inode has as many blocks as they are long, and one more for attributes. Linux believes i_blocks; e2fsck mends it. Nothing
-// but st_blocks hangs on it, so the file works. Not analysed: nobody else has the inode yet.
+// but st_blocks hangs on it, so the file works; the first one of a mount is named. Not analysed: nobody else has the inode yet.
 void warn_of_block_count(const ext4_inode_info& inode) XIP_NO_THREAD_SAFETY_ANALYSIS {
   const ext4_sb_info& sb = sbi_of(inode);
   const tree_node root{reinterpret_cast<const std::byte*>(inode.i_data)};
@@ -128,7 +128,7 @@ void warn_of_block_count(const ext4_inode_info& inode) XIP_NO_THREAD_SAFETY_ANAL
   std::uint64_t blocks = inode.i_file_acl.load(std::memory_order_relaxed) != 0 ? 1 : 0;
   for (std::uint32_t i = 0; i < root.entries(); ++i) blocks += root.extent_at(i).len;
   const std::uint64_t sectors = blocks << (sb.s_blocksize_bits - 9), counted = inode.i_blocks.load(std::memory_order_relaxed);
-  if (counted == sectors) return;
+  if (counted == sectors || sb.s_warned_of_i_blocks.exchange(true, std::memory_order_relaxed)) return;
   ext4_msg(sb, vfs::log_level::warning, "inode {} counts {} sectors and has {}; run e2fsck", inode.i_ino.value(), counted, sectors);
 }
 
