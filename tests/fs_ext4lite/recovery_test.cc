@@ -232,8 +232,8 @@ TEST(sound_journal, that_goes_over_the_beginnings_of_groups_is_replayed) {
   ASSERT_TRUE(needs_recovery(disk));
   mounted fs{disk};
   ASSERT_TRUE(fs.ok()) << fs.failure();
-  EXPECT_EQ(disk.peek_value<std::uint8_t>(9000 * 1024ull), 'j');
   fs.umount_and_check(disk);
+  EXPECT_EQ(disk.peek_value<std::uint8_t>(9000 * 1024ull), 'j');
 }
 
 TEST(damaged_journal, without_its_inode_is_refused) {
