@@ -293,6 +293,18 @@ void drop_journal(ext4_sb_info& sb) noexcept {
 
 using owned_sb = std::unique_ptr<ext4_sb_info, decltype([](ext4_sb_info* sb) { (void)ext4lite_fs_type_table.kill_sb(sb); })>;
 
+// What a mount for writing would be refused for behind the first change of the medium, looked at before it: on DEVICE, which has what the medium will have, with the
+// super block ES.
+[[nodiscard]] result<> check_structures(ext4_sb_info& sb, dev::device& device, const ext4_super_block& es, std::string& message) {
+  const owned_sb then{allocator_of(sb).new_object<ext4_sb_info>(sb.s_kernel, device)};
+  then->s_flags.store(vfs::sb_rdonly, std::memory_order_relaxed);
+  then->s_id = sb.s_id;
+  take_geometry(*then, es);
+  const vfs::inode_ref root = XIP_TRY(read_structures(*then, es, message));
+  if (then->s_has_journal && !then->s_journal_protected && !sb.s_options.noload) return protect_journal(*then, es, message);
+  return orphan_check(*then, message);
+}
+
 // What the log brings is looked at before any of it goes home: a mount that it makes impossible is refused, and the medium stays as it is. ES is the super block if
 // the log has none.
 [[nodiscard]] result<> check_recovered(ext4_sb_info& sb, ext4_super_block es, std::string& message) {
@@ -305,13 +317,15 @@ using owned_sb = std::unique_ptr<ext4_sb_info, decltype([](ext4_sb_info* sb) { (
   if (look_for_tear(now) == super_tear::none) es = now;
   XIP_TRY(check_super_block(es, device->size(), message));
   XIP_TRY(check_writable(es, message));
-  const owned_sb then{allocator_of(sb).new_object<ext4_sb_info>(sb.s_kernel, *device)};
-  then->s_flags.store(vfs::sb_rdonly, std::memory_order_relaxed);
-  then->s_id = sb.s_id;
-  take_geometry(*then, es);
-  const vfs::inode_ref root = XIP_TRY(read_structures(*then, es, message));
-  if (then->s_has_journal && !then->s_journal_protected) return protect_journal(*then, es, message);
-  return orphan_check(*then, message);
+  return check_structures(sb, *device, es, message);
+}
+
+// The same of a torn super block that is to be made whole, where no log is brought home.
+[[nodiscard]] result<> check_mended(ext4_sb_info& sb, const ext4_super_block& es, std::string& message) {
+  XIP_TRY(check_structures(sb, sb.s_bdev, es, message));
+  if (!sb.s_has_journal || sb.s_options.noload) return {};
+  const jbd2::log_map log = XIP_TRY(or_offer_to_read(find_journal(sb, es, message), message));
+  return or_offer_to_read(jbd2::check_writable({sb.s_bdev, log, sb.s_blocksize_bits}, message), message);
 }
 
 // The geometry is known; descriptors, root, and what is left over from a crash.
@@ -319,6 +333,7 @@ using owned_sb = std::unique_ptr<ext4_sb_info, decltype([](ext4_sb_info* sb) { (
   take_geometry(sb, es);
   if (tear != super_tear::none) es = XIP_TRY(mend(sb, es, tear, message));
   if (needs_recovery(es) && !sb.is_rdonly()) XIP_TRY(check_recovered(sb, es, message));
+  if (tear != super_tear::none && !needs_recovery(es) && !sb.is_rdonly()) XIP_TRY(check_mended(sb, es, message));
   if (tear != super_tear::none && !sb.is_rdonly()) XIP_TRY(write_mended(sb, es));
   if (needs_recovery(es) && !sb.is_rdonly()) {
     es = XIP_TRY(recover_journal(sb, es, message));
