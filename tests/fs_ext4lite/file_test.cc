@@ -12,6 +12,7 @@
 #include <xip/vfs/user_access.h>
 
 #include "fs_ext4lite/open_file.h"
+#include "fs_ext4lite/orphans.h"
 #include "fs_ext4lite/tree_file.h"
 
 namespace xip::ext4lite {
@@ -400,14 +401,7 @@ TEST(file, an_fsync_of_nothing_new_flushes_the_device_and_commits_nothing) {
 TEST(file, an_extending_write_is_on_the_orphan_list_only_between_its_slices) {
   const image disk = make_image("-b 4096", "16M");
   open_file f{disk, "dax=always"};
-  struct counter final : point_sink {
-    void on_point(point p, std::uint64_t, std::uint64_t, std::uint64_t) noexcept override {
-      added += p == point::ext4_orphan_add;
-      removed += p == point::ext4_orphan_del;
-    }
-    int inject(point, std::uint64_t, std::uint64_t) noexcept override { return 0; }
-    int added = 0, removed = 0;
-  } sink;
+  orphan_counter sink;
   f.t().context.points = &sink;
   EXPECT_EQ(f.put(std::string(4096, 'x'), 0), 4096u);
   EXPECT_EQ(f.put(std::string(100'000, 'x'), 4096), 100'000u);

@@ -169,10 +169,10 @@ result<> mounted::umount() {
   return kernel_->umount("/");
 }
 
-void mounted::umount_and_check(const image& to) {
+void mounted::umount_and_check(dev::device& below, const image& to) {
   auto done = umount();
   EXPECT_TRUE(done) << (done ? "" : done.error().name()) << '\n' << log_;
-  store(*device_, to);
+  store(below, to);
   std::string output;
   EXPECT_TRUE(e2fsck_clean(to.path(), &output)) << output << log_;
 }

@@ -80,7 +80,9 @@ class mounted {
   // The error of umount.
   result<> umount();
   // Unmounts, writes the device back to TO; e2fsck must find it clean.
-  void umount_and_check(const image& to);
+  void umount_and_check(const image& to) { umount_and_check(*device_, to); }
+  // Of a mount on a device that has faults: BELOW is what they are laid over.
+  void umount_and_check(dev::device& below, const image& to);
 
  private:
   void mount(std::string_view options);

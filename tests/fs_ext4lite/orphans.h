@@ -19,6 +19,16 @@ namespace xip::ext4lite::test {
   return inode;
 }
 
+// What a call puts on the orphan list and takes off.
+struct orphan_counter final : point_sink {
+  void on_point(point p, std::uint64_t, std::uint64_t, std::uint64_t) noexcept override {
+    added += p == point::ext4_orphan_add;
+    removed += p == point::ext4_orphan_del;
+  }
+  int inject(point, std::uint64_t, std::uint64_t) noexcept override { return 0; }
+  int added = 0, removed = 0;
+};
+
 // It is an orphan no more.
 inline void remove(bare_mount& m, ext4_inode_info& i) {
   handle h = *journal_start(m.sb(), credits_orphan);

@@ -23,6 +23,13 @@ namespace {
 
 using testing::HasSubstr;
 
+// BYTES for debugfs to log, in a file beside DISK.
+[[nodiscard]] image blocks_of_j(const image& disk, std::size_t bytes) {
+  image data{disk.path() + ".data"};
+  std::ofstream{data.path()} << std::string(bytes, 'j');
+  return data;
+}
+
 // ---- Linux ------------------------------------------------------------------------------------------------------------------------------
 
 constexpr unsigned long ioc_shutdown = _IOR('X', 125, std::uint32_t);  // EXT4_IOC_SHUTDOWN
@@ -123,8 +130,7 @@ class recovery_of_debugfs : public testing::TestWithParam<const char*> {};
 
 TEST_P(recovery_of_debugfs, agrees_with_e2fsck) {
   image disk = make_image("-b 4096 -J size=4", "32M");
-  const image data{disk.path() + ".data"};
-  std::ofstream{data.path()} << std::string(4096 * 6, 'j');
+  const image data = blocks_of_j(disk, 4096 * 6);
   const std::string open = GetParam();
   const std::string said = debugfs_script(
       disk,
@@ -157,8 +163,7 @@ void expect_offer(const image& disk, const std::string& refusal) {
 
 TEST(damaged_journal, is_refused_for_writing_and_changes_nothing) {
   image disk = make_image("-b 4096 -J size=4", "32M");
-  const image data{disk.path() + ".data"};
-  std::ofstream{data.path()} << std::string(4096, 'j');
+  const image data = blocks_of_j(disk, 4096);
   static_cast<void>(debugfs_script(disk, fmt::format("write {0} f\njo -c -v 3\njw -b 7000 {0}\njc\n", data.path())));
   ASSERT_TRUE(needs_recovery(disk));
   const std::uint64_t journal = first_journal_block(disk);
@@ -174,8 +179,7 @@ TEST(damaged_journal, is_refused_for_writing_and_changes_nothing) {
 // Nothing has to be brought home, but there is nowhere to write to.
 TEST(damaged_journal, that_is_empty_is_refused_for_writing_too) {
   image disk = make_image("-b 4096 -J size=4", "32M");
-  const image data{disk.path() + ".data"};
-  std::ofstream{data.path()} << std::string(4096, 'j');
+  const image data = blocks_of_j(disk, 4096);
   static_cast<void>(debugfs_script(disk, fmt::format("write {} f\n", data.path())));
   ASSERT_FALSE(needs_recovery(disk));
   disk.poke_value(first_journal_block(disk) * 4096 + offsetof(jbd2::journal_superblock, s_blocksize), be32{1024});
@@ -226,8 +230,7 @@ TEST(damaged_journal, that_lies_on_group_descriptors_is_refused) {
 // Most groups have no copy of the super block: a journal may go over their beginnings, and one of 128 MiB does.
 TEST(sound_journal, that_goes_over_the_beginnings_of_groups_is_replayed) {
   image disk = make_image("-b 1024 -g 256 -N 64 -m 0 -J size=1", "12M");
-  const image data{disk.path() + ".data"};
-  std::ofstream{data.path()} << std::string(1024, 'j');
+  const image data = blocks_of_j(disk, 1024);
   static_cast<void>(debugfs_script(disk, fmt::format("jo\njw -b 9000 {}\njc\n", data.path())));
   ASSERT_TRUE(needs_recovery(disk));
   mounted fs{disk};
@@ -238,8 +241,7 @@ TEST(sound_journal, that_goes_over_the_beginnings_of_groups_is_replayed) {
 
 TEST(damaged_journal, without_its_inode_is_refused) {
   image disk = make_image("-b 4096 -J size=4", "32M");
-  const image data{disk.path() + ".data"};
-  std::ofstream{data.path()} << std::string(4096, 'j');
+  const image data = blocks_of_j(disk, 4096);
   static_cast<void>(debugfs_script(disk, fmt::format("jo\njw -b 7000 {}\njc\nsif <8> links_count 0\n", data.path())));
   bare_mount m{disk};
   EXPECT_FALSE(m.ok());

@@ -47,10 +47,7 @@ class short_transfer : public testing::Test {
   }
   void close_and_check() {
     EXPECT_TRUE(t().close(fd).has_value());
-    EXPECT_TRUE(fs.umount().has_value());
-    store(*below, disk);
-    std::string said;
-    EXPECT_TRUE(e2fsck_clean(disk.path(), &said)) << said;
+    fs.umount_and_check(*below, disk);
   }
 
   image disk = make_image("-b 4096", "8M");

@@ -1,4 +1,5 @@
 // Truncating: what is left, what is freed, and what the next mount finishes.
+#include "fs_ext4lite/orphans.h"
 #include "fs_ext4lite/tree_file.h"
 
 namespace xip::ext4lite {
@@ -116,16 +117,6 @@ TEST(truncate, of_a_file_whose_blocks_are_free_already_fails) {
   EXPECT_EQ(i_size_read(file.inode()), 0);
 }
 
-// What a call puts on the orphan list and takes off.
-struct orphan_counter final : point_sink {
-  void on_point(point p, std::uint64_t, std::uint64_t, std::uint64_t) noexcept override {
-    added += p == point::ext4_orphan_add;
-    removed += p == point::ext4_orphan_del;
-  }
-  int inject(point, std::uint64_t, std::uint64_t) noexcept override { return 0; }
-  int added = 0, removed = 0;
-};
-
 // The second block of FD, which lies in one extent, goes bad from byte 300 on.
 std::uint32_t poison_second_block(vfs::task& t, int fd, dev::faulty_device& device) {
   std::vector<vfs::fiemap_extent> all;
@@ -160,10 +151,7 @@ class truncated_over_poison : public testing::TestWithParam<const char*> {
   }
   void close_and_check() {
     EXPECT_TRUE(t().close(fd).has_value());
-    EXPECT_TRUE(fs.umount().has_value());
-    store(*below, disk);
-    std::string said;
-    EXPECT_TRUE(e2fsck_clean(disk.path(), &said)) << said;
+    fs.umount_and_check(*below, disk);
   }
 
   image disk = make_image("-b 4096", "16M");

@@ -42,6 +42,21 @@ TEST_F(memory_use, reading_and_writing_allocate_nothing) {
   EXPECT_EQ(allocations_of([&] { EXPECT_OK(t.fsync(fd)); }), 0u);
 }
 
+// Some of what is said is about having no memory.
+TEST(printk, survives_a_log_without_memory) {
+  vfs::kernel_options options;
+  unsigned asked = 0;
+  options.log = [&asked](log_level, std::string_view) {
+    ++asked;
+    throw std::bad_alloc{};
+  };
+  kernel k{std::move(options)};
+  testing::internal::CaptureStderr();
+  k.printk(log_level::error, "no memory");
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "no memory\n");
+  EXPECT_EQ(asked, 1u);
+}
+
 TEST_F(memory_use, looking_at_cached_names_allocates_nothing) {
   write_file("/f", "");
   EXPECT_EQ(allocations_of([&] { EXPECT_OK(t.stat("/f")); }), 0u);

@@ -375,7 +375,7 @@ void mount_bed::renames(benchmark::State& state, mount_baseline baseline) {
   });
 }
 
-// One a round, for it is to find nothing in the kernel's cache.
+// One a round: COLD, it is to find nothing in the kernel's cache.
 void mount_bed::listings(benchmark::State& state, mount_baseline baseline, bool cold) {
   const auto prepare = [cold](const mounted_directory& m) {
     if (cold) forget_many(m);
